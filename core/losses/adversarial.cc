@@ -1,0 +1,41 @@
+#include "core/losses/adversarial.h"
+
+#include <cmath>
+
+#include <torch/torch.h>
+
+namespace acclimate::losses {
+namespace {
+
+class Reversal : public torch::autograd::Function<Reversal> {
+ public:
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& features,
+                            double lambda) {
+    context->saved_data["lambda"] = lambda;
+    return features.view_as(features);
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list gradients) {
+    return {gradients[0] * -context->saved_data["lambda"].toDouble(), at::Tensor()};
+  }
+};
+
+}  // namespace
+
+at::Tensor ReverseGradient(const at::Tensor& features, double lambda) {
+  return Reversal::apply(features, lambda);
+}
+
+double ReversalSchedule(double progress) { return 2 / (1 + std::exp(-10 * progress)) - 1; }
+
+at::Tensor DomainAdversarialLoss(const at::Tensor& source_domain_logits,
+                                 const at::Tensor& target_domain_logits) {
+  // -log sigmoid(z) = softplus(-z) for the source, -log(1 - sigmoid(z)) = softplus(z) for the
+  // target; log_sigmoid is exact where softplus has a threshold.
+  at::Tensor source = -at::log_sigmoid(source_domain_logits).mean();
+  at::Tensor target = -at::log_sigmoid(-target_domain_logits).mean();
+  return 0.5 * (source + target);
+}
+
+}  // namespace acclimate::losses

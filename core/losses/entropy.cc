@@ -1,0 +1,15 @@
+#include "core/losses/entropy.h"
+
+#include <torch/torch.h>
+
+namespace acclimate::losses {
+
+at::Tensor Entropy(const at::Tensor& logits) {
+  // p log p stays finite: log-softmax of finite logits is finite even where p underflows to 0.
+  at::Tensor log_probabilities = logits.log_softmax(1);
+  return -(log_probabilities.exp() * log_probabilities).sum(1);
+}
+
+at::Tensor MeanEntropy(const at::Tensor& logits) { return Entropy(logits).mean(); }
+
+}  // namespace acclimate::losses
