@@ -1,0 +1,1 @@
+// Compiled only to carry the precompiled header of LibTorch.

@@ -1,0 +1,69 @@
+// A dataset: inputs [N, ...] and, when they are known, labels [N]; a batch is one gather.
+#ifndef ACCLIMATE_CORE_DATA_DATASET_H_
+#define ACCLIMATE_CORE_DATA_DATASET_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "core/io/mapped_file.h"
+
+namespace acclimate::data {
+
+// (x - mean[c]) / std[c] after uint8 has been scaled to [0, 1]. One value, or one a channel (the
+// second dimension of the inputs). Recorded with every adapted model.
+struct Normalization {
+  std::vector<double> mean = {0.0};
+  std::vector<double> std = {1.0};
+};
+
+struct Batch {
+  at::Tensor inputs;  // float32 [B, ...], scaled and normalised, on the requested device
+  at::Tensor labels;  // int64 [B], or undefined
+};
+
+// Immutable and thread-safe. Inputs stay memory-mapped in their stored type (uint8 or float32;
+// float64 and float16 are converted once); nothing is done per sample.
+class Dataset {
+ public:
+  // Reads safetensors (`inputs`, optional `labels`; the CSR form `values`, `indices`, `indptr`
+  // with metadata `columns` is densified), npz (same names) or npy (inputs only). INVALID_ARGUMENT names the file, the
+  // tensor and the byte or index at fault: truncated, wrong dtype, no samples, NaN or infinity
+  // (with the index of the first), labels negative, lengths that differ.
+  static absl::StatusOr<Dataset> Read(std::shared_ptr<io::MappedFile> file);
+  // From tensors in memory: the same checks.
+  static absl::StatusOr<Dataset> FromTensors(at::Tensor inputs, at::Tensor labels, std::string name);
+
+  // INVALID_ARGUMENT unless mean and std have one value or one a channel, and std > 0.
+  absl::Status SetNormalization(const Normalization& normalization);
+
+  int64_t size() const;                         // N
+  std::vector<int64_t> sample_shape() const;    // without N, for example [1, 28, 28] or [128]
+  bool has_labels() const;
+  int64_t num_classes() const;                  // 1 + the largest label; 0 without labels
+  const at::Tensor& labels() const;             // int64 [N]; undefined without labels
+  const std::string& name() const;
+
+  // index: int64 [B] on the CPU, values in [0, N).
+  Batch Gather(const at::Tensor& index, const at::Device& device) const;
+  // Samples [begin, end) in order.
+  Batch Slice(int64_t begin, int64_t end, const at::Device& device) const;
+
+ private:
+  Dataset(at::Tensor inputs, at::Tensor labels, std::string name);
+  at::Tensor ToModelInput(at::Tensor stored, const at::Device& device) const;
+
+  at::Tensor inputs_;  // uint8 or float32
+  at::Tensor labels_;
+  at::Tensor mean_, inverse_std_;  // float32, broadcastable over a batch
+  std::string name_;
+};
+
+}  // namespace acclimate::data
+
+#endif  // ACCLIMATE_CORE_DATA_DATASET_H_

@@ -1,0 +1,92 @@
+// One run, from files to files: load a checkpoint and data, adapt or evaluate, write the model and
+// the report. What the worker calls; free of LibTorch, so that its callers stay light.
+//
+//   job::RunSpec spec;
+//   spec.method = "shot";
+//   spec.checkpoint = *io::MappedFile::Open("lenet.pt");
+//   spec.target = *io::MappedFile::Open("usps.safetensors");
+//   spec.output_directory = "/tmp/out";
+//   absl::StatusOr<job::RunResult> result = job::Run(spec, observer);
+#ifndef ACCLIMATE_CORE_JOB_RUN_H_
+#define ACCLIMATE_CORE_JOB_RUN_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "core/io/mapped_file.h"
+#include "core/methods/method_spec.h"
+
+namespace acclimate::job {
+
+struct RunSpec {
+  std::string method;
+  methods::Hyperparameters hyperparameters;  // those given; the rest take their defaults
+  std::shared_ptr<io::MappedFile> checkpoint;               // null: start from `architecture`
+  std::string architecture;                                  // for a state dict or a fresh start
+  int64_t num_classes = 0;                                   // fresh start; 0: from the labels
+  std::vector<std::shared_ptr<io::MappedFile>> sources;      // labelled
+  std::shared_ptr<io::MappedFile> target;
+  std::shared_ptr<io::MappedFile> evaluation;                // labelled; only ever reported
+  std::vector<double> mean, std;  // empty: those recorded with the checkpoint, else 0 and 1
+  uint64_t seed = 0;
+  std::string device = "auto";    // auto, cpu, cuda or cuda:<i>
+  int threads = 1;
+  std::string output_directory;   // exists and is writable; receives the files of RunResult
+  // Every field that could not have been checked without reading the files is checked first.
+  std::shared_ptr<io::MappedFile> resume_state;  // from RunObserver::OnTrainingState; null: begin
+  int64_t state_every_steps = 0;  // save the training state this often; 0: never
+  // Names for lineage.json, in order: digests ("sha256:...") of the blobs behind the files.
+  std::map<std::string, std::string> lineage;
+};
+
+struct Progress {
+  int64_t step = 0, total_steps = 0;   // training steps (optimiser updates or passes)
+  int64_t epoch = 0, total_epochs = 0;
+  int64_t samples = 0;                 // target and source samples seen so far
+  double step_seconds = 0;             // mean over the steps since the last report
+};
+
+enum class Directive { kContinue, kCancel, kPause };
+
+// Called from the thread of Run(), between steps; a slow observer slows the run.
+class RunObserver {
+ public:
+  virtual ~RunObserver() = default;
+  // loading_data, loading_model, preparing, training, evaluating, saving.
+  virtual void OnPhase(const std::string& phase) = 0;
+  // values: "loss", "loss/<part>", "learning_rate", "lambda", ... and the evaluation results
+  // "source_accuracy", "accuracy" in [0, 1].
+  virtual void OnMetrics(const Progress& progress, const std::map<std::string, double>& values) = 0;
+  virtual void OnWarning(const std::string& message) = 0;
+  // A resumable state was written whole to `path`, which belongs to the observer from here on.
+  virtual void OnTrainingState(int64_t step, const std::string& path) = 0;
+  // Asked before every step.
+  virtual Directive NextDirective() = 0;
+};
+
+struct RunResult {
+  enum class Outcome { kFinished, kCancelled, kPaused };
+  Outcome outcome = Outcome::kFinished;
+  // Relative to output_directory: "model.pt" (or .safetensors, .pth), "changed.safetensors",
+  // "report.json", "lineage.json"; "training_state.safetensors" when paused.
+  std::vector<std::string> files;
+  std::map<std::string, double> metrics;  // the last values: "accuracy", "source_accuracy", ...
+};
+
+// INVALID_ARGUMENT: what the client can mend, naming the field ("target: ...", "checkpoint: ...",
+// "hyperparameters.batch_size: ..."). RESOURCE_EXHAUSTED: out of memory. LibTorch's exceptions do
+// not cross this line.
+absl::StatusOr<RunResult> Run(const RunSpec& spec, RunObserver& observer);
+
+// The catalogue: every registered method, sorted by name.
+std::vector<methods::MethodSpec> Catalog();
+// The names of the built-in architectures, sorted.
+std::vector<std::string> Architectures();
+
+}  // namespace acclimate::job
+
+#endif  // ACCLIMATE_CORE_JOB_RUN_H_

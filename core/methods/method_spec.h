@@ -1,0 +1,65 @@
+// What a method tells about itself: the source of the catalogue and of every check at CreateJob.
+// Free of LibTorch.
+#ifndef ACCLIMATE_CORE_METHODS_METHOD_SPEC_H_
+#define ACCLIMATE_CORE_METHODS_METHOD_SPEC_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace acclimate::methods {
+
+// The alternatives are the types of hyperparameters; an integer is accepted for a real number.
+using HyperparameterValue = std::variant<int64_t, double, bool, std::string>;
+using Hyperparameters = std::map<std::string, HyperparameterValue>;
+
+struct HyperparameterSpec {
+  std::string name;         // "learning_rate"
+  std::string description;  // one sentence; units where there are any
+  HyperparameterValue default_value;
+  double minimum = 0;       // inclusive; numbers only
+  double maximum = 0;       // inclusive
+  bool exclusive_minimum = false;
+  std::vector<std::string> choices;  // text only: what it may be
+};
+
+enum class DataNeed { kNone, kOptional, kRequired };
+
+struct MethodSpec {
+  std::string name;         // "dann"
+  std::string title;        // "Domain-adversarial training (DANN)"
+  std::string summary;      // one or two sentences: what it does, when to use it
+  std::string reference;    // "Ganin et al., JMLR 17 (2016)"; empty for evaluate
+  std::string formula;      // the loss in plain text
+  DataNeed checkpoint = DataNeed::kRequired;
+  DataNeed source = DataNeed::kNone;         // labelled source data
+  DataNeed target = DataNeed::kRequired;     // unlabelled target data
+  DataNeed target_labels = DataNeed::kNone;  // kRequired: finetune, evaluate
+  bool trains = true;                        // false: evaluate
+  bool needs_batch_norm = false;
+  std::vector<HyperparameterSpec> hyperparameters;
+};
+
+// What is wrong with one given hyperparameter.
+struct HyperparameterProblem {
+  std::string name;
+  std::string description;  // "must be in (0, 1]; is 3" or "unknown; this method has: ..."
+};
+
+// Every unknown, mistyped or out-of-range one; empty when all is well.
+std::vector<HyperparameterProblem> CheckHyperparameters(const MethodSpec& spec,
+                                                        const Hyperparameters& given);
+
+// The defaults with `given` laid over them. INVALID_ARGUMENT names every unknown, mistyped or
+// out-of-range one at once.
+absl::StatusOr<Hyperparameters> ResolveHyperparameters(const MethodSpec& spec,
+                                                       const Hyperparameters& given);
+
+}  // namespace acclimate::methods
+
+#endif  // ACCLIMATE_CORE_METHODS_METHOD_SPEC_H_

@@ -1,0 +1,30 @@
+// The built-in architectures, with torchvision's parameter names where it has them.
+#ifndef ACCLIMATE_CORE_MODEL_ARCHITECTURES_H_
+#define ACCLIMATE_CORE_MODEL_ARCHITECTURES_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "core/model/model.h"
+
+namespace acclimate::model {
+
+struct ArchitectureOptions {
+  std::string name;                   // lenet, dtn, mlp, resnet18, resnet50
+  std::vector<int64_t> sample_shape;  // of one sample, without N
+  int64_t num_classes = 0;
+};
+
+// The names that BuildArchitecture takes, sorted.
+const std::vector<std::string>& ArchitectureNames();
+
+// Freshly initialised from the default CPU generator (seed it first). INVALID_ARGUMENT: unknown
+// name (the known ones listed), a shape it cannot take, fewer than two classes.
+absl::StatusOr<std::unique_ptr<Model>> BuildArchitecture(const ArchitectureOptions& options);
+
+}  // namespace acclimate::model
+
+#endif  // ACCLIMATE_CORE_MODEL_ARCHITECTURES_H_

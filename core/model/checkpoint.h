@@ -1,0 +1,34 @@
+// Checkpoints in: TorchScript, safetensors state dicts, and .pth state dicts read without
+// executing anything.
+#ifndef ACCLIMATE_CORE_MODEL_CHECKPOINT_H_
+#define ACCLIMATE_CORE_MODEL_CHECKPOINT_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "core/io/mapped_file.h"
+#include "core/model/model.h"
+
+namespace acclimate::model {
+
+struct LoadOptions {
+  // For a state dict: the built-in architecture it belongs to. A safetensors file written by
+  // Acclimate names it in its metadata and needs none.
+  std::string architecture;
+  // Of one sample, without N: [1, 28, 28]. One forward pass over zeros of this shape proves that
+  // the model takes it.
+  std::vector<int64_t> sample_shape;
+};
+
+// Recognises the form by the file's bytes, not by its name. INVALID_ARGUMENT says what is wrong and
+// where: truncated archive, damaged record (CRC), denied operator, no classifier layer found,
+// state dict that does not fit the architecture (each tensor named), input shape refused (expected
+// and given shapes named).
+absl::StatusOr<std::unique_ptr<Model>> LoadCheckpoint(std::shared_ptr<io::MappedFile> file,
+                                                      const LoadOptions& options);
+
+}  // namespace acclimate::model
+
+#endif  // ACCLIMATE_CORE_MODEL_CHECKPOINT_H_

@@ -1,0 +1,89 @@
+// A classifier as every method sees it: features and logits from one forward pass, its parameters
+// by name and role, its batch-norm layers, and its train/eval behaviour under control.
+#ifndef ACCLIMATE_CORE_MODEL_MODEL_H_
+#define ACCLIMATE_CORE_MODEL_MODEL_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace acclimate::model {
+
+enum class Mode {
+  kEvaluation,       // stored statistics, no dropout
+  kTraining,         // batch statistics (stored ones follow with their momentum), dropout on
+  kBatchStatistics,  // batch statistics, stored ones untouched, no dropout
+};
+
+struct ForwardResult {
+  at::Tensor features;  // [N, D]: the input of the classifier layer
+  at::Tensor logits;    // [N, C]
+};
+
+// The tensors alias the model's own. weight and bias are undefined in a layer without affine form.
+struct BatchNormLayer {
+  std::string name;  // "layer1.0.bn1"
+  at::Tensor weight, bias, running_mean, running_var;
+  double eps;
+};
+
+struct Parameter {
+  std::string name;   // "layer1.0.conv1.weight"
+  at::Tensor tensor;  // aliases the model's own
+  bool head;          // belongs to the classifier layer
+  bool batch_norm;    // scale or shift of a batch-norm layer
+};
+
+enum class CheckpointForm { kTorchScript, kSafetensors, kPickle };
+
+// One TorchScript module and graphs specialised from its forward(): one a mode. Built-in
+// architectures are TorchScript too, written out in code, so that there is one path for all. Not
+// thread-safe. Gradients flow to the parameters; the caller decides which require them.
+class Model {
+ public:
+  virtual ~Model() = default;
+
+  // inputs: float32 [N, ...]. Errors of the user's own code come as c10::Error, which callers turn
+  // into a status at the boundary of core.
+  virtual ForwardResult Forward(const at::Tensor& inputs, Mode mode) = 0;
+  // The classifier layer alone, [N, D] -> [N, C], with its current weights.
+  virtual at::Tensor ClassifyFeatures(const at::Tensor& features) = 0;
+
+  virtual int64_t num_classes() const = 0;
+  virtual int64_t feature_size() const = 0;  // D; 0 until the first forward pass when unknown
+
+  virtual const std::vector<Parameter>& parameters() const = 0;
+  virtual const std::vector<BatchNormLayer>& batch_norm_layers() const = 0;  // in forward order
+  // The input of batch_norm_layers()[layer] for `inputs`, in evaluation mode: [N, C, ...].
+  virtual at::Tensor BatchNormInput(size_t layer, const at::Tensor& inputs) = 0;
+
+  // Parameters and buffers by name. The tensors alias the model's own.
+  virtual std::map<std::string, at::Tensor> StateDict() const = 0;
+  // Copies in place. INVALID_ARGUMENT names each missing, unexpected or misshapen tensor.
+  virtual absl::Status LoadStateDict(const std::map<std::string, at::Tensor>& state) = 0;
+
+  virtual void To(const at::Device& device) = 0;
+
+  virtual CheckpointForm form() const = 0;
+  virtual const std::string& architecture() const = 0;  // built-in name; empty for TorchScript
+  // What the loader could not restore, in words (a traced module's baked-in flags, for example).
+  virtual const std::vector<std::string>& warnings() const = 0;
+  // An independent copy on the same device.
+  virtual std::unique_ptr<Model> Clone() const = 0;
+  // Writes the model in the form it came in, so that it loads where the original did.
+  virtual absl::Status Save(const std::string& path) const = 0;
+};
+
+// "model.pt", "model.safetensors" or "model.pth".
+std::string FileNameFor(CheckpointForm form);
+
+}  // namespace acclimate::model
+
+#endif  // ACCLIMATE_CORE_MODEL_MODEL_H_

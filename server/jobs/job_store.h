@@ -1,0 +1,75 @@
+// Where jobs and their events live. One interface, one set of conformance tests; SQLite today.
+#ifndef ACCLIMATE_SERVER_JOBS_JOB_STORE_H_
+#define ACCLIMATE_SERVER_JOBS_JOB_STORE_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "acclimate/v1/job.pb.h"
+
+namespace acclimate::jobs {
+
+struct JobQuery {
+  std::string tenant;
+  std::optional<v1::JobState> state;
+  std::string method;                         // empty: any
+  std::map<std::string, std::string> labels;  // all must match
+  int page_size = 50;
+  std::string page_token;  // from JobPage; INVALID_ARGUMENT when it is not one
+};
+
+struct JobPage {
+  std::vector<v1::Job> jobs;    // newest first
+  std::string next_page_token;  // empty on the last page
+};
+
+struct CreatedJob {
+  v1::Job job;
+  bool existed = false;  // the same request came before
+};
+
+// What a mutation asks for besides its change to the job. Events get their cursors from the store,
+// in order, in the same transaction as the job.
+struct JobChange {
+  v1::Job job;
+  std::vector<v1::JobEvent> events;  // cursor unset
+};
+
+// Contract:
+// 1. Every call that returns OK after a change is durable: it survives kill -9 and power loss.
+// 2. A job and its events change in one transaction; cursors rise by one without gaps.
+// 3. Mutations are serialised; readers see a snapshot and never wait for writers.
+// 4. Thread-safe. UNAVAILABLE when the disk fails; RESOURCE_EXHAUSTED when it is full.
+class JobStore {
+ public:
+  // Returns INTERNAL-free errors; the change is discarded unless it returns OK.
+  using Mutation = std::function<absl::Status(JobChange& change)>;
+
+  virtual ~JobStore() = default;
+
+  // ALREADY_EXISTS: request_id was used with another spec (compared by spec_digest).
+  virtual absl::StatusOr<CreatedJob> Create(const v1::Job& job, const std::string& request_id,
+                                            const std::string& spec_digest) = 0;
+  virtual absl::StatusOr<v1::Job> Get(const std::string& name) = 0;  // NOT_FOUND
+  virtual absl::StatusOr<JobPage> List(const JobQuery& query) = 0;
+  // Reads, mutates and writes in one transaction. NOT_FOUND, or what the mutation returned.
+  virtual absl::StatusOr<v1::Job> Update(const std::string& name, const Mutation& mutation) = 0;
+  // As Update, of the queued job that is next: highest priority, then oldest. NOT_FOUND: none.
+  virtual absl::StatusOr<v1::Job> UpdateNextQueued(const Mutation& mutation) = 0;
+  virtual absl::Status Delete(const std::string& name, const Mutation& check) = 0;
+  // Events with cursor > after, in order, at most `limit`.
+  virtual absl::StatusOr<std::vector<v1::JobEvent>> Events(const std::string& name, int64_t after,
+                                                           int limit) = 0;
+  // Jobs in a state, oldest first: for recovery and for gauges.
+  virtual absl::StatusOr<std::vector<v1::Job>> InState(v1::JobState state) = 0;
+};
+
+}  // namespace acclimate::jobs
+
+#endif  // ACCLIMATE_SERVER_JOBS_JOB_STORE_H_

@@ -1,0 +1,62 @@
+// What a node needs of the queue: leases on jobs, and a place to report to. In this process the
+// queue itself; on another machine a client of it.
+#ifndef ACCLIMATE_SERVER_JOBS_LEASE_BROKER_H_
+#define ACCLIMATE_SERVER_JOBS_LEASE_BROKER_H_
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "acclimate/v1/job.pb.h"
+#include "acclimate/v1/worker.pb.h"
+
+namespace acclimate::jobs {
+
+struct Lease {
+  v1::AttemptId id;
+  v1::JobSpec spec;
+};
+
+struct AttemptOutcome {
+  enum class Kind { kSucceeded, kCancelled, kPaused, kFailed };
+  Kind kind = Kind::kFailed;
+  v1::JobResult result;                    // kSucceeded
+  absl::Status error;                      // kFailed: what the client is told
+  v1::AttemptCause cause = v1::ATTEMPT_CAUSE_UNSPECIFIED;
+  int signal = 0;
+  int exit_code = 0;
+  std::string last_phase;
+  std::string stderr_tail;                 // at most 8 KiB
+};
+
+// Contract:
+// 1. A lease is exclusive: its epoch is larger than that of every earlier lease on the job.
+// 2. Every report carries the lease's AttemptId; ABORTED when the epoch is stale or the job has
+//    ended, and nothing is written. The node then kills that worker.
+// 3. A report that returns OK is durable, except progress points, which may be batched.
+// 4. Thread-safe.
+class LeaseBroker {
+ public:
+  virtual ~LeaseBroker() = default;
+
+  // Waits until a job is queued; nullopt after `timeout`. The job is STARTING from here on.
+  virtual absl::StatusOr<std::optional<Lease>> Acquire(const std::string& node,
+                                                       absl::Duration timeout) = 0;
+  virtual absl::Status Started(const v1::AttemptId& id) = 0;  // RUNNING
+  virtual absl::Status ReportProgress(const v1::AttemptId& id, const v1::Progress& progress) = 0;
+  virtual absl::Status ReportWarning(const v1::AttemptId& id, const std::string& message) = 0;
+  virtual absl::Status ReportCheckpoint(const v1::AttemptId& id,
+                                        const v1::Checkpointed& checkpoint) = 0;
+  virtual absl::Status Finish(const v1::AttemptId& id, const AttemptOutcome& outcome) = 0;
+
+  enum class Wish { kCancel, kPause };
+  // Called from any thread when a client wants a leased job to stop. Set once, before Acquire.
+  virtual void OnWish(std::function<void(const v1::AttemptId&, Wish)> listener) = 0;
+};
+
+}  // namespace acclimate::jobs
+
+#endif  // ACCLIMATE_SERVER_JOBS_LEASE_BROKER_H_
