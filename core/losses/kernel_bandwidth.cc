@@ -1,0 +1,37 @@
+#include "core/losses/kernel_bandwidth.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <torch/torch.h>
+
+namespace acclimate::losses {
+
+void CheckKernelSamples(const char* loss, const at::Tensor& source, const at::Tensor& target,
+                        const std::vector<double>& bandwidth_multipliers, int64_t least_rows) {
+  TORCH_CHECK(source.dim() == 2 && target.dim() == 2 && source.size(1) == target.size(1), loss,
+              ": samples must be [n, D] and [m, D], got ", source.sizes(), " and ", target.sizes());
+  TORCH_CHECK(source.is_floating_point() && source.scalar_type() == target.scalar_type(), loss,
+              ": samples must be floating point of one type, got ", source.scalar_type(), " and ",
+              target.scalar_type());
+  TORCH_CHECK(source.size(0) >= least_rows && target.size(0) >= least_rows, loss, ": needs ",
+              least_rows, " rows a side, got ", source.size(0), " and ", target.size(0));
+  TORCH_CHECK(!bandwidth_multipliers.empty(), loss, ": bandwidth_multipliers is empty");
+  for (double multiplier : bandwidth_multipliers) {
+    TORCH_CHECK(multiplier > 0 && std::isfinite(multiplier), loss,
+                ": bandwidth_multipliers must be positive, got ", multiplier);
+  }
+}
+
+double MeanSquaredDistanceOfCentred(const at::Tensor& source, const at::Tensor& target) {
+  constexpr double kSmallest = 1e-30;
+  double squares = source.square().sum(1).sum(at::kDouble).item<double>() +
+                   target.square().sum(1).sum(at::kDouble).item<double>();
+  return std::max(kSmallest, 2 * squares / static_cast<double>(source.size(0) + target.size(0)));
+}
+
+at::Tensor CommonMean(const at::Tensor& source, const at::Tensor& target) {
+  return (source.sum(0) + target.sum(0)) / static_cast<double>(source.size(0) + target.size(0));
+}
+
+}  // namespace acclimate::losses
