@@ -55,6 +55,16 @@ struct HyperparameterProblem {
 std::vector<HyperparameterProblem> CheckHyperparameters(const MethodSpec& spec,
                                                         const Hyperparameters& given);
 
+// One thing wrong with what was given: `name` is the hyperparameter, `message` says why.
+struct HyperparameterProblem {
+  std::string name;
+  std::string message;
+};
+
+// Every unknown, mistyped or out-of-range one, sorted by name; empty when all is well.
+std::vector<HyperparameterProblem> CheckHyperparameters(const MethodSpec& spec,
+                                                        const Hyperparameters& given);
+
 // The defaults with `given` laid over them. INVALID_ARGUMENT names every unknown, mistyped or
 // out-of-range one at once.
 absl::StatusOr<Hyperparameters> ResolveHyperparameters(const MethodSpec& spec,

@@ -75,10 +75,18 @@ class Model {
   virtual const std::string& architecture() const = 0;  // built-in name; empty for TorchScript
   // What the loader could not restore, in words (a traced module's baked-in flags, for example).
   virtual const std::vector<std::string>& warnings() const = 0;
+  // Notes that travel with the model: loaded with it, copied by Clone(), written by Save() where
+  // the form has room (safetensors metadata; the TorchScript extra file "acclimate.json", one JSON
+  // object of strings; .pth files have none). The run's normalisation is kept here.
+  std::map<std::string, std::string>& metadata() { return metadata_; }
+  const std::map<std::string, std::string>& metadata() const { return metadata_; }
   // An independent copy on the same device.
   virtual std::unique_ptr<Model> Clone() const = 0;
   // Writes the model in the form it came in, so that it loads where the original did.
   virtual absl::Status Save(const std::string& path) const = 0;
+
+ private:
+  std::map<std::string, std::string> metadata_;
 };
 
 // "model.pt", "model.safetensors" or "model.pth".

@@ -1,0 +1,46 @@
+// A method: what it tells about itself, and the task it becomes once it is given model and data.
+//
+// Adding one: a file that defines its MethodEntry, a line in registry.cc, a test, a row in the
+// documentation.
+#ifndef ACCLIMATE_CORE_METHODS_METHOD_H_
+#define ACCLIMATE_CORE_METHODS_METHOD_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "core/data/dataset.h"
+#include "core/methods/method_spec.h"
+#include "core/methods/settings.h"
+#include "core/model/model.h"
+#include "core/train/task.h"
+
+namespace acclimate::methods {
+
+// What a method works on; all of it outlives the method. The job has already checked what the spec
+// can say: which data there are, shapes, labels within the model's classes, batch norm present.
+struct MethodContext {
+  model::Model& model;
+  const std::vector<data::Dataset>& sources;  // labelled; empty unless the spec takes them
+  const data::Dataset& target;  // labels in it are for those methods only that require them
+  at::Device device;
+  Settings settings;  // every hyperparameter of the spec
+};
+
+// Makes the task: plans its steps, builds modules of its own (initialised from the default CPU
+// generator). Leaves the model as it is. INVALID_ARGUMENT: what only the method can see to be
+// wrong.
+using MakeTask = absl::StatusOr<std::unique_ptr<train::Task>> (*)(const MethodContext& context);
+
+struct MethodEntry {
+  MethodSpec spec;
+  MakeTask make_task;
+};
+
+}  // namespace acclimate::methods
+
+#endif  // ACCLIMATE_CORE_METHODS_METHOD_H_

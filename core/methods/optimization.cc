@@ -1,0 +1,73 @@
+#include "core/methods/optimization.h"
+
+#include <algorithm>
+
+#include "absl/strings/string_view.h"
+
+namespace acclimate::methods {
+namespace {
+
+train::Schedule ScheduleNamed(const std::string& name) {
+  if (name == "inverse_decay") return train::Schedule::kInverseDecay;
+  if (name == "step_decay") return train::Schedule::kStepDecay;
+  return train::Schedule::kConstant;
+}
+
+// "layer4.1.conv2.weight" -> "layer4.1.conv2".
+absl::string_view LayerOf(absl::string_view parameter) {
+  return parameter.substr(0, std::min(parameter.rfind('.'), parameter.size()));
+}
+
+}  // namespace
+
+std::vector<HyperparameterSpec> OptimizationSettings(const OptimizationDefaults& defaults) {
+  return {
+      ChoiceSetting("optimizer", "SGD with Nesterov momentum, or Adam", defaults.optimizer,
+                    {"sgd", "adam"}),
+      PositiveSetting("learning_rate", "Initial learning rate", defaults.learning_rate, 100.0),
+      RealSetting("momentum", "Momentum of SGD; Adam has its own", 0.9, 0.0, 0.9999),
+      RealSetting("weight_decay", "L2 penalty, added to the gradient", defaults.weight_decay, 0.0,
+                  1.0),
+      ChoiceSetting("schedule",
+                    "Learning rate over time: inverse_decay (1 + 10 p)^-0.75 with progress p in "
+                    "[0, 1], step_decay (1 + 0.001 step)^-0.75, or constant",
+                    defaults.schedule, {"inverse_decay", "step_decay", "constant"}),
+      IntegerSetting("batch_size", "Samples of each domain in a step", defaults.batch_size, 2,
+                     65536),
+  };
+}
+
+void SetOptimization(const Settings& settings, train::Plan& plan) {
+  using Kind = train::OptimizerOptions::Kind;
+  plan.optimizer.kind = settings.Text("optimizer") == "adam" ? Kind::kAdam : Kind::kSgd;
+  plan.optimizer.learning_rate = settings.Real("learning_rate");
+  plan.optimizer.momentum = settings.Real("momentum");
+  plan.optimizer.nesterov = plan.optimizer.momentum > 0.0;
+  plan.optimizer.weight_decay = settings.Real("weight_decay");
+  plan.schedule = ScheduleNamed(settings.Text("schedule"));
+}
+
+int64_t BatchesPerEpoch(int64_t samples, int64_t batch_size) {
+  return std::max<int64_t>(1, samples / batch_size);
+}
+
+ParametersByDepth SplitByDepth(const model::Model& model) {
+  const std::vector<model::Parameter>& parameters = model.parameters();
+  size_t last_block = 0;  // where it begins
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    const model::Parameter& parameter = parameters[i];
+    const bool weights = !parameter.head && !parameter.batch_norm && parameter.tensor.dim() >= 2;
+    if (weights && LayerOf(parameter.name) != LayerOf(parameters[last_block].name)) last_block = i;
+  }
+  ParametersByDepth split;
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    const model::Parameter& parameter = parameters[i];
+    auto& group = parameter.head     ? split.head
+                  : i < last_block ? split.backbone
+                                   : split.last_block;
+    group.push_back({parameter.name, parameter.tensor});
+  }
+  return split;
+}
+
+}  // namespace acclimate::methods

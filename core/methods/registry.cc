@@ -1,0 +1,42 @@
+#include "core/methods/registry.h"
+
+#include <algorithm>
+
+// One line a method: the function that its file defines.
+#define ACCLIMATE_METHODS(X) \
+  X(Adabn)                   \
+  X(Dan)                     \
+  X(Dann)                    \
+  X(DeepCoral)               \
+  X(Evaluate)                \
+  X(Finetune)                \
+  X(Shot)                    \
+  X(Tent)
+
+namespace acclimate::methods {
+
+#define ACCLIMATE_DECLARE(Name) MethodEntry Name();
+ACCLIMATE_METHODS(ACCLIMATE_DECLARE)
+#undef ACCLIMATE_DECLARE
+
+const std::vector<MethodEntry>& Registry() {
+#define ACCLIMATE_CALL(Name) Name(),
+  static const auto* const kRegistry = [] {
+    auto* entries = new std::vector<MethodEntry>{ACCLIMATE_METHODS(ACCLIMATE_CALL)};
+    std::sort(entries->begin(), entries->end(), [](const MethodEntry& a, const MethodEntry& b) {
+      return a.spec.name < b.spec.name;
+    });
+    return entries;
+  }();
+#undef ACCLIMATE_CALL
+  return *kRegistry;
+}
+
+const MethodEntry* FindMethod(const std::string& name) {
+  for (const MethodEntry& entry : Registry()) {
+    if (entry.spec.name == name) return &entry;
+  }
+  return nullptr;
+}
+
+}  // namespace acclimate::methods

@@ -1,0 +1,74 @@
+// Optimisers that update a parameter and its state in one pass over memory.
+#ifndef ACCLIMATE_CORE_TRAIN_OPTIMIZER_H_
+#define ACCLIMATE_CORE_TRAIN_OPTIMIZER_H_
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "absl/status/status.h"
+
+namespace acclimate::train {
+
+struct NamedParameter {
+  std::string name;   // unique over all groups: the key of its state
+  at::Tensor tensor;  // a leaf, updated in place
+};
+
+struct ParameterGroup {
+  std::vector<NamedParameter> parameters;
+  double learning_rate_multiplier = 1.0;
+};
+
+struct OptimizerOptions {
+  enum class Kind { kSgd, kAdam };
+  Kind kind = Kind::kSgd;
+  double learning_rate = 0.01;
+  double weight_decay = 0.0;  // added to the gradient, as torch.optim does
+  double momentum = 0.9;      // SGD
+  bool nesterov = true;       // SGD
+  double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;  // Adam (Kingma & Ba 2015)
+};
+
+// The same updates as torch.optim.SGD and Adam. Parameters without a gradient stay as they are.
+// Not thread-safe. The result does not depend on the number of threads.
+class Optimizer {
+ public:
+  Optimizer(const OptimizerOptions& options, std::vector<ParameterGroup> groups);
+  virtual ~Optimizer() = default;
+
+  void ZeroGradients();
+  // One update at learning_rate * factor * the group's multiplier.
+  void Step(double factor);
+
+  // Everything that the next Step() depends on but parameters and gradients, by
+  // "<slot>/<parameter>".
+  std::map<std::string, at::Tensor> State() const;
+  // Copies in place. INVALID_ARGUMENT names a missing or misshapen tensor.
+  absl::Status Restore(const std::map<std::string, at::Tensor>& state);
+
+ protected:
+  // `slots` are the parameter's state tensors, zero before the first step.
+  virtual void Update(at::Tensor& parameter, const at::Tensor& gradient,
+                      std::vector<at::Tensor>& slots, double learning_rate, int64_t step) = 0;
+  virtual const std::vector<std::string>& SlotNames() const = 0;
+
+  const OptimizerOptions options_;
+
+ private:
+  std::vector<at::Tensor>& SlotsOf(const NamedParameter& parameter);
+
+  std::vector<ParameterGroup> groups_;
+  std::map<std::string, std::vector<at::Tensor>> slots_;  // by parameter
+  int64_t step_ = 0;                                      // updates made
+};
+
+std::unique_ptr<Optimizer> MakeOptimizer(const OptimizerOptions& options,
+                                         std::vector<ParameterGroup> groups);
+
+}  // namespace acclimate::train
+
+#endif  // ACCLIMATE_CORE_TRAIN_OPTIMIZER_H_

@@ -1,0 +1,57 @@
+#include "core/train/pass.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+
+namespace acclimate::train {
+
+int64_t PassBatchSize(const std::vector<int64_t>& sample_shape) {
+  constexpr int64_t kBatchValues = 1 << 21;
+  int64_t values = 1;
+  for (const int64_t extent : sample_shape) values *= std::max<int64_t>(extent, 1);
+  return std::clamp<int64_t>(kBatchValues / values, 16, 512);
+}
+
+absl::Status ForEachBatch(const data::Dataset& dataset, const at::Device& device, StopSignal& stop,
+                          const std::function<void(int64_t begin, const data::Batch&)>& visit) {
+  const at::NoGradGuard no_grad;
+  const int64_t batch_size = PassBatchSize(dataset.sample_shape());
+  for (int64_t begin = 0; begin < dataset.size(); begin += batch_size) {
+    if (absl::Status status = stop.Check(); !status.ok()) return status;
+    visit(begin, dataset.Slice(begin, std::min(begin + batch_size, dataset.size()), device));
+  }
+  return absl::OkStatus();
+}
+
+void CountPredictions(const at::Tensor& logits, const at::Tensor& labels, at::Tensor& counts) {
+  const int64_t classes = counts.size(0);
+  const at::Tensor cell = (labels * classes + logits.argmax(1)).to(at::kCPU);
+  counts += cell.bincount({}, classes * classes).view({classes, classes});
+}
+
+absl::StatusOr<at::Tensor> ConfusionMatrix(model::Model& model, const data::Dataset& dataset,
+                                           const at::Device& device, StopSignal& stop) {
+  const int64_t classes = model.num_classes();
+  at::Tensor counts = at::zeros({classes, classes}, at::kLong);
+  const absl::Status status =
+      ForEachBatch(dataset, device, stop, [&](int64_t, const data::Batch& batch) {
+        CountPredictions(model.Forward(batch.inputs, model::Mode::kEvaluation).logits,
+                         batch.labels, counts);
+      });
+  if (!status.ok()) return status;
+  return counts;
+}
+
+double Accuracy(const at::Tensor& confusion) {
+  return confusion.trace().item<double>() / confusion.sum().item<double>();
+}
+
+std::vector<double> PerClassAccuracy(const at::Tensor& confusion) {
+  const at::Tensor shares = confusion.diag().to(at::kDouble) / confusion.sum(1).to(at::kDouble);
+  const at::Tensor contiguous = shares.contiguous();
+  const double* const values = contiguous.data_ptr<double>();
+  return std::vector<double>(values, values + contiguous.numel());
+}
+
+}  // namespace acclimate::train

@@ -1,0 +1,20 @@
+// Learning-rate schedules as pure functions: the factor on the initial rate.
+#ifndef ACCLIMATE_CORE_TRAIN_SCHEDULE_H_
+#define ACCLIMATE_CORE_TRAIN_SCHEDULE_H_
+
+#include <cstdint>
+
+namespace acclimate::train {
+
+enum class Schedule {
+  kConstant,      // 1
+  kInverseDecay,  // (1 + 10 p)^-0.75, p = step / total: DANN (Ganin 2016), SHOT (Liang 2020)
+  kStepDecay,     // (1 + 0.001 step)^-0.75, whatever the total: TLlib
+};
+
+// 0 <= step, total_steps >= 1.
+double ScheduleFactor(Schedule schedule, int64_t step, int64_t total_steps);
+
+}  // namespace acclimate::train
+
+#endif  // ACCLIMATE_CORE_TRAIN_SCHEDULE_H_

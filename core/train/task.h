@@ -1,0 +1,77 @@
+// What the loop drives: a method over its model and data, cut into steps.
+#ifndef ACCLIMATE_CORE_TRAIN_TASK_H_
+#define ACCLIMATE_CORE_TRAIN_TASK_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "core/data/dataset.h"
+#include "core/train/optimizer.h"
+#include "core/train/schedule.h"
+#include "core/train/stop_signal.h"
+#include "core/train/training_state.h"
+
+namespace acclimate::train {
+
+struct Plan {
+  int64_t total_steps = 0;
+  int64_t steps_per_epoch = 1;
+  int64_t source_batch_size = 0;   // 0: no source batches are drawn
+  int64_t target_batch_size = 0;   // 0: no target batches are drawn
+  bool target_labels = false;      // false: target batches come without labels, whatever the file has
+  // The parameters that move; every other parameter of the model is frozen. Empty: a task of
+  // passes, without an optimiser.
+  std::vector<ParameterGroup> groups;
+  OptimizerOptions optimizer;
+  Schedule schedule = Schedule::kConstant;
+};
+
+struct StepInput {
+  int64_t step = 0;           // from 0
+  double progress = 0;        // step / total_steps, in [0, 1)
+  data::Batch source;         // drawn evenly from all sources; labelled
+  data::Batch target;
+  at::Tensor target_index;    // int64 [B] on the CPU: the samples in `target`
+};
+
+struct StepOutput {
+  at::Tensor loss;                          // scalar to descend; undefined: nothing to update
+  std::map<std::string, at::Tensor> parts;  // scalars, reported as "loss/<name>"
+  std::map<std::string, double> values;     // reported as they are: "lambda"
+  at::Tensor target_logits;  // [B, C] as predicted before the update, when a by-product
+  int64_t samples = 0;       // seen by a pass; batches drawn by the loop are counted by it
+};
+
+// Rules:
+// 1. Everything a task changes while it runs is in the model, in a parameter of its groups or in
+//    State(): that is what makes a run resumable between any two steps.
+// 2. BeginEpoch() and Finish() may be stopped half way (CANCELLED) and are then called again,
+//    perhaps in another process: repeating them must give the same result.
+// 3. Random numbers come from the default generator of the device only.
+class Task {
+ public:
+  virtual ~Task() = default;
+
+  // Constant from the first call on.
+  virtual const Plan& plan() const = 0;
+  virtual absl::Status BeginEpoch(int64_t /*epoch*/, StopSignal& /*stop*/) {
+    return absl::OkStatus();
+  }
+  // One forward pass with its losses, or one pass. CANCELLED: stopped; the step will be repeated.
+  virtual absl::StatusOr<StepOutput> Step(const StepInput& input, StopSignal& stop) = 0;
+  // After the last step.
+  virtual absl::Status Finish(StopSignal& /*stop*/) { return absl::OkStatus(); }
+
+  virtual TensorMap State() const { return {}; }
+  virtual absl::Status Restore(const TensorMap& /*state*/) { return absl::OkStatus(); }
+};
+
+}  // namespace acclimate::train
+
+#endif  // ACCLIMATE_CORE_TRAIN_TASK_H_

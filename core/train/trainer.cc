@@ -1,0 +1,232 @@
+#include "core/train/trainer.h"
+
+#include <torch/torch.h>
+
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/runtime/random.h"
+
+namespace acclimate::train {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr double kReportSeconds = 0.2;
+constexpr char kModel[] = "model/";
+constexpr char kOptimizer[] = "optimizer/";
+constexpr char kTask[] = "task/";
+constexpr char kCurves[] = "curves/";
+constexpr char kGenerators[] = "generators/";
+constexpr char kStep[] = "loop/step";
+constexpr char kSamples[] = "loop/samples";
+constexpr char kEpochBegun[] = "loop/epoch_begun";
+
+double SecondsBetween(Clock::time_point begin, Clock::time_point end) {
+  return std::chrono::duration<double>(end - begin).count();
+}
+
+// Streams of one run must not share an order: golden-ratio steps keep their seeds apart.
+uint64_t StreamSeed(uint64_t seed, uint64_t stream) {
+  return seed + 0x9E3779B97F4A7C15ULL * (stream + 1);
+}
+
+data::Batch Concatenate(std::vector<data::Batch> batches) {
+  if (batches.size() == 1) return std::move(batches.front());
+  std::vector<at::Tensor> inputs, labels;
+  for (data::Batch& batch : batches) {
+    inputs.push_back(std::move(batch.inputs));
+    labels.push_back(std::move(batch.labels));
+  }
+  return {at::cat(inputs), at::cat(labels)};
+}
+
+}  // namespace
+
+Trainer::Trainer(Task& task, model::Model& model, const std::vector<data::Dataset>& sources,
+                 const data::Dataset& target, const TrainerOptions& options, TrainerHooks hooks)
+    : task_(task),
+      model_(model),
+      target_(target),
+      options_(options),
+      hooks_(std::move(hooks)),
+      curves_(task.plan().total_steps) {
+  const Plan& plan = task.plan();
+  if (plan.target_batch_size > 0) {
+    target_stream_ = std::make_unique<Stream>(
+        Stream{&target,
+               data::Sampler(target.size(), plan.target_batch_size, StreamSeed(options.seed, 0)),
+               "target_sampler/"});
+  }
+  if (plan.source_batch_size > 0) {
+    const int64_t count = static_cast<int64_t>(sources.size());
+    const int64_t share = (plan.source_batch_size + count - 1) / count;
+    for (int64_t i = 0; i < count; ++i) {
+      sources_.push_back(
+          {&sources[i],
+           data::Sampler(sources[i].size(), share, StreamSeed(options.seed, 1 + i)),
+           absl::StrCat("source_sampler_", i, "/")});
+    }
+  }
+  for (const model::Parameter& parameter : model.parameters()) {
+    required_gradients_.push_back(parameter.tensor.requires_grad());
+    if (parameter.tensor.requires_grad()) parameter.tensor.requires_grad_(false);
+  }
+  for (const ParameterGroup& group : plan.groups) {
+    for (const NamedParameter& parameter : group.parameters) parameter.tensor.requires_grad_(true);
+  }
+  if (!plan.groups.empty()) optimizer_ = MakeOptimizer(plan.optimizer, plan.groups);
+}
+
+Trainer::~Trainer() {
+  if (optimizer_ != nullptr) optimizer_->ZeroGradients();
+  for (size_t i = 0; i < required_gradients_.size(); ++i) {
+    const at::Tensor& parameter = model_.parameters()[i].tensor;
+    if (parameter.requires_grad() != required_gradients_[i]) {
+      parameter.requires_grad_(required_gradients_[i]);
+    }
+  }
+}
+
+absl::Status Trainer::Run(StopSignal& stop) {
+  const Plan& plan = task_.plan();
+  last_report_ = Clock::now();
+  last_reported_step_ = step_;
+  while (step_ < plan.total_steps) {
+    if (absl::Status status = stop.Check(); !status.ok()) return status;
+    if (!epoch_begun_) {
+      absl::Status status = task_.BeginEpoch(step_ / plan.steps_per_epoch, stop);
+      if (!status.ok()) return status;
+      epoch_begun_ = true;
+    }
+    if (absl::Status status = RunStep(stop); !status.ok()) return status;
+    epoch_begun_ = step_ % plan.steps_per_epoch != 0;
+    if (options_.state_every_steps > 0 && step_ % options_.state_every_steps == 0 &&
+        step_ < plan.total_steps) {
+      if (absl::Status status = hooks_.on_state(step_); !status.ok()) return status;
+    }
+  }
+  return task_.Finish(stop);
+}
+
+absl::Status Trainer::RunStep(StopSignal& stop) {
+  const StepInput input = DrawInput();
+  absl::StatusOr<StepOutput> output = task_.Step(input, stop);
+  if (!output.ok()) return output.status();
+  absl::StatusOr<std::map<std::string, double>> values = Update(*output);
+  if (!values.ok()) return values.status();
+  if (output->target_logits.defined() && target_.has_labels()) {
+    // Only ever reported: the task has not seen these labels.
+    const at::Tensor labels = target_.labels().index_select(0, input.target_index);
+    const at::Tensor predicted = output->target_logits.argmax(1).to(at::kCPU);
+    (*values)["online_accuracy"] = predicted.eq(labels).to(at::kDouble).mean().item<double>();
+  }
+  ++step_;
+  samples_ += output->samples;
+  if (input.source.inputs.defined()) samples_ += input.source.inputs.size(0);
+  if (input.target.inputs.defined()) samples_ += input.target.inputs.size(0);
+  curves_.Add(step_, *values);
+  Report(*values);
+  return absl::OkStatus();
+}
+
+StepInput Trainer::DrawInput() {
+  StepInput input;
+  input.step = step_;
+  input.progress = static_cast<double>(step_) / static_cast<double>(task_.plan().total_steps);
+  std::vector<data::Batch> batches;
+  for (Stream& stream : sources_) {
+    batches.push_back(stream.dataset->Gather(stream.sampler.Next(), options_.device));
+  }
+  if (!batches.empty()) input.source = Concatenate(std::move(batches));
+  if (target_stream_ != nullptr) {
+    input.target_index = target_stream_->sampler.Next();
+    input.target = target_stream_->dataset->Gather(input.target_index, options_.device);
+    if (!task_.plan().target_labels) input.target.labels = at::Tensor();
+  }
+  return input;
+}
+
+absl::StatusOr<std::map<std::string, double>> Trainer::Update(const StepOutput& output) {
+  std::map<std::string, double> values = output.values;
+  for (const auto& [name, part] : output.parts) {
+    values[absl::StrCat("loss/", name)] = part.item<double>();
+  }
+  if (!output.loss.defined()) return values;
+  const double loss = output.loss.item<double>();
+  if (!std::isfinite(loss)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "hyperparameters.learning_rate: training diverged, the loss at step ", step_ + 1, " is ",
+        loss));
+  }
+  const Plan& plan = task_.plan();
+  const double factor = ScheduleFactor(plan.schedule, step_, plan.total_steps);
+  optimizer_->ZeroGradients();
+  output.loss.backward();
+  optimizer_->Step(factor);
+  values["loss"] = loss;
+  values["learning_rate"] = plan.optimizer.learning_rate * factor;
+  return values;
+}
+
+void Trainer::Report(const std::map<std::string, double>& values) {
+  const Plan& plan = task_.plan();
+  const Clock::time_point now = Clock::now();
+  const double elapsed = SecondsBetween(last_report_, now);
+  if (step_ > 1 && step_ < plan.total_steps && elapsed < kReportSeconds) return;
+  Progress progress;
+  progress.step = step_;
+  progress.total_steps = plan.total_steps;
+  progress.epoch = step_ / plan.steps_per_epoch;
+  progress.total_epochs = (plan.total_steps + plan.steps_per_epoch - 1) / plan.steps_per_epoch;
+  progress.samples = samples_;
+  progress.step_seconds = elapsed / static_cast<double>(step_ - last_reported_step_);
+  last_report_ = now;
+  last_reported_step_ = step_;
+  if (hooks_.on_metrics) hooks_.on_metrics(progress, values);
+}
+
+TrainingState Trainer::State() const {
+  TrainingState state;
+  state.Add(kModel, model_.StateDict());
+  if (optimizer_ != nullptr) state.Add(kOptimizer, optimizer_->State());
+  state.Add(kTask, task_.State());
+  state.Add(kCurves, curves_.State());
+  state.Add(kGenerators, runtime::GeneratorStates(options_.device));
+  for (const Stream& stream : sources_) state.Add(stream.state_prefix, stream.sampler.State());
+  if (target_stream_ != nullptr) {
+    state.Add(target_stream_->state_prefix, target_stream_->sampler.State());
+  }
+  state.tensors[kStep] = at::scalar_tensor(step_, at::kLong);
+  state.tensors[kSamples] = at::scalar_tensor(samples_, at::kLong);
+  state.tensors[kEpochBegun] = at::scalar_tensor(epoch_begun_ ? 1 : 0, at::kLong);
+  return state;
+}
+
+absl::Status Trainer::Restore(const TrainingState& state) {
+  absl::Status status = model_.LoadStateDict(state.Part(kModel));
+  if (optimizer_ != nullptr) status.Update(optimizer_->Restore(state.Part(kOptimizer)));
+  status.Update(task_.Restore(state.Part(kTask)));
+  status.Update(curves_.Restore(state.Part(kCurves)));
+  status.Update(runtime::RestoreGenerators(state.Part(kGenerators), options_.device));
+  for (Stream& stream : sources_) {
+    status.Update(stream.sampler.Restore(state.Part(stream.state_prefix)));
+  }
+  if (target_stream_ != nullptr) {
+    status.Update(target_stream_->sampler.Restore(state.Part(target_stream_->state_prefix)));
+  }
+  const absl::StatusOr<int64_t> step = IntegerIn(state.tensors, kStep);
+  const absl::StatusOr<int64_t> samples = IntegerIn(state.tensors, kSamples);
+  const absl::StatusOr<int64_t> epoch_begun = IntegerIn(state.tensors, kEpochBegun);
+  status.Update(step.status());
+  status.Update(samples.status());
+  status.Update(epoch_begun.status());
+  if (!status.ok()) return status;
+  step_ = *step;
+  samples_ = *samples;
+  epoch_begun_ = *epoch_begun != 0;
+  return absl::OkStatus();
+}
+
+}  // namespace acclimate::train

@@ -1,0 +1,95 @@
+// The training loop: batches, updates, schedule, metrics, stops, and the state to resume from.
+#ifndef ACCLIMATE_CORE_TRAIN_TRAINER_H_
+#define ACCLIMATE_CORE_TRAIN_TRAINER_H_
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "core/data/dataset.h"
+#include "core/data/sampler.h"
+#include "core/model/model.h"
+#include "core/train/learning_curves.h"
+#include "core/train/optimizer.h"
+#include "core/train/progress.h"
+#include "core/train/stop_signal.h"
+#include "core/train/task.h"
+#include "core/train/training_state.h"
+
+namespace acclimate::train {
+
+struct TrainerOptions {
+  at::Device device = at::kCPU;
+  uint64_t seed = 0;              // of the samplers
+  int64_t state_every_steps = 0;  // call on_state this often; 0: never
+};
+
+struct TrainerHooks {
+  // A few times a second, and after the first and the last step.
+  std::function<void(const Progress&, const std::map<std::string, double>&)> on_metrics;
+  // After every state_every_steps steps.
+  std::function<absl::Status(int64_t step)> on_state;
+};
+
+// Drives one Task to its end. Not thread-safe; everything it is given must outlive it.
+class Trainer {
+ public:
+  // The task has been set up. `sources` may be empty when the plan draws no source batches.
+  Trainer(Task& task, model::Model& model, const std::vector<data::Dataset>& sources,
+          const data::Dataset& target, const TrainerOptions& options, TrainerHooks hooks);
+  ~Trainer();
+
+  // OK: the task is finished. CANCELLED: `stop` said so; State() is then a state between two steps.
+  // INVALID_ARGUMENT: the loss is no longer a finite number.
+  absl::Status Run(StopSignal& stop);
+
+  // The tensors alias those of the run: write them before the next step.
+  TrainingState State() const;
+  absl::Status Restore(const TrainingState& state);
+
+  int64_t step() const { return step_; }  // steps done
+  const LearningCurves& curves() const { return curves_; }
+
+ private:
+  // One dataset and the order in which it is drawn.
+  struct Stream {
+    const data::Dataset* dataset;
+    data::Sampler sampler;
+    std::string state_prefix;
+  };
+
+  absl::Status RunStep(StopSignal& stop);
+  StepInput DrawInput();
+  absl::StatusOr<std::map<std::string, double>> Update(const StepOutput& output);
+  void Report(const std::map<std::string, double>& values);
+
+  Task& task_;
+  model::Model& model_;
+  const data::Dataset& target_;
+  const TrainerOptions options_;
+  const TrainerHooks hooks_;
+  std::vector<Stream> sources_;
+  std::unique_ptr<Stream> target_stream_;
+  std::unique_ptr<Optimizer> optimizer_;  // null: a task of passes
+  std::vector<bool> required_gradients_;  // of the model's parameters, as they came
+
+  int64_t step_ = 0;
+  int64_t samples_ = 0;
+  bool epoch_begun_ = false;
+  LearningCurves curves_;
+
+  std::chrono::steady_clock::time_point last_report_;
+  int64_t last_reported_step_ = 0;
+};
+
+}  // namespace acclimate::train
+
+#endif  // ACCLIMATE_CORE_TRAIN_TRAINER_H_
