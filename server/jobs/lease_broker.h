@@ -38,6 +38,9 @@ struct AttemptOutcome {
 //    ended, and nothing is written. The node then kills that worker.
 // 3. A report that returns OK is durable, except progress points, which may be batched.
 // 4. Thread-safe.
+// 5. Finish with kFailed and cause DRAINED (the node is shutting down) or PREEMPTED ends the attempt
+//    but not the job: it goes back to QUEUED, unless its cancellation was asked for, and the next
+//    attempt begins anew.
 class LeaseBroker {
  public:
   virtual ~LeaseBroker() = default;
