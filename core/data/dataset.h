@@ -31,22 +31,24 @@ struct Batch {
 // float64 and float16 are converted once); nothing is done per sample.
 class Dataset {
  public:
-  // Reads safetensors (`inputs`, optional `labels`; the CSR form `values`, `indices`, `indptr`
-  // with metadata `columns` is densified), npz (same names) or npy (inputs only). INVALID_ARGUMENT names the file, the
-  // tensor and the byte or index at fault: truncated, wrong dtype, no samples, NaN or infinity
-  // (with the index of the first), labels negative, lengths that differ.
+  // Reads safetensors or npz (`inputs`, optional `labels`; the CSR form of csr.h is densified), or
+  // npy (inputs only), recognised by their bytes. INVALID_ARGUMENT names the file, the tensor and
+  // the byte or index at fault: truncated, wrong dtype, no samples, NaN or infinity (with the index
+  // of the first), labels negative, lengths that differ.
   static absl::StatusOr<Dataset> Read(std::shared_ptr<io::MappedFile> file);
   // From tensors in memory: the same checks.
-  static absl::StatusOr<Dataset> FromTensors(at::Tensor inputs, at::Tensor labels, std::string name);
+  static absl::StatusOr<Dataset> FromTensors(at::Tensor inputs, at::Tensor labels,
+                                             std::string name);
 
   // INVALID_ARGUMENT unless mean and std have one value or one a channel, and std > 0.
   absl::Status SetNormalization(const Normalization& normalization);
 
-  int64_t size() const;                         // N
-  std::vector<int64_t> sample_shape() const;    // without N, for example [1, 28, 28] or [128]
+  int64_t size() const;                       // N
+  std::vector<int64_t> sample_shape() const;  // without N, for example [1, 28, 28] or [128]
   bool has_labels() const;
-  int64_t num_classes() const;                  // 1 + the largest label; 0 without labels
-  const at::Tensor& labels() const;             // int64 [N]; undefined without labels
+  int64_t num_classes() const;              // 1 + the largest label; 0 without labels
+  const at::Tensor& labels() const;         // int64 [N]; undefined without labels
+  const at::Tensor& stored_inputs() const;  // uint8 or float32 [N, ...], as stored
   const std::string& name() const;
 
   // index: int64 [B] on the CPU, values in [0, N).
@@ -60,7 +62,8 @@ class Dataset {
 
   at::Tensor inputs_;  // uint8 or float32
   at::Tensor labels_;
-  at::Tensor mean_, inverse_std_;  // float32, broadcastable over a batch
+  // stored * scale + shift, float32, broadcastable over a batch. Undefined: nothing to do.
+  at::Tensor scale_, shift_;
   std::string name_;
 };
 

@@ -1,0 +1,128 @@
+#include "core/data/dataset.h"
+
+#include <utility>
+
+#include <torch/torch.h>
+
+#include "absl/strings/str_cat.h"
+#include "core/data/dataset_checks.h"
+#include "core/data/dataset_file.h"
+
+namespace acclimate::data {
+namespace {
+
+// float32, one value or one a channel, shaped to broadcast over a batch [B, C, ...].
+at::Tensor Broadcastable(const std::vector<double>& values, int64_t dimensions) {
+  std::vector<int64_t> shape(dimensions, 1);
+  shape[1] = static_cast<int64_t>(values.size());
+  return torch::tensor(values, at::kDouble).view(shape);
+}
+
+absl::Status CheckNormalization(const std::vector<double>& values, const char* field,
+                                int64_t channels, const std::string& name) {
+  if (values.size() == 1 || static_cast<int64_t>(values.size()) == channels) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat(field, ": ", values.size(), " values, but \"",
+                                                 name, "\" has ", channels, " channels"));
+}
+
+// Everything else is checked first: what LibTorch may still refuse is memory for a conversion.
+absl::Status OutOfMemory(const std::string& name, const c10::Error& error) {
+  return absl::ResourceExhaustedError(absl::StrCat(name, ": ", error.what_without_backtrace()));
+}
+
+}  // namespace
+
+absl::StatusOr<Dataset> Dataset::Read(std::shared_ptr<io::MappedFile> file) {
+  std::string name = file->name();
+  try {
+    absl::StatusOr<StoredData> stored = ReadStoredData(std::move(file));
+    if (!stored.ok()) return stored.status();
+    return FromTensors(std::move(stored->inputs), std::move(stored->labels), std::move(name));
+  } catch (const c10::Error& error) {
+    return OutOfMemory(name, error);
+  }
+}
+
+absl::StatusOr<Dataset> Dataset::FromTensors(at::Tensor inputs, at::Tensor labels,
+                                             std::string name) {
+  try {
+    absl::StatusOr<at::Tensor> checked_inputs = CheckInputs(inputs, name);
+    if (!checked_inputs.ok()) return checked_inputs.status();
+    if (!labels.defined()) return Dataset(*std::move(checked_inputs), {}, std::move(name));
+    absl::StatusOr<at::Tensor> checked_labels = CheckLabels(labels, inputs.size(0), name);
+    if (!checked_labels.ok()) return checked_labels.status();
+    return Dataset(*std::move(checked_inputs), *std::move(checked_labels), std::move(name));
+  } catch (const c10::Error& error) {
+    return OutOfMemory(name, error);
+  }
+}
+
+Dataset::Dataset(at::Tensor inputs, at::Tensor labels, std::string name)
+    : inputs_(std::move(inputs)), labels_(std::move(labels)), name_(std::move(name)) {
+  if (inputs_.scalar_type() == at::kByte) {
+    scale_ = at::full({}, 1.0 / 255);
+    shift_ = at::zeros({});
+  }
+}
+
+absl::Status Dataset::SetNormalization(const Normalization& normalization) {
+  int64_t channels = inputs_.size(1);
+  absl::Status status = CheckNormalization(normalization.mean, "mean", channels, name_);
+  status.Update(CheckNormalization(normalization.std, "std", channels, name_));
+  if (!status.ok()) return status;
+  at::Tensor mean = Broadcastable(normalization.mean, inputs_.dim());
+  at::Tensor std = Broadcastable(normalization.std, inputs_.dim());
+  if (!mean.isfinite().all().item<bool>()) return absl::InvalidArgumentError("mean: not finite");
+  if (!(std.isfinite() & (std > 0)).all().item<bool>()) {
+    return absl::InvalidArgumentError("std: must be positive and finite");
+  }
+  double unit = inputs_.scalar_type() == at::kByte ? 1.0 / 255 : 1.0;
+  scale_ = (unit / std).to(at::kFloat);
+  shift_ = (-mean / std).to(at::kFloat);
+  bool identity = (scale_ == 1).all().item<bool>() && (shift_ == 0).all().item<bool>();
+  if (identity) scale_ = shift_ = at::Tensor();
+  return absl::OkStatus();
+}
+
+int64_t Dataset::size() const { return inputs_.size(0); }
+
+std::vector<int64_t> Dataset::sample_shape() const { return inputs_.sizes().slice(1).vec(); }
+
+bool Dataset::has_labels() const { return labels_.defined(); }
+
+int64_t Dataset::num_classes() const {
+  return has_labels() ? labels_.max().item<int64_t>() + 1 : 0;
+}
+
+const at::Tensor& Dataset::labels() const { return labels_; }
+
+const at::Tensor& Dataset::stored_inputs() const { return inputs_; }
+
+const std::string& Dataset::name() const { return name_; }
+
+Batch Dataset::Gather(const at::Tensor& index, const at::Device& device) const {
+  Batch batch;
+  batch.inputs = ToModelInput(inputs_.index_select(0, index), device);
+  if (has_labels()) batch.labels = labels_.index_select(0, index).to(device);
+  return batch;
+}
+
+Batch Dataset::Slice(int64_t begin, int64_t end, const at::Device& device) const {
+  Batch batch;
+  batch.inputs = ToModelInput(inputs_.slice(0, begin, end), device);
+  // A copy, as Gather gives: nobody can write through a batch into the dataset.
+  if (has_labels()) batch.labels = labels_.slice(0, begin, end).to(device, at::kLong, false, true);
+  return batch;
+}
+
+// The stored type travels to the device: a quarter of the bytes when it is uint8.
+at::Tensor Dataset::ToModelInput(at::Tensor stored, const at::Device& device) const {
+  bool copy = stored.is_alias_of(inputs_) && device.is_cpu();
+  at::Tensor inputs = stored.to(device).to(at::kFloat, /*non_blocking=*/false, copy);
+  if (!scale_.defined()) return inputs;
+  return inputs.mul_(scale_.to(device)).add_(shift_.to(device));
+}
+
+}  // namespace acclimate::data

@@ -1,0 +1,25 @@
+// A dataset's tensors out of a file, whatever its format.
+#ifndef ACCLIMATE_CORE_DATA_DATASET_FILE_H_
+#define ACCLIMATE_CORE_DATA_DATASET_FILE_H_
+
+#include <memory>
+
+#include <ATen/core/Tensor.h>
+
+#include "absl/status/statusor.h"
+#include "core/io/mapped_file.h"
+
+namespace acclimate::data {
+
+struct StoredData {
+  at::Tensor inputs;  // [N, ...]
+  at::Tensor labels;  // [N], or undefined
+};
+
+// Recognises safetensors, npz and npy by their bytes; CSR data is densified. The contents of the
+// tensors are not checked yet: Dataset::FromTensors does that.
+absl::StatusOr<StoredData> ReadStoredData(std::shared_ptr<io::MappedFile> file);
+
+}  // namespace acclimate::data
+
+#endif  // ACCLIMATE_CORE_DATA_DATASET_FILE_H_

@@ -1,0 +1,24 @@
+// Several arrays in NumPy's .npz format: a zip archive of .npy members, stored or deflated.
+#ifndef ACCLIMATE_CORE_DATA_NPZ_H_
+#define ACCLIMATE_CORE_DATA_NPZ_H_
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "core/io/mapped_file.h"
+#include "core/io/tensor_file.h"
+
+namespace acclimate::data {
+
+bool LooksLikeNpz(absl::string_view bytes);
+
+// Reads the members that a dataset can have (inputs, labels, values, indices, indptr) and leaves
+// the others alone. Stored members stay mapped. INVALID_ARGUMENT names the member and what is
+// wrong: truncated, damaged (CRC-32), encrypted, another compression, larger than deflate can make
+// it, zip64 (beyond 4 GiB safetensors is the format to use).
+absl::StatusOr<io::TensorFile> ReadNpz(const std::shared_ptr<io::MappedFile>& file);
+
+}  // namespace acclimate::data
+
+#endif  // ACCLIMATE_CORE_DATA_NPZ_H_

@@ -1,0 +1,42 @@
+// Matrix products at the machine's rate, from one pool of threads.
+//
+// Debian's LibTorch calls whatever libblas.so.3 is installed. Three traps lie there:
+//  1. A plain installation brings the reference BLAS, which knows neither vectors nor threads.
+//  2. OpenBLAS 0.3.21 takes CPUs newer than itself for SSE3 ones (core type "Prescott").
+//  3. OpenBLAS's own threads and those of libgomp, LibTorch's pool, fight for the same cores.
+//
+// The way out of all three: sgemm_, which LibTorch imports, is defined here and hands products to
+// oneDNN, which LibTorch brings along and which runs on libgomp; BLAS keeps what oneDNN does not
+// do (double precision, LAPACK) on the calling thread. A binary that links this library has it.
+// Where there is no oneDNN to find or no AVX2, and in a LibTorch with its own BLAS inside (the
+// builds of pytorch.org), nothing changes.
+//
+// tests/bench/gemm_bench.cc measures what that is worth.
+#ifndef ACCLIMATE_CORE_RUNTIME_BLAS_H_
+#define ACCLIMATE_CORE_RUNTIME_BLAS_H_
+
+#include <string>
+
+#include "absl/types/optional.h"
+
+namespace acclimate::runtime {
+
+// Where single-precision matrix products go: "oneDNN" or "BLAS".
+const char* GemmProvider();
+
+// The core type that OpenBLAS should have chosen ("SkylakeX", "Haswell"), when it is loaded, fell
+// back to kernels without AVX2 on a CPU with it, and OPENBLAS_CORETYPE does not say otherwise.
+absl::optional<std::string> WantedOpenBlasCoreType();
+
+// For the start of main(): when OpenBLAS fell back, restarts the program once with
+// OPENBLAS_CORETYPE set, so that its double-precision and LAPACK kernels are right too. Returns
+// when there is nothing to mend, or when that did not help.
+void ReexecWithRightBlas(char** argv);
+
+// One pool of `threads` (at least 1) for everything; BLAS itself gets no threads of its own. Call
+// once, before the first parallel work.
+void ConfigureThreads(int threads);
+
+}  // namespace acclimate::runtime
+
+#endif  // ACCLIMATE_CORE_RUNTIME_BLAS_H_
