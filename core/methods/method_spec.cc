@@ -81,7 +81,7 @@ absl::StatusOr<Hyperparameters> ResolveHyperparameters(const MethodSpec& spec,
   if (!problems.empty()) {
     return absl::InvalidArgumentError(absl::StrJoin(
         problems, "; ", [](std::string* out, const HyperparameterProblem& problem) {
-          absl::StrAppend(out, "hyperparameters.", problem.name, ": ", problem.message);
+          absl::StrAppend(out, "hyperparameters.", problem.name, ": ", problem.description);
         }));
   }
   Hyperparameters resolved;

@@ -51,16 +51,6 @@ struct HyperparameterProblem {
   std::string description;  // "must be in (0, 1]; is 3" or "unknown; this method has: ..."
 };
 
-// Every unknown, mistyped or out-of-range one; empty when all is well.
-std::vector<HyperparameterProblem> CheckHyperparameters(const MethodSpec& spec,
-                                                        const Hyperparameters& given);
-
-// One thing wrong with what was given: `name` is the hyperparameter, `message` says why.
-struct HyperparameterProblem {
-  std::string name;
-  std::string message;
-};
-
 // Every unknown, mistyped or out-of-range one, sorted by name; empty when all is well.
 std::vector<HyperparameterProblem> CheckHyperparameters(const MethodSpec& spec,
                                                         const Hyperparameters& given);
