@@ -1,0 +1,308 @@
+#include "server/base/config.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <map>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
+
+namespace acclimate {
+namespace {
+
+using Parser = std::function<absl::Status(ServerConfig& config, const std::string& text)>;
+
+struct Setting {
+  std::string group;
+  std::string name;  // of the flag, without "--"; the key in the configuration file
+  std::string value;
+  std::string shown_default;
+  std::string help;
+  Parser parse;
+};
+
+absl::StatusOr<int64_t> ParseInteger(const std::string& text, int64_t minimum, int64_t maximum) {
+  int64_t value = 0;
+  if (!absl::SimpleAtoi(text, &value) || value < minimum || value > maximum) {
+    return absl::InvalidArgumentError(
+        absl::StrFormat("must be a whole number from %d to %d; is \"%s\"", minimum, maximum, text));
+  }
+  return value;
+}
+
+// "512MiB", "4GiB" or a plain number.
+absl::StatusOr<int64_t> ParseBytes(const std::string& text) {
+  absl::string_view digits = text;
+  int shift = 0;
+  if (absl::ConsumeSuffix(&digits, "KiB")) shift = 10;
+  if (absl::ConsumeSuffix(&digits, "MiB")) shift = 20;
+  if (absl::ConsumeSuffix(&digits, "GiB")) shift = 30;
+  int64_t value = 0;
+  if (!absl::SimpleAtoi(digits, &value) || value < 0 || value > (INT64_MAX >> shift)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("must be a number of bytes, as 4096, 512MiB or 4GiB; is \"", text, "\""));
+  }
+  return value << shift;
+}
+
+absl::StatusOr<absl::Duration> ParsePositiveDuration(const std::string& text) {
+  absl::Duration value;
+  if (!absl::ParseDuration(text, &value) || value < absl::ZeroDuration() ||
+      value == absl::InfiniteDuration()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("must be a duration, as 30s, 5m or 24h; is \"", text, "\""));
+  }
+  return value;
+}
+
+template <typename T, typename Parse>
+Parser Store(T ServerConfig::*field, Parse parse) {
+  return [field, parse](ServerConfig& config, const std::string& text) -> absl::Status {
+    auto value = parse(text);
+    if (!value.ok()) return value.status();
+    config.*field = static_cast<T>(*std::move(value));
+    return absl::OkStatus();
+  };
+}
+
+absl::StatusOr<std::string> ParseText(const std::string& text) {
+  if (text.empty()) return absl::InvalidArgumentError("must not be empty");
+  return text;
+}
+
+absl::StatusOr<std::string> ParseAddress(const std::string& text) {
+  const size_t colon = text.rfind(':');
+  int port = 0;
+  if (colon == std::string::npos || colon == 0 ||
+      !absl::SimpleAtoi(text.substr(colon + 1), &port) || port < 0 || port > 65535) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("must be HOST:PORT; is \"", text, "\" (port 0: any free one)"));
+  }
+  return text;
+}
+
+absl::StatusOr<std::string> ParseDevice(const std::string& text) {
+  int index = 0;
+  absl::string_view suffix = text;
+  const bool numbered =
+      absl::ConsumePrefix(&suffix, "cuda:") && absl::SimpleAtoi(suffix, &index) && index >= 0;
+  if (text == "auto" || text == "cpu" || text == "cuda" || numbered) return text;
+  return absl::InvalidArgumentError(
+      absl::StrCat("must be auto, cpu, cuda or cuda:<i>; is \"", text, "\""));
+}
+
+const std::vector<Setting>& Settings() {
+  static const auto* settings = new std::vector<Setting>{
+      {"Where", "data-dir", "DIR", "required", "jobs, blobs and uploads; made if it is not there",
+       Store(&ServerConfig::data_dir, ParseText)},
+      {"Where", "listen", "HOST:PORT", "127.0.0.1:50051", "gRPC; port 0 takes a free one",
+       Store(&ServerConfig::listen, ParseAddress)},
+      {"Where", "metrics-listen", "HOST:PORT", "127.0.0.1:9464", "Prometheus, at /metrics",
+       Store(&ServerConfig::metrics_listen, ParseAddress)},
+      {"Jobs", "slots", "N", "number of cores", "jobs at a time; 0 only queues",
+       Store(&ServerConfig::slots, [](const std::string& t) { return ParseInteger(t, 0, 1024); })},
+      {"Jobs", "device", "DEVICE", "auto", "of jobs that do not ask: auto, cpu, cuda, cuda:<i>",
+       Store(&ServerConfig::device, ParseDevice)},
+      {"Jobs", "worker", "PATH", "beside acclimated", "the acclimate-worker program",
+       Store(&ServerConfig::worker, ParseText)},
+      {"Jobs", "job-memory-limit", "BYTES", "0", "of one worker, as 8GiB; 0: none",
+       Store(&ServerConfig::job_memory_limit_bytes, ParseBytes)},
+      {"Jobs", "job-time-limit", "TIME", "24h", "of one attempt, where the job sets no limit",
+       Store(&ServerConfig::job_time_limit, ParsePositiveDuration)},
+      {"Storage", "max-blob-bytes", "BYTES", "64GiB", "the largest upload",
+       Store(&ServerConfig::max_blob_bytes, ParseBytes)},
+      {"Storage", "min-free-disk-bytes", "BYTES", "256MiB", "uploads leave this much of the disk",
+       Store(&ServerConfig::min_free_disk_bytes, ParseBytes)},
+      {"Operation", "log-level", "LEVEL", "info", "debug, info, warning or error",
+       Store(&ServerConfig::log_level, ParseLogLevel)},
+      {"Operation", "drain-timeout", "TIME", "30s",
+       "on SIGTERM, running jobs get this long before they go back to the queue",
+       Store(&ServerConfig::drain_timeout, ParsePositiveDuration)},
+  };
+  return *settings;
+}
+
+std::string VariableOf(absl::string_view flag) {
+  return absl::StrCat("ACCLIMATE_", absl::AsciiStrToUpper(absl::StrReplaceAll(flag, {{"-", "_"}})));
+}
+
+size_t EditDistance(absl::string_view a, absl::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
+    }
+  }
+  return row[b.size()];
+}
+
+absl::Status Unknown(absl::string_view what, const std::string& name) {
+  const auto& settings = Settings();
+  const auto nearest =
+      std::min_element(settings.begin(), settings.end(), [&](const Setting& a, const Setting& b) {
+        return EditDistance(name, a.name) < EditDistance(name, b.name);
+      });
+  return absl::InvalidArgumentError(absl::StrCat(
+      "unknown ", what, " \"", name, "\"; did you mean \"", nearest->name, "\"? See --help."));
+}
+
+bool IsKnown(absl::string_view name) {
+  return std::any_of(Settings().begin(), Settings().end(),
+                     [name](const Setting& setting) { return setting.name == name; });
+}
+
+// A value and the place that it came from, for messages.
+struct Given {
+  std::string text;
+  std::string origin;
+};
+using GivenByName = std::map<std::string, Given>;
+
+absl::StatusOr<GivenByName> ReadFlags(const std::vector<std::string>& arguments) {
+  GivenByName given;
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    absl::string_view argument = arguments[i];
+    if (!absl::ConsumePrefix(&argument, "--")) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("unexpected argument \"", arguments[i], "\"; flags begin with --"));
+    }
+    const size_t equals = argument.find('=');
+    const std::string name(argument.substr(0, equals));
+    if (name != "config" && !IsKnown(name)) return Unknown("flag", name);
+    const std::string origin = absl::StrCat("--", name);
+    if (equals != absl::string_view::npos) {
+      given[name] = {std::string(argument.substr(equals + 1)), origin};
+    } else if (i + 1 < arguments.size()) {
+      given[name] = {arguments[++i], origin};
+    } else {
+      return absl::InvalidArgumentError(absl::StrCat(origin, ": needs a value"));
+    }
+  }
+  return given;
+}
+
+// Lines of `key = value`; # begins a comment; quotes around a value are taken off.
+absl::StatusOr<GivenByName> ReadFile(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) return absl::InvalidArgumentError(absl::StrCat("--config: cannot read ", path));
+  GivenByName given;
+  std::string line;
+  for (int number = 1; std::getline(file, line); ++number) {
+    absl::string_view text = absl::StripAsciiWhitespace(line);
+    if (text.empty() || text[0] == '#') continue;
+    const std::string origin = absl::StrCat(path, ":", number);
+    const size_t equals = text.find('=');
+    if (equals == absl::string_view::npos) {
+      return absl::InvalidArgumentError(absl::StrCat(origin, ": expected `key = value`"));
+    }
+    const std::string key(absl::StripAsciiWhitespace(text.substr(0, equals)));
+    absl::string_view value = absl::StripAsciiWhitespace(text.substr(equals + 1));
+    if (value.size() >= 2 && value.front() == '"' && value.back() == '"') {
+      value = value.substr(1, value.size() - 2);
+    }
+    if (!IsKnown(key)) return Unknown(absl::StrCat("key at ", origin), key);
+    given[key] = {std::string(value), absl::StrCat(origin, ": ", key)};
+  }
+  return given;
+}
+
+GivenByName ReadEnvironment(const Environment& environment) {
+  GivenByName given;
+  for (const Setting& setting : Settings()) {
+    const std::string variable = VariableOf(setting.name);
+    if (const char* text = environment(variable.c_str())) given[setting.name] = {text, variable};
+  }
+  return given;
+}
+
+absl::Status Apply(const GivenByName& given, ServerConfig& config) {
+  for (const Setting& setting : Settings()) {
+    const auto found = given.find(setting.name);
+    if (found == given.end()) continue;
+    const absl::Status status = setting.parse(config, found->second.text);
+    if (!status.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat(found->second.origin, ": ", status.message()));
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::string WorkerBesideThisProgram() {
+  char path[4096];
+  const ssize_t length = readlink("/proc/self/exe", path, sizeof(path));
+  if (length <= 0) return "acclimate-worker";
+  const absl::string_view self(path, static_cast<size_t>(length));
+  return absl::StrCat(self.substr(0, self.rfind('/')), "/acclimate-worker");
+}
+
+}  // namespace
+
+absl::StatusOr<ServerConfig> LoadServerConfig(const std::vector<std::string>& arguments,
+                                              const Environment& environment) {
+  ServerConfig config;
+  config.slots = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  config.worker = WorkerBesideThisProgram();
+
+  absl::StatusOr<GivenByName> given = ReadFlags(arguments);
+  if (!given.ok()) return given.status();
+  // map::merge keeps what is there already: the stronger source goes first.
+  given->merge(ReadEnvironment(environment));
+  std::string path;
+  if (const auto flag = given->find("config"); flag != given->end()) {
+    path = flag->second.text;
+  } else if (const char* variable = environment("ACCLIMATE_CONFIG")) {
+    path = variable;
+  }
+  if (!path.empty()) {
+    absl::StatusOr<GivenByName> from_file = ReadFile(path);
+    if (!from_file.ok()) return from_file.status();
+    given->merge(*std::move(from_file));
+  }
+  if (absl::Status status = Apply(*given, config); !status.ok()) return status;
+  if (config.data_dir.empty()) {
+    return absl::InvalidArgumentError("--data-dir is required: where jobs and blobs are kept");
+  }
+  return config;
+}
+
+std::string ServerHelp() {
+  std::string help =
+      "acclimated serve: adapts trained models to new domains, over gRPC.\n\n"
+      "  acclimated serve --data-dir DIR [flags]\n\n"
+      "Each flag can also be set in the environment (in brackets below) and, under its name, in a\n"
+      "configuration file of `key = value` lines. A flag wins over the environment, that over the\n"
+      "file.\n";
+  std::string group;
+  for (const Setting& setting : Settings()) {
+    if (setting.group != group) absl::StrAppend(&help, "\n", group = setting.group, ":\n");
+    absl::StrAppendFormat(&help, "  %-30s %s\n%33s%s; default: %s\n%33s[%s]\n",
+                          absl::StrCat("--", setting.name, " ", setting.value), "", "",
+                          setting.help, setting.shown_default, "", VariableOf(setting.name));
+  }
+  absl::StrAppend(
+      &help,
+      "  --config FILE\n"
+      "                                 the configuration file; default: none\n"
+      "                                 [ACCLIMATE_CONFIG]\n\n"
+      "The chosen addresses are logged, and written to DIR/endpoint.json. SIGTERM and\n"
+      "SIGINT drain; a second one ends at once. Exit codes: 0 stopped as asked, 1 could\n"
+      "not run, 2 wrong usage.\n");
+  return help;
+}
+
+}  // namespace acclimate

@@ -1,0 +1,48 @@
+// How `acclimated serve` is set up. Each setting has a flag, an environment variable and a key in
+// the configuration file; the first of these that is given wins, then the default.
+#ifndef ACCLIMATE_SERVER_BASE_CONFIG_H_
+#define ACCLIMATE_SERVER_BASE_CONFIG_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "server/base/log.h"
+
+namespace acclimate {
+
+struct ServerConfig {
+  std::string data_dir;
+  std::string listen = "127.0.0.1:50051";
+  std::string metrics_listen = "127.0.0.1:9464";
+  LogLevel log_level = LogLevel::kInfo;
+  absl::Duration drain_timeout = absl::Seconds(30);
+
+  int slots = 0;  // jobs at a time; 0: none are run here
+  std::string device = "auto";
+  std::string worker;                               // path of acclimate-worker
+  int64_t job_memory_limit_bytes = 0;               // of a worker; 0: none
+  absl::Duration job_time_limit = absl::Hours(24);  // of one attempt
+
+  int64_t max_blob_bytes = int64_t{64} << 30;
+  int64_t min_free_disk_bytes = int64_t{256} << 20;
+};
+
+// One environment variable, or nullptr: std::getenv, or a test's own.
+using Environment = std::function<const char*(const char* name)>;
+
+// `arguments` follow "acclimated serve". INVALID_ARGUMENT names the flag, variable or line at
+// fault, and the nearest flag where the name is unknown.
+absl::StatusOr<ServerConfig> LoadServerConfig(const std::vector<std::string>& arguments,
+                                              const Environment& environment);
+
+// Grouped, each flag with its default, its variable and its meaning.
+std::string ServerHelp();
+
+}  // namespace acclimate
+
+#endif  // ACCLIMATE_SERVER_BASE_CONFIG_H_

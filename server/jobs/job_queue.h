@@ -1,0 +1,136 @@
+// The queue: every change of a job passes through it.
+#ifndef ACCLIMATE_SERVER_JOBS_JOB_QUEUE_H_
+#define ACCLIMATE_SERVER_JOBS_JOB_QUEUE_H_
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "acclimate/v1/job.pb.h"
+#include "server/jobs/job_store.h"
+#include "server/jobs/lease_broker.h"
+#include "server/metrics/server_metrics.h"
+
+namespace acclimate::jobs {
+
+struct JobQueueOptions {
+  // A job whose attempts were lost this often is FAILED: it may be what takes the server down.
+  int max_lost_attempts = 3;
+  // A job's progress is written at most this often; points in between are merged.
+  absl::Duration progress_interval = absl::Milliseconds(100);
+  // A watcher that is further behind than this loses metric points.
+  int max_watch_backlog = 256;
+};
+
+// The lease broker of this process, over a JobStore.
+//
+// 1. Queued jobs are leased by priority, then first come, first served.
+// 2. Only the transitions of state_machine.h happen; a state change and its event are one commit.
+// 3. Reports under a stale epoch, or on a job that no longer holds a lease, return ABORTED and
+//    change nothing.
+// 4. Progress points are merged; every other report is durable when it returns.
+// 5. Thread-safe. `store` and `metrics` outlive the queue.
+class JobQueue : public LeaseBroker {
+ public:
+  JobQueue(JobStore* store, metrics::ServerMetrics* metrics, JobQueueOptions options = {});
+  ~JobQueue() override;
+
+  // Closes the attempts of an earlier process as LOST: CANCELLING becomes CANCELLED, PAUSING
+  // PAUSED, the others go back to the queue. Call once, before anything else.
+  absl::Status Recover();
+
+  // For clients.
+  absl::StatusOr<CreatedJob> Create(const std::string& tenant, const v1::JobSpec& spec,
+                                    const std::string& request_id);
+  absl::StatusOr<v1::Job> Get(const std::string& name) { return store_->Get(name); }
+  absl::StatusOr<JobPage> List(const JobQuery& query) { return store_->List(query); }
+  absl::StatusOr<v1::Job> Cancel(const std::string& name);
+  absl::Status Delete(const std::string& name);
+
+  // Gives `sink` every event after the cursor, in order, until the job has ended. A sink that
+  // cannot keep up loses progress points only, and gets a MetricsDropped in their place; what was
+  // there when the watch began is replayed in full. Ends with OK also when `sink` returns false;
+  // CANCELLED when `cancelled` turns true (looked at every 200 ms); UNAVAILABLE on Shutdown().
+  using EventSink = std::function<bool(const v1::JobEvent&)>;
+  absl::Status Watch(const std::string& name, int64_t after_cursor, const EventSink& sink,
+                     const std::function<bool()>& cancelled);
+
+  // For nodes.
+  absl::StatusOr<std::optional<Lease>> Acquire(const std::string& node,
+                                               absl::Duration timeout) override;
+  absl::Status Started(const v1::AttemptId& id) override;
+  absl::Status ReportProgress(const v1::AttemptId& id, const v1::Progress& progress) override;
+  absl::Status ReportWarning(const v1::AttemptId& id, const std::string& message) override;
+  absl::Status ReportCheckpoint(const v1::AttemptId& id,
+                                const v1::Checkpointed& checkpoint) override;
+  // A failure with cause LOST, PREEMPTED or DRAINED puts the job back into the queue.
+  absl::Status Finish(const v1::AttemptId& id, const AttemptOutcome& outcome) override;
+  void OnWish(std::function<void(const v1::AttemptId&, Wish)> listener) override;
+
+  metrics::JobStatistics Statistics();
+
+  // Ends every Watch and makes every Acquire return nullopt. Reports still work.
+  void Shutdown();
+
+ private:
+  // What is known of a leased job besides what the store holds.
+  struct LeaseState {
+    v1::AttemptId id;
+    std::deque<v1::Progress> pending;  // one a phase, newest last
+    absl::Time last_flush = absl::InfinitePast();
+  };
+  // Where the watchers of one job wait.
+  struct Channel {
+    int64_t last_cursor = 0;
+    bool deleted = false;
+    int watchers = 0;
+  };
+
+  absl::StatusOr<v1::Job> Update(const std::string& name, const JobStore::Mutation& mutation);
+  // As Update, refused when the attempt's lease is over; pending progress is written first.
+  absl::StatusOr<v1::Job> UpdateLeased(const v1::AttemptId& id, const JobStore::Mutation& mutation);
+  void Publish(const v1::Job& job, bool deleted = false);
+  void AnnounceQueued();
+  absl::Status RecoverJob(const v1::Job& job);
+  absl::Status ApplyOutcome(const AttemptOutcome& outcome, JobChange& change);
+  absl::Status CloseLostAttempt(JobChange& change);
+  void DropLease(const std::string& job);
+
+  std::deque<v1::Progress> TakePending(const v1::AttemptId& id);
+  void FlushProgressLoop();
+  void FlushProgress(const v1::AttemptId& id);
+
+  struct WatchPosition;
+  absl::Status WatchBatch(const std::string& name, WatchPosition& position, const EventSink& sink);
+
+  JobStore* const store_;
+  metrics::ServerMetrics* const metrics_;
+  const JobQueueOptions options_;
+
+  absl::Mutex mutex_;
+  absl::CondVar queued_ ABSL_GUARDED_BY(mutex_);
+  absl::CondVar changed_ ABSL_GUARDED_BY(mutex_);
+  absl::CondVar progress_ ABSL_GUARDED_BY(mutex_);
+  int64_t queued_version_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool shutdown_ ABSL_GUARDED_BY(mutex_) = false;
+  bool stop_flusher_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::flat_hash_map<std::string, LeaseState> leases_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<std::string, Channel> channels_ ABSL_GUARDED_BY(mutex_);
+  std::function<void(const v1::AttemptId&, Wish)> on_wish_ ABSL_GUARDED_BY(mutex_);
+  std::thread flusher_;
+};
+
+}  // namespace acclimate::jobs
+
+#endif  // ACCLIMATE_SERVER_JOBS_JOB_QUEUE_H_

@@ -1,0 +1,220 @@
+#include "server/metrics/server_metrics.h"
+
+#include <map>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "prometheus/counter.h"
+#include "prometheus/gauge.h"
+#include "prometheus/histogram.h"
+#include "prometheus/registry.h"
+#include "server/base/version.h"
+#include "server/metrics/process_metrics.h"
+
+namespace acclimate::metrics {
+namespace {
+
+using prometheus::Counter;
+using prometheus::Family;
+using prometheus::Histogram;
+using Buckets = Histogram::BucketBoundaries;
+
+// Upper bounds in seconds, by what is measured.
+Buckets CallBuckets() {
+  return {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 10, 60};
+}
+Buckets DiskBuckets() {
+  return {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5};
+}
+Buckets StepBuckets() {
+  return {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10};
+}
+Buckets PhaseBuckets() { return {0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800, 7200, 43200}; }
+Buckets JobBuckets() { return {0.01, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 14400, 86400}; }
+
+// The jobs gauges, from the source at every scrape.
+class JobGauges : public prometheus::Collectable {
+ public:
+  void SetSource(std::function<JobStatistics()> source) {
+    absl::MutexLock lock(&mutex_);
+    source_ = std::move(source);
+  }
+
+  std::vector<prometheus::MetricFamily> Collect() const override {
+    absl::MutexLock lock(&mutex_);
+    if (!source_) return {};
+    const JobStatistics statistics = source_();
+    prometheus::MetricFamily jobs{
+        "acclimate_jobs", "Jobs by state and method.", prometheus::MetricType::Gauge, {}};
+    for (const JobCount& count : statistics.counts) {
+      prometheus::ClientMetric metric;
+      metric.label = {{"method", count.method}, {"state", count.state}};
+      metric.gauge.value = static_cast<double>(count.jobs);
+      jobs.metric.push_back(std::move(metric));
+    }
+    return {std::move(jobs),
+            Single("acclimate_queue_depth", "Jobs that wait for a slot.",
+                   static_cast<double>(statistics.queue_depth)),
+            Single("acclimate_queue_oldest_age_seconds", "How long the oldest queued job waits.",
+                   absl::ToDoubleSeconds(statistics.oldest_queue_age))};
+  }
+
+ private:
+  static prometheus::MetricFamily Single(const std::string& name, const std::string& help,
+                                         double value) {
+    prometheus::ClientMetric metric;
+    metric.gauge.value = value;
+    return {name, help, prometheus::MetricType::Gauge, {metric}};
+  }
+
+  mutable absl::Mutex mutex_;
+  std::function<JobStatistics()> source_ ABSL_GUARDED_BY(mutex_);
+};
+
+// Counts calls without the library's hashing of label maps: one look-up in a small ordered map.
+struct CallMetrics {
+  Counter* calls;
+  Histogram* latency;
+};
+
+}  // namespace
+
+struct ServerMetrics::State {
+  std::shared_ptr<prometheus::Registry> registry = std::make_shared<prometheus::Registry>();
+  std::shared_ptr<JobGauges> jobs = std::make_shared<JobGauges>();
+  std::shared_ptr<ProcessMetrics> process = std::make_shared<ProcessMetrics>();
+
+  Family<Counter>& AddCounter(const char* name, const char* help) {
+    return prometheus::BuildCounter().Name(name).Help(help).Register(*registry);
+  }
+  Family<Histogram>& AddHistogram(const char* name, const char* help) {
+    return prometheus::BuildHistogram().Name(name).Help(help).Register(*registry);
+  }
+
+  Family<Histogram>& queue_wait =
+      AddHistogram("acclimate_job_queue_wait_seconds", "From queued to leased, by method.");
+  Family<Histogram>& run_time = AddHistogram(
+      "acclimate_job_run_seconds", "From leased to its end, by method and the state it ended in.");
+  Family<Histogram>& phase =
+      AddHistogram("acclimate_worker_phase_seconds", "Time that a worker spends in a phase.");
+  Family<Counter>& steps = AddCounter("acclimate_training_steps_total", "Training steps made.");
+  Family<Counter>& samples =
+      AddCounter("acclimate_training_samples_total", "Samples that training steps have seen.");
+  Family<Histogram>& step_time =
+      AddHistogram("acclimate_training_step_seconds", "Time of a training step, by method.");
+  Counter& worker_starts =
+      AddCounter("acclimate_worker_starts_total", "Worker processes started.").Add({});
+  Family<Counter>& worker_exits =
+      AddCounter("acclimate_worker_exits_total", "Worker processes ended, by cause.");
+  Counter& uploaded =
+      AddCounter("acclimate_uploaded_bytes_total", "Bytes of uploads received and checked.")
+          .Add({});
+  Counter& downloaded =
+      AddCounter("acclimate_downloaded_bytes_total", "Bytes of blobs sent.").Add({});
+  Family<Counter>& calls =
+      AddCounter("acclimate_grpc_calls_total", "gRPC calls, by method and status code.");
+  Family<Histogram>& call_latency =
+      AddHistogram("acclimate_grpc_call_seconds",
+                   "Time of a gRPC call in its handler; of a stream, until it ends.");
+  Histogram& commit =
+      AddHistogram("acclimate_store_commit_seconds", "Time of one commit of the job store.")
+          .Add({}, DiskBuckets());
+  Counter& committed_changes =
+      AddCounter("acclimate_store_changes_total", "Changes that commits have made durable.")
+          .Add({});
+  Family<Histogram>& fsync =
+      AddHistogram("acclimate_store_fsync_seconds", "Time of one flush to the disk, by store.");
+
+  absl::Mutex mutex;
+  std::map<std::pair<std::string, std::string>, CallMetrics, std::less<>> calls_by_method
+      ABSL_GUARDED_BY(mutex);
+};
+
+ServerMetrics::ServerMetrics() : state_(std::make_unique<State>()) {
+  prometheus::BuildGauge()
+      .Name("acclimate_build_info")
+      .Help("Always 1; the labels say what was built.")
+      .Register(*state_->registry)
+      .Add({{"version", kVersion}, {"compiler", __VERSION__}})
+      .Set(1);
+}
+ServerMetrics::~ServerMetrics() = default;
+
+std::vector<std::shared_ptr<prometheus::Collectable>> ServerMetrics::Collectables() const {
+  return {state_->registry, state_->jobs, state_->process};
+}
+
+void ServerMetrics::SetJobStatisticsSource(std::function<JobStatistics()> source) {
+  state_->jobs->SetSource(std::move(source));
+}
+
+void ServerMetrics::ObserveQueueWait(absl::string_view method, absl::Duration wait) {
+  state_->queue_wait.Add({{"method", std::string(method)}}, JobBuckets())
+      .Observe(absl::ToDoubleSeconds(wait));
+}
+
+void ServerMetrics::ObserveRunTime(absl::string_view method, absl::string_view final_state,
+                                   absl::Duration run_time) {
+  state_->run_time
+      .Add({{"method", std::string(method)}, {"state", std::string(final_state)}}, JobBuckets())
+      .Observe(absl::ToDoubleSeconds(run_time));
+}
+
+void ServerMetrics::WorkerStarted() { state_->worker_starts.Increment(); }
+
+void ServerMetrics::WorkerExited(absl::string_view cause) {
+  state_->worker_exits.Add({{"cause", std::string(cause)}}).Increment();
+}
+
+void ServerMetrics::ObservePhase(absl::string_view phase, absl::Duration duration) {
+  state_->phase.Add({{"phase", std::string(phase)}}, PhaseBuckets())
+      .Observe(absl::ToDoubleSeconds(duration));
+}
+
+void ServerMetrics::AddTrainingSteps(absl::string_view method, int64_t steps, int64_t samples,
+                                     absl::Duration step_time) {
+  const prometheus::Labels labels = {{"method", std::string(method)}};
+  state_->steps.Add(labels).Increment(static_cast<double>(steps));
+  state_->samples.Add(labels).Increment(static_cast<double>(samples));
+  Histogram& histogram = state_->step_time.Add(labels, StepBuckets());
+  for (int64_t i = 0; i < steps; ++i) histogram.Observe(absl::ToDoubleSeconds(step_time));
+}
+
+void ServerMetrics::AddUploadedBytes(int64_t bytes) {
+  state_->uploaded.Increment(static_cast<double>(bytes));
+}
+void ServerMetrics::AddDownloadedBytes(int64_t bytes) {
+  state_->downloaded.Increment(static_cast<double>(bytes));
+}
+
+void ServerMetrics::ObserveCall(absl::string_view method, absl::string_view code,
+                                absl::Duration latency) {
+  CallMetrics metrics;
+  {
+    absl::MutexLock lock(&state_->mutex);
+    const std::pair<std::string, std::string> key(method, code);
+    auto found = state_->calls_by_method.find(key);
+    if (found == state_->calls_by_method.end()) {
+      const CallMetrics created = {
+          &state_->calls.Add({{"method", key.first}, {"code", key.second}}),
+          &state_->call_latency.Add({{"method", key.first}}, CallBuckets())};
+      found = state_->calls_by_method.emplace(key, created).first;
+    }
+    metrics = found->second;
+  }
+  metrics.calls->Increment();
+  metrics.latency->Observe(absl::ToDoubleSeconds(latency));
+}
+
+void ServerMetrics::ObserveStoreCommit(absl::Duration duration, int64_t changes) {
+  state_->commit.Observe(absl::ToDoubleSeconds(duration));
+  state_->committed_changes.Increment(static_cast<double>(changes));
+}
+
+void ServerMetrics::ObserveFsync(absl::string_view store, absl::Duration duration) {
+  state_->fsync.Add({{"store", std::string(store)}}, DiskBuckets())
+      .Observe(absl::ToDoubleSeconds(duration));
+}
+
+}  // namespace acclimate::metrics

@@ -1,0 +1,76 @@
+// Everything the server tells Prometheus, by name. Base units; no identifiers in labels.
+#ifndef ACCLIMATE_SERVER_METRICS_SERVER_METRICS_H_
+#define ACCLIMATE_SERVER_METRICS_SERVER_METRICS_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+namespace prometheus {
+class Collectable;
+}  // namespace prometheus
+
+namespace acclimate::metrics {
+
+// What the store knows of its jobs, read anew at every scrape.
+struct JobCount {
+  std::string state;   // "QUEUED"
+  std::string method;  // "dann"
+  int64_t jobs = 0;
+};
+struct JobStatistics {
+  std::vector<JobCount> counts;
+  int64_t queue_depth = 0;
+  absl::Duration oldest_queue_age = absl::ZeroDuration();
+};
+
+// Thread-safe. Recording costs an atomic addition or a short lock.
+class ServerMetrics {
+ public:
+  ServerMetrics();
+  ~ServerMetrics();
+  ServerMetrics(const ServerMetrics&) = delete;
+  ServerMetrics& operator=(const ServerMetrics&) = delete;
+
+  // What an exposer scrapes: the registry, the jobs, the process.
+  std::vector<std::shared_ptr<prometheus::Collectable>> Collectables() const;
+
+  // The queue. `method` is the catalogue's name of it; `state` as ShortName() gives it.
+  // An empty source takes the gauges away; it returns when no scrape is using the old one.
+  void SetJobStatisticsSource(std::function<JobStatistics()> source);
+  void ObserveQueueWait(absl::string_view method, absl::Duration wait);
+  void ObserveRunTime(absl::string_view method, absl::string_view final_state,
+                      absl::Duration run_time);
+
+  // The node and its workers.
+  void WorkerStarted();
+  void WorkerExited(absl::string_view cause);  // "finished", "signal", "out_of_memory", ...
+  void ObservePhase(absl::string_view phase, absl::Duration duration);
+  // `steps` steps over `samples` samples, each of `step_time` on average.
+  void AddTrainingSteps(absl::string_view method, int64_t steps, int64_t samples,
+                        absl::Duration step_time);
+
+  // Artifacts.
+  void AddUploadedBytes(int64_t bytes);
+  void AddDownloadedBytes(int64_t bytes);
+
+  // gRPC. `method` is "acclimate.v1.JobService/GetJob", `code` "OK" or "NOT_FOUND".
+  void ObserveCall(absl::string_view method, absl::string_view code, absl::Duration latency);
+
+  // The stores. `store` is "jobs" or "blobs".
+  void ObserveStoreCommit(absl::Duration duration, int64_t changes);
+  void ObserveFsync(absl::string_view store, absl::Duration duration);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace acclimate::metrics
+
+#endif  // ACCLIMATE_SERVER_METRICS_SERVER_METRICS_H_
