@@ -19,6 +19,9 @@ endfunction()
 
 function(acclimate_torch_test name)
   acclimate_test(${name} ${ARGN})
+  # The precompiled header is -fPIC, which CMake would turn into -fPIE for a program.
+  set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+  target_compile_options(${name} PRIVATE -fPIC)
   target_link_libraries(${name} PRIVATE acclimate_torch)
   target_precompile_headers(${name} REUSE_FROM acclimate_torch_pch)
 endfunction()

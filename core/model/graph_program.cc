@@ -1,0 +1,20 @@
+#include "core/model/graph_program.h"
+
+#include <utility>
+
+namespace acclimate::model {
+
+GraphProgram::GraphProgram(std::shared_ptr<torch::jit::Graph> graph, const std::string& name)
+    : code_(graph, name), outputs_(graph->outputs().size()) {}
+
+std::vector<at::Tensor> GraphProgram::Run(const torch::jit::Module& self,
+                                          const at::Tensor& input) const {
+  torch::jit::Stack stack{self._ivalue(), input};
+  torch::jit::InterpreterState(code_).run(stack);
+  std::vector<at::Tensor> results;
+  results.reserve(outputs_);
+  for (c10::IValue& value : stack) results.push_back(std::move(value).toTensor());
+  return results;
+}
+
+}  // namespace acclimate::model

@@ -1,0 +1,73 @@
+#include "core/model/layers.h"
+
+#include <torch/script.h>
+#include <torch/torch.h>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace acclimate::model {
+
+using torch::jit::Module;
+
+LayerFactory::LayerFactory() : unit_(std::make_shared<torch::jit::CompilationUnit>()) {}
+
+Module LayerFactory::Empty(const std::string& type_name) const {
+  Module module(c10::QualifiedName("__torch__.acclimate", type_name), unit_, /*shouldMangle=*/true);
+  module.register_attribute("training", c10::BoolType::get(), true);
+  return module;
+}
+
+Module LayerFactory::Convolution(const ConvolutionShape& shape) const {
+  const torch::nn::Conv2d source(torch::nn::Conv2dOptions(shape.in, shape.out, shape.kernel)
+                                     .stride(shape.stride)
+                                     .padding(shape.padding)
+                                     .bias(shape.bias));
+  Module module = Empty("Conv2d");
+  module.register_parameter("weight", source->weight, false);
+  if (shape.bias) module.register_parameter("bias", source->bias, false);
+  module.define(absl::StrFormat(
+      "def forward(self, x):\n"
+      "  return torch.conv2d(x, self.weight, %s, [%d, %d], [%d, %d])\n",
+      shape.bias ? "self.bias" : "None", shape.stride, shape.stride, shape.padding, shape.padding));
+  return module;
+}
+
+Module LayerFactory::BatchNorm(int64_t channels) const {
+  Module module = Empty("BatchNorm");
+  module.register_parameter("weight", torch::ones(channels), false);
+  module.register_parameter("bias", torch::zeros(channels), false);
+  module.register_buffer("running_mean", torch::zeros(channels));
+  module.register_buffer("running_var", torch::ones(channels));
+  module.register_buffer("num_batches_tracked", torch::zeros({}, torch::kLong));
+  module.define(R"(
+def forward(self, x):
+  if self.training:
+    self.num_batches_tracked.add_(1)
+  return torch.batch_norm(x, self.weight, self.bias, self.running_mean, self.running_var,
+                          self.training, 0.1, 1e-5, True)
+)");
+  return module;
+}
+
+Module LayerFactory::Linear(int64_t in, int64_t out) const {
+  const torch::nn::Linear source(in, out);
+  Module module = Empty("Linear");
+  module.register_parameter("weight", source->weight, false);
+  module.register_parameter("bias", source->bias, false);
+  module.define("def forward(self, x):\n  return torch.linear(x, self.weight, self.bias)\n");
+  return module;
+}
+
+Module LayerFactory::Sequence(const std::vector<Module>& parts) const {
+  Module module = Empty("Sequence");
+  std::string forward = "def forward(self, x):\n";
+  for (size_t i = 0; i < parts.size(); ++i) {
+    module.register_module(absl::StrCat(i), parts[i]);
+    absl::StrAppend(&forward, "  x = getattr(self, \"", i, "\").forward(x)\n");
+  }
+  module.define(absl::StrCat(forward, "  return x\n"));
+  return module;
+}
+
+}  // namespace acclimate::model

@@ -1,0 +1,312 @@
+#include "core/model/script_model.h"
+
+#include <torch/csrc/jit/ir/constants.h>
+#include <torch/csrc/jit/serialization/export.h>
+#include <torch/script.h>
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "core/io/atomic_file.h"
+#include "core/io/tensor_file.h"
+#include "core/model/classifier_split.h"
+#include "core/model/graph_program.h"
+#include "core/model/mode_graph.h"
+#include "core/model/pickle_writer.h"
+#include "core/model/state_dict.h"
+#include "nlohmann/json.hpp"
+
+namespace acclimate::model {
+namespace {
+
+using torch::jit::Graph;
+using torch::jit::Module;
+using torch::jit::Node;
+
+constexpr Mode kModes[] = {Mode::kEvaluation, Mode::kTraining, Mode::kBatchStatistics};
+
+// Dotted paths of a batch-norm node's tensors; empty where it has none.
+struct BatchNormPaths {
+  std::string weight, bias, running_mean, running_var;
+  double eps;
+  size_t node;  // its place in AllNodes() of the evaluation graph
+
+  std::string LayerName() const {
+    const std::string& path = running_mean.empty() ? weight : running_mean;
+    return path.substr(0, std::max<size_t>(path.rfind('.') + 1, 1) - 1);
+  }
+};
+
+BatchNormPaths PathsOf(const Node* node, size_t index) {
+  const auto path = [&](size_t input) { return AttributePath(node->input(input)).value_or(""); };
+  const auto eps = torch::jit::toIValue(node->input(7));
+  return {path(1), path(2), path(3), path(4), eps && eps->isDouble() ? eps->toDouble() : 1e-5,
+          index};
+}
+
+absl::Status CheckSignature(const Module& module) {
+  const auto method = module.find_method("forward");
+  if (!method) return absl::InvalidArgumentError("the TorchScript module has no forward()");
+  const auto& arguments = method->function().getSchema().arguments();
+  for (size_t i = 2; i < arguments.size(); ++i) {
+    if (!arguments[i].default_value()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "forward() must take one tensor; it also asks for \"", arguments[i].name(), "\""));
+    }
+  }
+  if (arguments.size() < 2 || !arguments[1].type()->isSubtypeOf(*c10::TensorType::get())) {
+    return absl::InvalidArgumentError("forward() must take one tensor");
+  }
+  return absl::OkStatus();
+}
+
+// Arguments beyond the first get their default values.
+void FillDefaults(const Module& module, Graph* graph) {
+  const auto& arguments = module.get_method("forward").function().getSchema().arguments();
+  for (size_t i = arguments.size() - 1; i >= 2; --i) {
+    torch::jit::WithInsertPoint guard(*graph->nodes().begin());
+    graph->inputs().at(i)->replaceAllUsesWith(graph->insertConstant(*arguments[i].default_value()));
+    graph->eraseInput(i);
+  }
+}
+
+}  // namespace
+
+// What depends on the module's code, the mode and the device, but not on its weights.
+struct ScriptModel::Programs {
+  explicit Programs(const at::Device& where) : device(where) {}
+
+  static absl::StatusOr<std::shared_ptr<Programs>> Compile(const Module& module,
+                                                           const at::Device& device);
+  absl::Status AddMode(const Module& module, Mode mode);
+  absl::Status Analyse(const Module& module, const ClassifierSplit& split);
+  const GraphProgram& BatchNormInput(size_t layer);
+
+  const at::Device device;
+  std::vector<GraphProgram> forward;       // (self, inputs) -> (features, logits), by mode
+  std::optional<GraphProgram> classifier;  // (self, features) -> logits
+  std::shared_ptr<Graph> evaluation;
+  std::string head_weight;
+  int64_t class_dimension = 0;
+  std::set<std::string> head_paths;
+  std::set<std::string> batch_norm_paths;
+  std::vector<BatchNormPaths> batch_norms;           // with stored statistics, in forward order
+  std::map<size_t, GraphProgram> batch_norm_inputs;  // compiled at first use
+  std::vector<std::string> warnings;
+};
+
+absl::StatusOr<std::shared_ptr<ScriptModel::Programs>> ScriptModel::Programs::Compile(
+    const Module& module, const at::Device& device) {
+  auto programs = std::make_shared<Programs>(device);
+  for (const Mode mode : kModes) {
+    if (absl::Status status = programs->AddMode(module, mode); !status.ok()) return status;
+  }
+  return programs;
+}
+
+absl::Status ScriptModel::Programs::AddMode(const Module& module, Mode mode) {
+  std::shared_ptr<Graph> graph = SpecialiseGraph(module, mode, device);
+  FillDefaults(module, graph.get());
+  const absl::StatusOr<ClassifierSplit> split = FindClassifier(*graph);
+  if (!split.ok()) return split.status();
+  if (mode == Mode::kEvaluation) {
+    evaluation = graph->copy();
+    if (absl::Status status = Analyse(module, *split); !status.ok()) return status;
+  }
+  SetOutputs(graph, {split->features, split->logits});
+  forward.emplace_back(graph, "forward");
+  return absl::OkStatus();
+}
+
+absl::Status ScriptModel::Programs::Analyse(const Module& module, const ClassifierSplit& split) {
+  absl::StatusOr<std::shared_ptr<Graph>> head = ClassifierGraph(evaluation);
+  if (!head.ok()) return head.status();
+  classifier.emplace(*head, "classify");
+  head_paths = AttributePaths(**head);
+  head_weight = split.weight;
+  class_dimension = split.class_dimension;
+  warnings = ModeWarnings(module, *evaluation);
+  if (!split.softmax.empty()) {
+    warnings.push_back(
+        absl::StrCat("the model ends with ", split.softmax, "; logits are taken before it"));
+  }
+  const std::vector<Node*> nodes = AllNodes(*evaluation);
+  std::set<std::string> seen;
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    if (nodes[i]->kind() != c10::aten::batch_norm) continue;
+    const BatchNormPaths paths = PathsOf(nodes[i], i);
+    batch_norm_paths.insert({paths.weight, paths.bias});
+    if (paths.running_mean.empty() || paths.running_var.empty()) continue;
+    if (!seen.insert(paths.running_mean).second) continue;
+    if (nodes[i]->owningBlock() != evaluation->block()) {
+      warnings.push_back(absl::StrCat("batch-norm layer ", paths.LayerName(),
+                                      " runs inside control flow: its statistics stay"));
+      continue;
+    }
+    batch_norms.push_back(paths);
+  }
+  return absl::OkStatus();
+}
+
+const GraphProgram& ScriptModel::Programs::BatchNormInput(size_t layer) {
+  const auto found = batch_norm_inputs.find(layer);
+  if (found != batch_norm_inputs.end()) return found->second;
+  std::shared_ptr<Graph> graph = evaluation->copy();
+  torch::jit::Value* input = AllNodes(*graph).at(batch_norms.at(layer).node)->input(0);
+  RemoveChecks(graph);
+  SetOutputs(graph, {input});
+  return batch_norm_inputs.emplace(layer, GraphProgram(graph, "batch_norm_input")).first->second;
+}
+
+absl::StatusOr<std::unique_ptr<Model>> ScriptModel::Create(Module module, Origin origin) {
+  if (absl::Status status = CheckSignature(module); !status.ok()) return status;
+  module.eval();  // what a saved copy starts in; the programs do not read it
+  const auto named = module.named_parameters();
+  const at::Device device = named.size() > 0 ? (*named.begin()).value.device() : at::kCPU;
+  absl::StatusOr<std::shared_ptr<Programs>> programs = Programs::Compile(module, device);
+  if (!programs.ok()) return programs.status();
+  return std::unique_ptr<Model>(
+      new ScriptModel(std::move(module), std::move(origin), *std::move(programs)));
+}
+
+ScriptModel::ScriptModel(Module module, Origin origin, std::shared_ptr<Programs> programs)
+    : module_(std::move(module)),
+      origin_(std::move(origin)),
+      programs_(std::move(programs)),
+      warnings_(programs_->warnings) {
+  CollectTensors();
+}
+
+ScriptModel::~ScriptModel() = default;
+
+void ScriptModel::CollectTensors() {
+  std::set<const void*> seen;
+  for (const auto& parameter : module_.named_parameters()) {
+    // Tied weights count once, under their first name.
+    if (!seen.insert(parameter.value.unsafeGetTensorImpl()).second) continue;
+    parameters_.push_back({parameter.name, parameter.value,
+                           programs_->head_paths.count(parameter.name) > 0,
+                           programs_->batch_norm_paths.count(parameter.name) > 0});
+  }
+  const auto tensor = [this](const std::string& path) {
+    return path.empty() ? at::Tensor() : TensorAt(module_, path);
+  };
+  for (const BatchNormPaths& paths : programs_->batch_norms) {
+    batch_norm_layers_.push_back({paths.LayerName(), tensor(paths.weight), tensor(paths.bias),
+                                  tensor(paths.running_mean), tensor(paths.running_var),
+                                  paths.eps});
+  }
+  const at::Tensor weight = TensorAt(module_, programs_->head_weight);
+  if (weight.dim() == 2) feature_size_ = weight.size(1 - programs_->class_dimension);
+}
+
+ForwardResult ScriptModel::Forward(const at::Tensor& inputs, Mode mode) {
+  const std::vector<at::Tensor> outputs =
+      programs_->forward.at(static_cast<size_t>(mode)).Run(module_, inputs);
+  feature_shape_ = outputs[0].sizes().slice(1).vec();
+  ForwardResult result{outputs[0].flatten(1), outputs[1].flatten(1)};
+  feature_size_ = result.features.size(1);
+  return result;
+}
+
+at::Tensor ScriptModel::ClassifyFeatures(const at::Tensor& features) {
+  at::Tensor shaped = features;
+  if (feature_shape_.size() > 1) {
+    std::vector<int64_t> shape{features.size(0)};
+    shape.insert(shape.end(), feature_shape_.begin(), feature_shape_.end());
+    shaped = features.view(shape);
+  }
+  return programs_->classifier->Run(module_, shaped)[0].flatten(1);
+}
+
+int64_t ScriptModel::num_classes() const {
+  return TensorAt(module_, programs_->head_weight).size(programs_->class_dimension);
+}
+
+at::Tensor ScriptModel::BatchNormInput(size_t layer, const at::Tensor& inputs) {
+  return programs_->BatchNormInput(layer).Run(module_, inputs)[0];
+}
+
+std::map<std::string, at::Tensor> ScriptModel::StateDict() const {
+  std::map<std::string, at::Tensor> state;
+  for (const auto& parameter : module_.named_parameters()) state[parameter.name] = parameter.value;
+  for (const auto& buffer : module_.named_buffers()) state[buffer.name] = buffer.value;
+  return state;
+}
+
+absl::Status ScriptModel::LoadStateDict(const std::map<std::string, at::Tensor>& state) {
+  return CopyState(state, StateDict());
+}
+
+void ScriptModel::To(const at::Device& device) {
+  if (device == programs_->device) return;
+  module_.to(device);
+  // The graphs compiled before: they compile for any device.
+  programs_ = Programs::Compile(module_, device).value();
+}
+
+std::unique_ptr<Model> ScriptModel::Clone() const {
+  torch::NoGradGuard no_grad;
+  auto clone =
+      std::unique_ptr<ScriptModel>(new ScriptModel(module_.deepcopy(), origin_, programs_));
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    clone->parameters_[i].tensor.set_requires_grad(parameters_[i].tensor.requires_grad());
+  }
+  clone->metadata() = metadata();
+  clone->feature_size_ = feature_size_;
+  clone->feature_shape_ = feature_shape_;
+  return clone;
+}
+
+absl::Status ScriptModel::Save(const std::string& path) const {
+  switch (origin_.form) {
+    case CheckpointForm::kTorchScript:
+      return SaveTorchScript(path);
+    case CheckpointForm::kSafetensors:
+      return SaveSafetensors(path);
+    case CheckpointForm::kPickle:
+      return WritePickle(path, StateDict());
+  }
+  return absl::InternalError("unknown checkpoint form");
+}
+
+absl::Status ScriptModel::SaveSafetensors(const std::string& path) const {
+  std::map<std::string, std::string> notes = metadata();
+  notes["architecture"] = origin_.architecture;
+  notes["num_classes"] = absl::StrCat(num_classes());
+  notes["sample_shape"] = absl::StrJoin(origin_.sample_shape, ",");
+  return io::WriteSafetensors(path, StateDict(), notes);
+}
+
+absl::Status ScriptModel::SaveTorchScript(const std::string& path) const {
+  torch::NoGradGuard no_grad;
+  Module module = module_;
+  if (!programs_->device.is_cpu()) {
+    module = module_.deepcopy();
+    module.to(at::kCPU);
+  }
+  absl::StatusOr<io::AtomicFile> file = io::AtomicFile::Create(path);
+  if (!file.ok()) return file.status();
+  torch::jit::ExtraFilesMap extra_files;
+  if (!metadata().empty()) extra_files[kMetadataRecord] = nlohmann::json(metadata()).dump();
+  absl::Status status;
+  try {
+    const auto write = [&](const void* data, size_t size) -> size_t {
+      if (status.ok()) status = file->Write({static_cast<const char*>(data), size});
+      return status.ok() ? size : 0;
+    };
+    torch::jit::ExportModule(module, write, extra_files);
+  } catch (const std::exception& error) {
+    if (status.ok()) status = absl::InternalError(absl::StrCat("cannot save: ", error.what()));
+  }
+  return status.ok() ? file->Commit() : status;
+}
+
+}  // namespace acclimate::model

@@ -1,0 +1,74 @@
+// The one implementation of Model: a TorchScript module and programs cut from its forward().
+#ifndef ACCLIMATE_CORE_MODEL_SCRIPT_MODEL_H_
+#define ACCLIMATE_CORE_MODEL_SCRIPT_MODEL_H_
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <torch/csrc/jit/api/module.h>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "core/model/model.h"
+
+namespace acclimate::model {
+
+// The extra file of a TorchScript archive that holds Model::metadata().
+constexpr char kMetadataRecord[] = "acclimate.json";
+
+// Where a model came from, and so the form it is saved in.
+struct Origin {
+  CheckpointForm form;
+  std::string architecture;           // empty for TorchScript
+  std::vector<int64_t> sample_shape;  // of one sample; empty when unknown
+};
+
+class ScriptModel final : public Model {
+ public:
+  // Takes the module over. INVALID_ARGUMENT: a forward() that does not take one tensor, or in which
+  // no classifier layer is found. Throws c10::Error when LibTorch cannot prepare the graph.
+  static absl::StatusOr<std::unique_ptr<Model>> Create(torch::jit::Module module, Origin origin);
+  ~ScriptModel() override;
+
+  ForwardResult Forward(const at::Tensor& inputs, Mode mode) override;
+  at::Tensor ClassifyFeatures(const at::Tensor& features) override;
+  int64_t num_classes() const override;
+  int64_t feature_size() const override { return feature_size_; }
+  const std::vector<Parameter>& parameters() const override { return parameters_; }
+  const std::vector<BatchNormLayer>& batch_norm_layers() const override {
+    return batch_norm_layers_;
+  }
+  at::Tensor BatchNormInput(size_t layer, const at::Tensor& inputs) override;
+  std::map<std::string, at::Tensor> StateDict() const override;
+  absl::Status LoadStateDict(const std::map<std::string, at::Tensor>& state) override;
+  void To(const at::Device& device) override;
+  CheckpointForm form() const override { return origin_.form; }
+  const std::string& architecture() const override { return origin_.architecture; }
+  const std::vector<std::string>& warnings() const override { return warnings_; }
+  std::unique_ptr<Model> Clone() const override;
+  absl::Status Save(const std::string& path) const override;
+
+ private:
+  struct Programs;
+
+  ScriptModel(torch::jit::Module module, Origin origin, std::shared_ptr<Programs> programs);
+  // parameters_ and batch_norm_layers_, as views of the module's tensors.
+  void CollectTensors();
+  absl::Status SaveSafetensors(const std::string& path) const;
+  absl::Status SaveTorchScript(const std::string& path) const;
+
+  torch::jit::Module module_;
+  Origin origin_;
+  std::shared_ptr<Programs> programs_;  // shared with clones on the same device
+  std::vector<Parameter> parameters_;
+  std::vector<BatchNormLayer> batch_norm_layers_;
+  std::vector<std::string> warnings_;
+  int64_t feature_size_ = 0;
+  std::vector<int64_t> feature_shape_;  // of one sample, before flattening
+};
+
+}  // namespace acclimate::model
+
+#endif  // ACCLIMATE_CORE_MODEL_SCRIPT_MODEL_H_
