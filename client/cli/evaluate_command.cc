@@ -1,0 +1,118 @@
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "client/cli/following.h"
+#include "client/cli/submission.h"
+
+namespace acclimate::cli {
+namespace {
+
+// What the report of an evaluation must hold, and what is printed of it.
+constexpr const char* kFields[] = {"accuracy", "per_class_accuracy", "confusion_matrix"};
+
+// A folder that goes when this does.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string pattern = std::filesystem::temp_directory_path() / "acclimate-XXXXXX";
+    if (mkdtemp(pattern.data()) != nullptr) path_ = pattern;
+  }
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+  }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+absl::StatusOr<Json> ReadReport(const std::string& folder) {
+  std::ifstream file(folder + "/report.json");
+  Json report = Json::parse(file, nullptr, /*allow_exceptions=*/false);
+  for (const char* field : kFields) {
+    if (!report.is_object() || !report.contains(field)) {
+      return absl::DataLossError(absl::StrCat("the server's report has no ", field));
+    }
+  }
+  return report;
+}
+
+std::string ReportText(const Json& report) {
+  std::string text = absl::StrFormat("accuracy %.4f\n", report["accuracy"].get<double>());
+  absl::StrAppend(&text, "per-class accuracy\n");
+  int label = 0;
+  for (const Json& value : report["per_class_accuracy"]) {
+    absl::StrAppendFormat(
+        &text, "  %3d  %s\n", label++,
+        value.is_number() ? absl::StrFormat("%.4f", value.get<double>()) : "no samples");
+  }
+  absl::StrAppend(&text, "confusion matrix (rows: labels, columns: predictions)\n");
+  for (const Json& row : report["confusion_matrix"]) {
+    for (const Json& count : row) absl::StrAppendFormat(&text, " %6d", count.get<int64_t>());
+    absl::StrAppend(&text, "\n");
+  }
+  return text;
+}
+
+absl::StatusOr<ExitCode> PrintReport(Invocation& invocation, const v1::Job& job) {
+  const TemporaryFolder temporary;
+  const std::string out = invocation.arguments.Text("out", temporary.path());
+  auto fetched = FetchResult(invocation, job, out);
+  if (!fetched.ok()) return fetched.status();
+  absl::StatusOr<Json> report = ReadReport(out);
+  if (!report.ok()) return report.status();
+  if (!invocation.json) {
+    PrintText(ReportText(*report));
+    return kSuccess;
+  }
+  Json document = {{"job", job.name()}};
+  for (const char* field : kFields) document[field] = (*report)[field];
+  PrintJson(document);
+  return kSuccess;
+}
+
+absl::StatusOr<ExitCode> Evaluate(Invocation& invocation) {
+  JobInputs inputs;
+  inputs.method = "evaluate";
+  inputs.checkpoint = invocation.arguments.Text("checkpoint");
+  inputs.architecture = invocation.arguments.Text("architecture");
+  inputs.target = invocation.arguments.Text("data");
+  absl::StatusOr<v1::JobSpec> spec = PrepareJob(invocation, inputs);
+  if (!spec.ok()) return spec.status();
+  if (invocation.arguments.Has("detach")) return RunJob(invocation, *spec);
+  absl::StatusOr<FollowedJob> followed =
+      SubmitAndFollow(invocation, *spec, invocation.arguments.Text("out"));
+  if (!followed.ok()) return followed.status();
+  if (followed->detached || followed->job.state() != v1::JOB_STATE_SUCCEEDED) {
+    return Conclude(invocation, *followed, "");
+  }
+  return PrintReport(invocation, followed->job);
+}
+
+}  // namespace
+
+Command EvaluateCommand() {
+  Command command;
+  command.name = "evaluate";
+  command.summary = "Measure a model's accuracy on labelled data";
+  command.description =
+      "Prints accuracy (0 to 1), accuracy by class, and the confusion matrix; with --json as\n"
+      "`accuracy`, `per_class_accuracy` and `confusion_matrix`. The inputs are normalised as\n"
+      "recorded with the model unless --mean and --std are given.";
+  command.arguments.options = {
+      {"checkpoint", ValueKind::kFile, "MODEL", "TorchScript, or a state dict (.safetensors, .pth)",
+       true},
+      {"data", ValueKind::kFile, "DATA", "safetensors or npz with `inputs` and `labels`", true},
+      {"architecture", ValueKind::kText, "NAME", "of a state dict that does not name its own"},
+  };
+  AddJobOptions(&command.arguments);
+  command.run = Evaluate;
+  return command;
+}
+
+}  // namespace acclimate::cli

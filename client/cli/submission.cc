@@ -1,0 +1,174 @@
+#include "client/cli/submission.h"
+
+#include <map>
+
+#include "absl/random/random.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "client/cli/catalog.h"
+#include "client/cli/progress_view.h"
+#include "client/cli/spelling.h"
+#include "client/lib/local_file.h"
+#include "client/lib/names.h"
+#include "client/lib/uploader.h"
+
+namespace acclimate::cli {
+namespace {
+
+bool IsBlobName(const std::string& input) {
+  return absl::StartsWith(input, "tenants/") && absl::StrContains(input, "/blobs/");
+}
+
+// Input (path or blob name) -> blob name.
+using Blobs = std::map<std::string, std::string>;
+
+absl::StatusOr<Blobs> UploadInputs(Invocation& invocation, const JobInputs& inputs) {
+  Blobs blobs;
+  std::vector<std::string> paths;
+  std::vector<std::string> all = inputs.sources;
+  all.insert(all.end(), {inputs.checkpoint, inputs.target, inputs.evaluation});
+  for (const std::string& input : all) {
+    if (IsBlobName(input)) blobs[input] = input;
+    if (!input.empty() && !IsBlobName(input)) paths.push_back(input);
+  }
+  if (paths.empty()) return blobs;
+  ProgressView view;
+  client::Uploader uploader(invocation.connection,
+                            [&](const std::string& path, int64_t done, int64_t total) {
+                              view.ShowTransfer("uploading", path, done, total);
+                            });
+  absl::StatusOr<std::vector<client::UploadedFile>> uploaded = uploader.Upload(paths);
+  if (!uploaded.ok()) return uploaded.status();
+  for (const client::UploadedFile& file : *uploaded) blobs[file.path] = file.blob;
+  return blobs;
+}
+
+void SetDataset(const std::string& input, const Blobs& blobs, v1::DatasetRef* dataset) {
+  dataset->set_blob(blobs.at(input));
+  dataset->set_display_name(client::LastSegment(input));
+}
+
+void SetOptions(const Arguments& arguments, v1::JobSpec* spec) {
+  for (double mean : arguments.Numbers("mean")) spec->mutable_normalization()->add_mean(mean);
+  for (double std : arguments.Numbers("std")) spec->mutable_normalization()->add_std(std);
+  if (spec->has_normalization()) {
+    if (spec->normalization().mean().empty()) spec->mutable_normalization()->add_mean(0);
+    if (spec->normalization().std().empty()) spec->mutable_normalization()->add_std(1);
+  }
+  spec->set_seed(arguments.Integer("seed", 0));
+  spec->set_priority(arguments.Integer("priority", 0));
+  for (const auto& [key, value] : arguments.KeyValues("label")) {
+    (*spec->mutable_labels())[key] = value;
+  }
+  if (arguments.Has("device")) spec->mutable_resources()->set_device(arguments.Text("device"));
+  if (arguments.Has("time-limit")) {
+    spec->mutable_limits()->mutable_run_time()->set_seconds(arguments.Integer("time-limit", 0));
+  }
+}
+
+}  // namespace
+
+void AddJobOptions(ArgumentSpec* spec) {
+  const std::vector<OptionSpec> options = {
+      {"set", ValueKind::kKeyValue, "KEY=VALUE", "a hyperparameter: see `acclimate methods NAME`",
+       false, true},
+      {"mean", ValueKind::kNumbers, "M[,M...]",
+       "subtracted from the inputs: one number, or one a channel", false, true},
+      {"std", ValueKind::kNumbers, "S[,S...]",
+       "what the inputs are then divided by: one number, or one a channel", false, true},
+      {"seed", ValueKind::kInteger, "N", "of every random choice (default: 0)"},
+      {"device", ValueKind::kText, "DEVICE", "auto (default), cpu, cuda or cuda:<i>"},
+      {"priority", ValueKind::kInteger, "N", "-100 to 100; higher runs first (default: 0)"},
+      {"time-limit", ValueKind::kInteger, "SECONDS", "of one attempt (default: the server's)"},
+      {"label", ValueKind::kKeyValue, "KEY=VALUE", "to find the job by later", false, true},
+      {"detach", ValueKind::kSwitch, "", "return as soon as the job is submitted"},
+      {"out", ValueKind::kFolder, "DIR", "where the results go; made when absent"},
+  };
+  spec->options.insert(spec->options.end(), options.begin(), options.end());
+}
+
+absl::Status CheckOut(const Arguments& arguments) {
+  if (arguments.Has("out")) return client::MakeDirectories(arguments.Text("out"));
+  if (arguments.Has("detach")) return absl::OkStatus();
+  return absl::InvalidArgumentError("--out DIR is missing; or give --detach and fetch later");
+}
+
+absl::StatusOr<v1::JobSpec> PrepareJob(Invocation& invocation, const JobInputs& inputs) {
+  absl::StatusOr<v1::Method> method = FindMethod(invocation.connection, inputs.method);
+  if (!method.ok()) return method.status();
+  v1::JobSpec spec;
+  spec.set_method(inputs.method);
+  spec.mutable_model()->set_architecture(inputs.architecture);
+  SetOptions(invocation.arguments, &spec);
+  for (const auto& [key, value] : invocation.arguments.KeyValues("set")) {
+    absl::Status status = SetHyperparameter(*method, key, value, &spec);
+    if (!status.ok()) return status;
+  }
+  absl::StatusOr<Blobs> blobs = UploadInputs(invocation, inputs);
+  if (!blobs.ok()) return blobs.status();
+  if (!inputs.checkpoint.empty()) {
+    spec.mutable_model()->set_checkpoint(blobs->at(inputs.checkpoint));
+  }
+  for (const std::string& source : inputs.sources) SetDataset(source, *blobs, spec.add_sources());
+  if (!inputs.target.empty()) SetDataset(inputs.target, *blobs, spec.mutable_target());
+  if (!inputs.evaluation.empty()) {
+    SetDataset(inputs.evaluation, *blobs, spec.mutable_evaluation());
+  }
+  return spec;
+}
+
+absl::StatusOr<v1::Job> CreateJob(client::Connection& connection, const v1::JobSpec& spec) {
+  absl::BitGen random;
+  v1::CreateJobRequest request;
+  request.set_parent(client::kDefaultParent);
+  *request.mutable_spec() = spec;
+  request.set_request_id(absl::StrFormat("cli-%016x%016x", absl::Uniform<uint64_t>(random),
+                                         absl::Uniform<uint64_t>(random)));
+  return connection.Call<v1::Job>(connection.jobs(), &v1::JobService::Stub::CreateJob, request);
+}
+
+absl::Status SetHyperparameter(const v1::Method& method, const std::string& key,
+                               const std::string& value, v1::JobSpec* spec) {
+  const v1::Hyperparameter* found = nullptr;
+  std::vector<std::string> known;
+  for (const v1::Hyperparameter& hyperparameter : method.hyperparameters()) {
+    known.push_back(hyperparameter.name());
+    if (hyperparameter.name() == key) found = &hyperparameter;
+  }
+  const std::string method_name = client::LastSegment(method.name());
+  if (found == nullptr) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--set ", key, ": ", method_name, " has no such hyperparameter", DidYouMean(key, known)));
+  }
+  v1::HyperparameterValue typed;
+  int64_t integer = 0;
+  double real = 0;
+  bool boolean = false;
+  const char* wanted = nullptr;
+  switch (found->type()) {
+    case v1::Hyperparameter::INTEGER:
+      if (!absl::SimpleAtoi(value, &integer)) wanted = "an integer";
+      typed.set_integer(integer);
+      break;
+    case v1::Hyperparameter::REAL:
+      if (!absl::SimpleAtod(value, &real)) wanted = "a number";
+      typed.set_real(real);
+      break;
+    case v1::Hyperparameter::BOOLEAN:
+      if (!absl::SimpleAtob(value, &boolean)) wanted = "true or false";
+      typed.set_boolean(boolean);
+      break;
+    default:
+      typed.set_text(value);
+  }
+  if (wanted != nullptr) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--set ", key, ": \"", value, "\" is not ", wanted));
+  }
+  (*spec->mutable_hyperparameters())[key] = typed;
+  return absl::OkStatus();
+}
+
+}  // namespace acclimate::cli

@@ -1,0 +1,47 @@
+// What adapt, train and evaluate share: from files and options to a job, and from the job to its
+// results.
+#ifndef ACCLIMATE_CLIENT_CLI_SUBMISSION_H_
+#define ACCLIMATE_CLIENT_CLI_SUBMISSION_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "acclimate/v1/catalog_service.pb.h"
+#include "acclimate/v1/job.pb.h"
+#include "client/cli/command.h"
+
+namespace acclimate::cli {
+
+// Each a local file, or the name of a blob that the server has ("tenants/.../blobs/...").
+struct JobInputs {
+  std::string method;
+  std::string checkpoint;  // may be empty, as the next three
+  std::string architecture;
+  std::string target;
+  std::string evaluation;
+  std::vector<std::string> sources;
+};
+
+// The options of every command that submits a job: --set, --mean, --std, --seed, --out, ...
+void AddJobOptions(ArgumentSpec* spec);
+
+// That the results will have a place: --out DIR, made now rather than after an hour, unless
+// --detach.
+absl::Status CheckOut(const Arguments& arguments);
+
+// Checks the hyperparameters against the catalogue, uploads what the server lacks, and puts the
+// job's spec together.
+absl::StatusOr<v1::JobSpec> PrepareJob(Invocation& invocation, const JobInputs& inputs);
+
+// Submits the job, safely under retries. The job is durable when this returns OK.
+absl::StatusOr<v1::Job> CreateJob(client::Connection& connection, const v1::JobSpec& spec);
+
+// The typed value of "--set key=value". INVALID_ARGUMENT says what is wrong, with the nearest
+// right spelling of the key.
+absl::Status SetHyperparameter(const v1::Method& method, const std::string& key,
+                               const std::string& value, v1::JobSpec* spec);
+
+}  // namespace acclimate::cli
+
+#endif  // ACCLIMATE_CLIENT_CLI_SUBMISSION_H_

@@ -1,0 +1,46 @@
+#include "client/cli/following.h"
+#include "client/cli/submission.h"
+
+namespace acclimate::cli {
+namespace {
+
+absl::StatusOr<ExitCode> Train(Invocation& invocation) {
+  const Arguments& arguments = invocation.arguments;
+  if (!arguments.Has("architecture") && !arguments.Has("checkpoint")) {
+    return absl::InvalidArgumentError(
+        "give --architecture NAME to start afresh, or --checkpoint MODEL to go on from one");
+  }
+  JobInputs inputs;
+  inputs.method = "finetune";
+  inputs.checkpoint = arguments.Text("checkpoint");
+  inputs.architecture = arguments.Text("architecture");
+  inputs.target = arguments.Text("data");
+  inputs.evaluation = arguments.Text("eval");
+  absl::Status status = CheckOut(arguments);
+  if (!status.ok()) return status;
+  absl::StatusOr<v1::JobSpec> spec = PrepareJob(invocation, inputs);
+  if (!spec.ok()) return spec.status();
+  return RunJob(invocation, *spec);
+}
+
+}  // namespace
+
+Command TrainCommand() {
+  Command command;
+  command.name = "train";
+  command.summary = "Train a model on labelled data, afresh or from a checkpoint";
+  command.description =
+      "A `finetune` job: see `acclimate methods finetune` for its hyperparameters.";
+  command.arguments.options = {
+      {"data", ValueKind::kFile, "DATA", "safetensors or npz with `inputs` and `labels`", true},
+      {"architecture", ValueKind::kText, "NAME",
+       "a built-in architecture: see `acclimate methods`"},
+      {"checkpoint", ValueKind::kFile, "MODEL", "start from these weights"},
+      {"eval", ValueKind::kFile, "DATA", "labelled data, for the report"},
+  };
+  AddJobOptions(&command.arguments);
+  command.run = Train;
+  return command;
+}
+
+}  // namespace acclimate::cli

@@ -1,0 +1,63 @@
+#include "client/lib/connection.h"
+
+#include <algorithm>
+
+#include "absl/time/clock.h"
+
+namespace acclimate::client {
+namespace {
+
+constexpr absl::Duration kFirstDelay = absl::Milliseconds(50);
+constexpr absl::Duration kLongestDelay = absl::Seconds(2);
+// Longer than the five minutes that gRPC servers demand between pings on a quiet connection.
+constexpr absl::Duration kKeepalive = absl::Minutes(6);
+
+grpc::ChannelArguments ChannelArguments() {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, absl::ToInt64Milliseconds(kFirstDelay));
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, absl::ToInt64Milliseconds(kLongestDelay));
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, absl::ToInt64Milliseconds(kLongestDelay));
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, absl::ToInt64Milliseconds(kKeepalive));
+  // The retries are ours: gRPC's own would hide how long they take.
+  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+  // Two connections of one process to one address must not share a broken subchannel.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  return arguments;
+}
+
+}  // namespace
+
+Connection::Connection(const ConnectionOptions& options)
+    : options_(options),
+      channel_(grpc::CreateCustomChannel(options.server, grpc::InsecureChannelCredentials(),
+                                         ChannelArguments())),
+      jobs_(v1::JobService::NewStub(channel_)),
+      artifacts_(v1::ArtifactService::NewStub(channel_)),
+      catalog_(v1::CatalogService::NewStub(channel_)),
+      admin_(v1::AdminService::NewStub(channel_)) {}
+
+absl::Duration Connection::Patience() const {
+  return reached_ ? options_.reconnect_patience : options_.first_contact_patience;
+}
+
+Retry::Retry(const Connection& connection, absl::Notification* cancelled)
+    : connection_(connection), cancelled_(cancelled) {
+  NoteProgress();
+}
+
+void Retry::NoteProgress() {
+  last_progress_ = absl::Now();
+  delay_ = kFirstDelay;
+}
+
+bool Retry::WaitAfter(const absl::Status& failure) {
+  if (!IsTransient(failure)) return false;
+  if (absl::Now() - last_progress_ >= connection_.Patience()) return false;
+  const absl::Duration wait = delay_ * absl::Uniform(random_, 0.8, 1.2);
+  delay_ = std::min(2 * delay_, kLongestDelay);
+  if (cancelled_ != nullptr) return !cancelled_->WaitForNotificationWithTimeout(wait);
+  absl::SleepFor(wait);
+  return true;
+}
+
+}  // namespace acclimate::client

@@ -1,0 +1,65 @@
+#include "client/lib/error.h"
+
+#include <optional>
+
+#include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
+#include "google/rpc/error_details.pb.h"
+
+namespace acclimate::client {
+namespace {
+
+constexpr char kDetailsUrl[] = "type.googleapis.com/google.rpc.Status";
+
+absl::Status WithDetails(absl::StatusCode code, const std::string& message,
+                         const std::string& details) {
+  absl::Status status(code, message);
+  if (!status.ok() && !details.empty()) status.SetPayload(kDetailsUrl, absl::Cord(details));
+  return status;
+}
+
+std::optional<google::rpc::Status> Details(const absl::Status& status) {
+  absl::optional<absl::Cord> payload = status.GetPayload(kDetailsUrl);
+  google::rpc::Status details;
+  if (!payload.has_value() || !details.ParseFromString(std::string(*payload))) return std::nullopt;
+  return details;
+}
+
+}  // namespace
+
+absl::Status FromGrpc(const grpc::Status& status) {
+  return WithDetails(static_cast<absl::StatusCode>(status.error_code()), status.error_message(),
+                     status.error_details());
+}
+
+absl::Status FromProto(const google::rpc::Status& status) {
+  return WithDetails(static_cast<absl::StatusCode>(status.code()), status.message(),
+                     status.SerializeAsString());
+}
+
+std::vector<FieldViolation> FieldViolations(const absl::Status& status) {
+  std::vector<FieldViolation> violations;
+  std::optional<google::rpc::Status> details = Details(status);
+  if (!details.has_value()) return violations;
+  for (const google::protobuf::Any& detail : details->details()) {
+    google::rpc::BadRequest bad_request;
+    if (!detail.UnpackTo(&bad_request)) continue;
+    for (const auto& violation : bad_request.field_violations()) {
+      violations.push_back({violation.field(), violation.description()});
+    }
+  }
+  return violations;
+}
+
+std::string ErrorText(const absl::Status& status) {
+  std::string text(status.message());
+  if (text.empty()) text = absl::StatusCodeToString(status.code());
+  for (const FieldViolation& violation : FieldViolations(status)) {
+    absl::StrAppend(&text, "\n  ", violation.field, ": ", violation.description);
+  }
+  return text;
+}
+
+bool IsTransient(const absl::Status& status) { return absl::IsUnavailable(status); }
+
+}  // namespace acclimate::client

@@ -1,0 +1,125 @@
+#include "client/lib/local_file.h"
+
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <memory>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+
+namespace acclimate::client {
+namespace {
+
+constexpr int64_t kHashBufferBytes = 1 << 20;
+
+absl::Status FileError(const std::string& path, const char* action) {
+  return absl::ErrnoToStatus(errno, absl::StrCat(action, " ", path));
+}
+
+absl::StatusOr<int> Open(const std::string& path, int flags) {
+  const int fd = open(path.c_str(), flags | O_CLOEXEC, 0644);
+  if (fd < 0) return FileError(path, "cannot open");
+  return fd;
+}
+
+}  // namespace
+
+absl::StatusOr<LocalFile> LocalFile::OpenForReading(const std::string& path) {
+  absl::StatusOr<int> fd = Open(path, O_RDONLY);
+  if (!fd.ok()) return fd.status();
+  LocalFile file(*fd, path);
+  struct stat info;
+  if (fstat(*fd, &info) != 0) return FileError(path, "cannot stat");
+  if (!S_ISREG(info.st_mode)) {
+    return absl::InvalidArgumentError(absl::StrCat(path, " is not a regular file"));
+  }
+  return file;
+}
+
+absl::StatusOr<LocalFile> LocalFile::OpenForWriting(const std::string& path) {
+  absl::StatusOr<int> fd = Open(path, O_RDWR | O_CREAT);
+  if (!fd.ok()) return fd.status();
+  return LocalFile(*fd, path);
+}
+
+LocalFile::LocalFile(LocalFile&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)), path_(std::move(other.path_)) {}
+
+LocalFile::~LocalFile() {
+  if (fd_ >= 0) close(fd_);
+}
+
+absl::StatusOr<int64_t> LocalFile::SizeBytes() const {
+  struct stat info;
+  if (fstat(fd_, &info) != 0) return FileError(path_, "cannot stat");
+  return static_cast<int64_t>(info.st_size);
+}
+
+absl::Status LocalFile::ReadAt(int64_t offset, int64_t size_bytes, std::string* buffer) const {
+  buffer->resize(size_bytes);
+  int64_t filled = 0;
+  while (filled < size_bytes) {
+    const ssize_t got = pread(fd_, &(*buffer)[filled], size_bytes - filled, offset + filled);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return FileError(path_, "cannot read");
+    if (got == 0) break;
+    filled += got;
+  }
+  buffer->resize(filled);
+  return absl::OkStatus();
+}
+
+absl::Status LocalFile::WriteAt(int64_t offset, const std::string& data) {
+  size_t written = 0;
+  while (written < data.size()) {
+    const ssize_t put = pwrite(fd_, data.data() + written, data.size() - written, offset + written);
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return FileError(path_, "cannot write");
+    written += put;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status LocalFile::Sync() {
+  return fsync(fd_) == 0 ? absl::OkStatus() : FileError(path_, "cannot sync");
+}
+
+absl::StatusOr<FileDigest> DigestFile(const std::string& path) {
+  absl::StatusOr<LocalFile> file = LocalFile::OpenForReading(path);
+  if (!file.ok()) return file.status();
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> hash(EVP_MD_CTX_new(), EVP_MD_CTX_free);
+  EVP_DigestInit_ex(hash.get(), EVP_sha256(), nullptr);
+  FileDigest digest;
+  std::string buffer;
+  do {
+    absl::Status status = file->ReadAt(digest.size_bytes, kHashBufferBytes, &buffer);
+    if (!status.ok()) return status;
+    EVP_DigestUpdate(hash.get(), buffer.data(), buffer.size());
+    digest.size_bytes += buffer.size();
+  } while (!buffer.empty());
+  unsigned char bytes[EVP_MAX_MD_SIZE];
+  unsigned int length = 0;
+  EVP_DigestFinal_ex(hash.get(), bytes, &length);
+  digest.sha256 =
+      absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(bytes), length));
+  return digest;
+}
+
+absl::Status MakeDirectories(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("cannot make the folder ", path, ": ", error.message()));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace acclimate::client

@@ -1,0 +1,49 @@
+// Files of this machine: opened, measured and hashed.
+#ifndef ACCLIMATE_CLIENT_LIB_LOCAL_FILE_H_
+#define ACCLIMATE_CLIENT_LIB_LOCAL_FILE_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace acclimate::client {
+
+// An open file. Errors name the path and the reason.
+class LocalFile {
+ public:
+  static absl::StatusOr<LocalFile> OpenForReading(const std::string& path);
+  // Created when absent; never truncated.
+  static absl::StatusOr<LocalFile> OpenForWriting(const std::string& path);
+  LocalFile(LocalFile&& other) noexcept;
+  LocalFile(const LocalFile&) = delete;
+  LocalFile& operator=(const LocalFile&) = delete;
+  ~LocalFile();
+
+  const std::string& path() const { return path_; }
+  absl::StatusOr<int64_t> SizeBytes() const;
+  // Fills `buffer` from `offset`, or up to the end of the file.
+  absl::Status ReadAt(int64_t offset, int64_t size_bytes, std::string* buffer) const;
+  absl::Status WriteAt(int64_t offset, const std::string& data);
+  absl::Status Sync();
+
+ private:
+  LocalFile(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
+  int fd_;
+  std::string path_;
+};
+
+struct FileDigest {
+  std::string sha256;  // 64 lower-case hex digits
+  int64_t size_bytes = 0;
+};
+
+absl::StatusOr<FileDigest> DigestFile(const std::string& path);
+
+// A folder and its parents; OK when it exists.
+absl::Status MakeDirectories(const std::string& path);
+
+}  // namespace acclimate::client
+
+#endif  // ACCLIMATE_CLIENT_LIB_LOCAL_FILE_H_

@@ -1,0 +1,34 @@
+#include "client/lib/names.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+
+namespace acclimate::client {
+namespace {
+
+std::string FullName(absl::string_view collection, absl::string_view name_or_id) {
+  if (absl::StrContains(name_or_id, '/')) return std::string(name_or_id);
+  return absl::StrCat(kDefaultParent, "/", collection, "/", name_or_id);
+}
+
+}  // namespace
+
+std::string JobName(absl::string_view name_or_id) { return FullName("jobs", name_or_id); }
+
+std::string BlobName(absl::string_view name_or_digest) { return FullName("blobs", name_or_digest); }
+
+std::string LastSegment(absl::string_view name) {
+  return std::string(name.substr(name.rfind('/') + 1));
+}
+
+std::string StateName(v1::JobState state) {
+  const std::string name = v1::JobState_Name(state);
+  return std::string(absl::StripPrefix(name, "JOB_STATE_"));
+}
+
+bool HasEnded(v1::JobState state) {
+  return state == v1::JOB_STATE_SUCCEEDED || state == v1::JOB_STATE_FAILED ||
+         state == v1::JOB_STATE_CANCELLED;
+}
+
+}  // namespace acclimate::client
