@@ -1,0 +1,31 @@
+// The few calls that make files durable, with a Status that names the path.
+#ifndef ACCLIMATE_SERVER_ARTIFACTS_FILE_SYSTEM_H_
+#define ACCLIMATE_SERVER_ARTIFACTS_FILE_SYSTEM_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "server/artifacts/blob_store.h"
+
+namespace acclimate::artifacts {
+
+// errno as a Status: RESOURCE_EXHAUSTED for a full disk or quota, UNAVAILABLE when the disk fails.
+absl::Status FileError(absl::string_view action, const std::string& path);
+
+absl::StatusOr<FileDescriptor> OpenFile(const std::string& path, int flags);
+absl::Status MakeDirectories(const std::string& path);
+absl::Status SyncDirectory(const std::string& path);
+// Writes all of it at the offset.
+absl::Status WriteAt(int fd, absl::string_view data, int64_t offset, const std::string& path);
+// Beside the file, synced, renamed over it, the directory synced.
+absl::Status WriteFileDurably(const std::string& path, absl::string_view content);
+absl::StatusOr<int64_t> FileSize(int fd, const std::string& path);
+// What an unprivileged process may still use of the file system.
+absl::StatusOr<int64_t> FreeDiskBytes(const std::string& path);
+
+}  // namespace acclimate::artifacts
+
+#endif  // ACCLIMATE_SERVER_ARTIFACTS_FILE_SYSTEM_H_

@@ -1,0 +1,314 @@
+#include "server/artifacts/upload_store.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <utility>
+
+#include "absl/memory/memory.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "nlohmann/json.hpp"
+#include "server/artifacts/crc32c.h"
+#include "server/artifacts/file_system.h"
+#include "server/base/errors.h"
+#include "server/base/log.h"
+#include "server/base/random_id.h"
+#include "server/base/resource_names.h"
+
+namespace acclimate::artifacts {
+namespace {
+
+absl::Status NoSuchUpload(const std::string& tenant, const std::string& id) {
+  return absl::NotFoundError(absl::StrCat("there is no upload ", UploadName(tenant, id)));
+}
+
+}  // namespace
+
+UploadWriter::UploadWriter(UploadStore* store, UploadInfo info, FileDescriptor file, Sha256 hash)
+    : store_(store),
+      info_(std::move(info)),
+      file_(std::move(file)),
+      writer_(file_.get(), store->DataPath(info_.id), info_.committed_bytes, std::move(hash)) {}
+
+UploadWriter::~UploadWriter() {
+  writer_.Finish().IgnoreError();
+  store_->Release(info_.id);
+}
+
+absl::Status UploadWriter::Append(int64_t offset, std::string data, uint32_t crc32c) {
+  const int64_t size = static_cast<int64_t>(data.size());
+  if (size > kMaxChunkBytes) {
+    return BadRequest("data", absl::StrFormat("the chunk at offset %d has %d bytes; at most %d",
+                                              offset, size, kMaxChunkBytes));
+  }
+  if (offset != info_.committed_bytes) {
+    return WithErrorInfo(
+        absl::OutOfRangeError(absl::StrFormat("the chunk is at offset %d; %d bytes are committed",
+                                              offset, info_.committed_bytes)),
+        "UPLOAD_OFFSET_MISMATCH", {{"committed_bytes", absl::StrCat(info_.committed_bytes)}});
+  }
+  if (size > info_.size_bytes - offset) {
+    return BadRequest("data", absl::StrFormat("the chunk at offset %d ends at byte %d; %d were "
+                                              "announced",
+                                              offset, offset + size, info_.size_bytes));
+  }
+  if (const uint32_t actual = Crc32c(data); actual != crc32c) {
+    return BadRequest("crc32c", absl::StrFormat("the chunk at offset %d has the CRC32C %08x, not "
+                                                "%08x: it was damaged on its way",
+                                                offset, actual, crc32c));
+  }
+  if (absl::Status status = writer_.Append(std::move(data)); !status.ok()) return status;
+  info_.committed_bytes += size;
+  store_->metrics_->AddUploadedBytes(size);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<UploadInfo> UploadWriter::Finish() {
+  if (absl::Status status = writer_.Finish(); !status.ok()) return status;
+  if (info_.committed_bytes == info_.size_bytes) return Complete();
+  if (fdatasync(file_.get()) != 0) return FileError("sync", store_->DataPath(info_.id));
+  return info_;
+}
+
+absl::StatusOr<UploadInfo> UploadWriter::Complete() {
+  const std::string actual = writer_.Digest();
+  if (actual != info_.sha256) {
+    store_->Discard(info_.id);
+    return WithErrorInfo(
+        BadRequest("sha256", absl::StrCat("the bytes received have the SHA-256 ", actual, ", not ",
+                                          info_.sha256, "; the upload is discarded")),
+        "UPLOAD_DIGEST_MISMATCH");
+  }
+  absl::StatusOr<BlobInfo> blob = store_->blobs_->Adopt(store_->DataPath(info_.id), actual);
+  if (!blob.ok()) return blob.status();
+  info_.complete = true;
+  return info_;
+}
+
+absl::StatusOr<std::unique_ptr<UploadStore>> UploadStore::Open(const std::string& directory,
+                                                               BlobStore* blobs,
+                                                               metrics::ServerMetrics* metrics,
+                                                               const UploadOptions& options) {
+  auto store = absl::WrapUnique(new UploadStore(directory, blobs, metrics, options));
+  if (absl::Status status = store->Load(); !status.ok()) return status;
+  return store;
+}
+
+UploadStore::UploadStore(std::string directory, BlobStore* blobs, metrics::ServerMetrics* metrics,
+                         UploadOptions options)
+    : directory_(std::move(directory)), blobs_(blobs), metrics_(metrics), options_(options) {}
+
+std::string UploadStore::DataPath(const std::string& id) const {
+  return absl::StrCat(directory_, "/", id, ".data");
+}
+std::string UploadStore::DescriptionPath(const std::string& id) const {
+  return absl::StrCat(directory_, "/", id, ".json");
+}
+
+absl::Status UploadStore::Load() {
+  if (absl::Status status = MakeDirectories(directory_); !status.ok()) return status;
+  std::error_code error;
+  for (const auto& file : std::filesystem::directory_iterator(directory_, error)) {
+    if (file.path().extension() == ".json") LoadOne(file.path());
+  }
+  if (error) {
+    return absl::UnavailableError(absl::StrCat("cannot list ", directory_, ": ", error.message()));
+  }
+  absl::MutexLock lock(&mutex_);
+  ExpireOld();
+  return absl::OkStatus();
+}
+
+void UploadStore::LoadOne(const std::string& description_path) {
+  std::ifstream file(description_path);
+  const nlohmann::json text = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
+  UploadInfo info;
+  info.id = std::filesystem::path(description_path).stem();
+  try {
+    text.at("tenant").get_to(info.tenant);
+    text.at("sha256").get_to(info.sha256);
+    text.at("size_bytes").get_to(info.size_bytes);
+  } catch (const nlohmann::json::exception& error) {
+    LogWarning("upload left out: its description cannot be read",
+               {{"path", description_path}, {"error", error.what()}});
+    return;
+  }
+  struct stat status {};
+  const bool has_data =
+      stat(DataPath(info.id).c_str(), &status) == 0 || stat(description_path.c_str(), &status) == 0;
+  absl::MutexLock lock(&mutex_);
+  entries_[info.id] = {info, false,
+                       has_data ? absl::TimeFromTimespec(status.st_mtim) : absl::Now()};
+}
+
+void UploadStore::ExpireOld() {
+  const absl::Time horizon = absl::Now() - options_.expiry;
+  for (auto it = entries_.begin(); it != entries_.end();) {
+    if (!it->second.busy && it->second.last_use < horizon) {
+      Remove(it->first);
+      it = entries_.erase(it);
+    } else {
+      ++it;
+    }
+  }
+}
+
+absl::Status UploadStore::CheckSpace(int64_t size_bytes) {
+  absl::StatusOr<int64_t> free = FreeDiskBytes(directory_);
+  if (!free.ok()) return free.status();
+  const int64_t usable = *free - options_.min_free_disk_bytes;
+  if (size_bytes <= usable) return absl::OkStatus();
+  return QuotaExceeded(
+      absl::StrCat("disk:", directory_),
+      absl::StrFormat("the upload needs %d bytes; the disk has %d for uploads (%d free, %d kept)",
+                      size_bytes, std::max<int64_t>(usable, 0), *free,
+                      options_.min_free_disk_bytes));
+}
+
+absl::Status UploadStore::Reserve(const UploadInfo& info) {
+  const std::string path = DataPath(info.id);
+  absl::StatusOr<FileDescriptor> file = OpenFile(path, O_WRONLY | O_CREAT | O_EXCL);
+  if (!file.ok()) return file.status();
+  // The size stays 0: it is the committed offset. A file system without preallocation has only the
+  // check of the free space above.
+  if (info.size_bytes > 0 && fallocate(file->get(), FALLOC_FL_KEEP_SIZE, 0, info.size_bytes) != 0 &&
+      errno != EOPNOTSUPP) {
+    return FileError("reserve space for", path);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status UploadStore::Describe(const UploadInfo& info) {
+  const nlohmann::json text = {
+      {"tenant", info.tenant}, {"sha256", info.sha256}, {"size_bytes", info.size_bytes}};
+  return WriteFileDurably(DescriptionPath(info.id), text.dump());
+}
+
+void UploadStore::Remove(const std::string& id) {
+  unlink(DataPath(id).c_str());
+  unlink(DescriptionPath(id).c_str());
+}
+
+void UploadStore::Discard(const std::string& id) {
+  absl::MutexLock lock(&mutex_);
+  Remove(id);
+  entries_.erase(id);
+}
+
+void UploadStore::Release(const std::string& id) {
+  absl::MutexLock lock(&mutex_);
+  const auto found = entries_.find(id);
+  if (found == entries_.end()) return;
+  found->second.busy = false;
+  found->second.last_use = absl::Now();
+}
+
+absl::StatusOr<UploadInfo> UploadStore::Create(const std::string& tenant, const std::string& sha256,
+                                               int64_t size_bytes) {
+  if (size_bytes > options_.max_blob_bytes) {
+    return QuotaExceeded("max-blob-bytes",
+                         absl::StrFormat("size_bytes: %d is more than the server's limit of %d",
+                                         size_bytes, options_.max_blob_bytes));
+  }
+  UploadInfo info{tenant, NewRandomId(), sha256, size_bytes, 0, false};
+  absl::StatusOr<BlobInfo> blob = blobs_->Get(sha256);
+  if (blob.ok()) {
+    if (blob->size_bytes != size_bytes) {
+      return BadRequest("size_bytes", absl::StrFormat("the blob with this SHA-256 has %d bytes, "
+                                                      "not %d",
+                                                      blob->size_bytes, size_bytes));
+    }
+  } else {
+    absl::MutexLock lock(&mutex_);
+    for (const auto& [id, entry] : entries_) {
+      if (!entry.busy && entry.info.tenant == tenant && entry.info.sha256 == sha256 &&
+          entry.info.size_bytes == size_bytes && access(DataPath(id).c_str(), F_OK) == 0) {
+        return Refresh(entry.info);
+      }
+    }
+    if (absl::Status status = CheckSpace(size_bytes); !status.ok()) return status;
+    if (absl::Status status = Reserve(info); !status.ok()) {
+      Remove(info.id);
+      return status;
+    }
+  }
+  if (absl::Status status = Describe(info); !status.ok()) {
+    Remove(info.id);
+    return status;
+  }
+  absl::MutexLock lock(&mutex_);
+  ExpireOld();
+  entries_[info.id] = {info, false, absl::Now()};
+  return Refresh(info);
+}
+
+absl::StatusOr<UploadInfo> UploadStore::Refresh(UploadInfo info) {
+  struct stat status {};
+  if (stat(DataPath(info.id).c_str(), &status) == 0) {
+    info.committed_bytes = status.st_size;
+    return info;
+  }
+  if (!blobs_->Get(info.sha256).ok()) return NoSuchUpload(info.tenant, info.id);
+  info.committed_bytes = info.size_bytes;
+  info.complete = true;
+  return info;
+}
+
+absl::StatusOr<UploadStore::Entries::iterator> UploadStore::Find(const std::string& tenant,
+                                                                 const std::string& id) {
+  const auto found = entries_.find(id);
+  if (found == entries_.end() || found->second.info.tenant != tenant) {
+    return NoSuchUpload(tenant, id);
+  }
+  return found;
+}
+
+absl::StatusOr<UploadInfo> UploadStore::Get(const std::string& tenant, const std::string& id) {
+  UploadInfo info;
+  {
+    absl::MutexLock lock(&mutex_);
+    absl::StatusOr<Entries::iterator> entry = Find(tenant, id);
+    if (!entry.ok()) return entry.status();
+    info = (*entry)->second.info;
+  }
+  return Refresh(std::move(info));
+}
+
+absl::StatusOr<std::unique_ptr<UploadWriter>> UploadStore::Write(const std::string& tenant,
+                                                                 const std::string& id) {
+  UploadInfo info;
+  {
+    absl::MutexLock lock(&mutex_);
+    absl::StatusOr<Entries::iterator> entry = Find(tenant, id);
+    if (!entry.ok()) return entry.status();
+    if ((*entry)->second.busy) {
+      return absl::AbortedError(
+          absl::StrCat(UploadName(tenant, id), " is being written by another stream"));
+    }
+    absl::StatusOr<UploadInfo> refreshed = Refresh((*entry)->second.info);
+    if (!refreshed.ok()) return refreshed.status();
+    if (refreshed->complete) {
+      return PreconditionFailed("UPLOAD_COMPLETE", UploadName(tenant, id),
+                                absl::StrCat(UploadName(tenant, id), " is complete already"));
+    }
+    info = *std::move(refreshed);
+    (*entry)->second.busy = true;
+  }
+  absl::StatusOr<FileDescriptor> file = OpenFile(DataPath(id), O_RDWR);
+  Sha256 hash;
+  absl::Status status =
+      file.ok() ? HashFile(file->get(), info.committed_bytes, hash) : file.status();
+  if (!status.ok()) {
+    Release(id);
+    return status;
+  }
+  return absl::WrapUnique(new UploadWriter(this, info, *std::move(file), std::move(hash)));
+}
+
+}  // namespace acclimate::artifacts

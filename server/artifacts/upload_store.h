@@ -1,0 +1,124 @@
+// Blobs on their way in: resumable, also after a kill of either side.
+#ifndef ACCLIMATE_SERVER_ARTIFACTS_UPLOAD_STORE_H_
+#define ACCLIMATE_SERVER_ARTIFACTS_UPLOAD_STORE_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "server/artifacts/blob_store.h"
+#include "server/artifacts/blob_writer.h"
+#include "server/metrics/server_metrics.h"
+
+namespace acclimate::artifacts {
+
+inline constexpr int64_t kMaxChunkBytes = 1 << 20;
+
+struct UploadOptions {
+  int64_t max_blob_bytes = int64_t{64} << 30;
+  int64_t min_free_disk_bytes = 0;
+  // An upload that nobody has written to for so long is removed.
+  absl::Duration expiry = absl::Hours(7 * 24);
+};
+
+struct UploadInfo {
+  std::string tenant;
+  std::string id;
+  std::string sha256;
+  int64_t size_bytes = 0;
+  int64_t committed_bytes = 0;
+  bool complete = false;
+};
+
+class UploadStore;
+
+// One stream into one upload. For one thread; the upload is free for another stream once the
+// writer is gone.
+class UploadWriter {
+ public:
+  ~UploadWriter();
+
+  // INVALID_ARGUMENT: the chunk is too large, its CRC is wrong, or it goes beyond the announced
+  // size; OUT_OF_RANGE: it is not at the committed offset. What was appended before stays.
+  absl::Status Append(int64_t offset, std::string data, uint32_t crc32c);
+  // Makes durable what has arrived. When that is all of it: checks the digest and makes it a blob.
+  // INVALID_ARGUMENT when the digest is another: the upload is then discarded.
+  absl::StatusOr<UploadInfo> Finish();
+
+ private:
+  friend class UploadStore;
+  UploadWriter(UploadStore* store, UploadInfo info, FileDescriptor file, Sha256 hash);
+  absl::StatusOr<UploadInfo> Complete();
+
+  UploadStore* const store_;
+  UploadInfo info_;
+  FileDescriptor file_;
+  BlobWriter writer_;
+};
+
+// An upload is two files: <id>.json says what it is to become, <id>.data holds what has arrived;
+// its size is the committed offset. A complete one has only the first, and the blob.
+//
+// 1. A chunk counts as committed once it is in the file: it survives a kill of the process. What
+//    Finish() answered survives a power loss too.
+// 2. Space is reserved by Create(), which answers RESOURCE_EXHAUSTED when there is not enough.
+// 3. One stream at a time writes to an upload: ABORTED to a second one.
+// 4. Thread-safe.
+class UploadStore {
+ public:
+  // `blobs` is on the same file system as `directory`, and outlives the store, as `metrics` does.
+  static absl::StatusOr<std::unique_ptr<UploadStore>> Open(const std::string& directory,
+                                                           BlobStore* blobs,
+                                                           metrics::ServerMetrics* metrics,
+                                                           const UploadOptions& options);
+
+  // Goes on with an unfinished upload of the same blob that nobody is writing to, if there is one.
+  absl::StatusOr<UploadInfo> Create(const std::string& tenant, const std::string& sha256,
+                                    int64_t size_bytes);
+  absl::StatusOr<UploadInfo> Get(const std::string& tenant, const std::string& id);
+  absl::StatusOr<std::unique_ptr<UploadWriter>> Write(const std::string& tenant,
+                                                      const std::string& id);
+
+ private:
+  friend class UploadWriter;
+  struct Entry {
+    UploadInfo info;
+    bool busy = false;
+    absl::Time last_use;
+  };
+  using Entries = std::map<std::string, Entry>;
+
+  UploadStore(std::string directory, BlobStore* blobs, metrics::ServerMetrics* metrics,
+              UploadOptions options);
+  absl::Status Load();
+  void LoadOne(const std::string& description_path);
+  void ExpireOld() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<UploadInfo> Refresh(UploadInfo info);
+  absl::Status CheckSpace(int64_t size_bytes);
+  absl::Status Reserve(const UploadInfo& info);
+  absl::Status Describe(const UploadInfo& info);
+  void Remove(const std::string& id);
+  void Discard(const std::string& id);
+  void Release(const std::string& id);
+  absl::StatusOr<Entries::iterator> Find(const std::string& tenant, const std::string& id)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::string DataPath(const std::string& id) const;
+  std::string DescriptionPath(const std::string& id) const;
+
+  const std::string directory_;
+  BlobStore* const blobs_;
+  metrics::ServerMetrics* const metrics_;
+  const UploadOptions options_;
+  absl::Mutex mutex_;
+  Entries entries_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace acclimate::artifacts
+
+#endif  // ACCLIMATE_SERVER_ARTIFACTS_UPLOAD_STORE_H_
