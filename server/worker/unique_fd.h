@@ -1,0 +1,34 @@
+// A file descriptor that closes itself.
+#ifndef ACCLIMATE_SERVER_WORKER_UNIQUE_FD_H_
+#define ACCLIMATE_SERVER_WORKER_UNIQUE_FD_H_
+
+#include <unistd.h>
+
+#include <utility>
+
+namespace acclimate::worker {
+
+class UniqueFd {
+ public:
+  explicit UniqueFd(int fd = -1) : fd_(fd) {}
+  UniqueFd(UniqueFd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  UniqueFd& operator=(UniqueFd&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~UniqueFd() { Reset(); }
+
+  int get() const { return fd_; }
+  bool valid() const { return fd_ >= 0; }
+  void Reset() {
+    if (fd_ >= 0) close(fd_);
+    fd_ = -1;
+  }
+
+ private:
+  int fd_;
+};
+
+}  // namespace acclimate::worker
+
+#endif  // ACCLIMATE_SERVER_WORKER_UNIQUE_FD_H_
