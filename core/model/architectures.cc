@@ -162,7 +162,8 @@ const std::vector<std::string>& ArchitectureNames() {
   return *names;
 }
 
-absl::StatusOr<std::unique_ptr<Model>> BuildArchitecture(const ArchitectureOptions& options) {
+absl::StatusOr<std::unique_ptr<Model>> BuildArchitecture(const ArchitectureOptions& options,
+ CheckpointForm form) {
   const auto* architecture =
       std::find_if(std::begin(kArchitectures), std::end(kArchitectures),
                    [&](const Architecture& known) { return options.name == known.name; });
@@ -179,7 +180,7 @@ absl::StatusOr<std::unique_ptr<Model>> BuildArchitecture(const ArchitectureOptio
     return status;
   }
   return ScriptModel::Create(architecture->build(options.sample_shape, options.num_classes),
-                             {CheckpointForm::kSafetensors, options.name, options.sample_shape});
+                             {form, options.name, options.sample_shape});
 }
 
 }  // namespace acclimate::model

@@ -22,8 +22,10 @@ struct ArchitectureOptions {
 const std::vector<std::string>& ArchitectureNames();
 
 // Freshly initialised from the default CPU generator (seed it first). INVALID_ARGUMENT: unknown
-// name (the known ones listed), a shape it cannot take, fewer than two classes.
-absl::StatusOr<std::unique_ptr<Model>> BuildArchitecture(const ArchitectureOptions& options);
+// name (the known ones listed), a shape it cannot take, fewer than two classes. `form` is what the
+// model will be saved in: a state dict, as safetensors or as .pth.
+absl::StatusOr<std::unique_ptr<Model>> BuildArchitecture(
+    const ArchitectureOptions& options, CheckpointForm form = CheckpointForm::kSafetensors);
 
 }  // namespace acclimate::model
 

@@ -1,0 +1,190 @@
+#include "core/model/checkpoint.h"
+
+#include <caffe2/serialize/read_adapter_interface.h>
+#include <torch/script.h>
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <cstring>
+#include <exception>
+#include <map>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/strip.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "core/io/tensor_file.h"
+#include "core/model/architectures.h"
+#include "core/model/operator_policy.h"
+#include "core/model/pickle_reader.h"
+#include "core/model/script_model.h"
+#include "core/model/torch_archive.h"
+#include "nlohmann/json.hpp"
+
+namespace acclimate::model {
+namespace {
+
+using Notes = std::map<std::string, std::string>;
+using StateDict = std::map<std::string, at::Tensor>;
+using Shape = std::vector<int64_t>;
+
+// LibTorch reads the archive where it is mapped.
+class MappedFileReader : public caffe2::serialize::ReadAdapterInterface {
+ public:
+  explicit MappedFileReader(std::shared_ptr<io::MappedFile> file) : file_(std::move(file)) {}
+  size_t size() const override { return file_->size(); }
+  size_t read(uint64_t position, void* buffer, size_t count, const char*) const override {
+    if (position >= file_->size()) return 0;
+    const size_t available = std::min<size_t>(count, file_->size() - position);
+    std::memcpy(buffer, file_->data() + position, available);
+    return available;
+  }
+
+ private:
+  std::shared_ptr<io::MappedFile> file_;
+};
+
+// The line of LibTorch's message that says what is wrong: messages of scripted code end with it,
+// all others begin with it.
+std::string Reason(const std::exception& error) {
+  const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
+  const std::string text =
+      torch_error != nullptr ? torch_error->what_without_backtrace() : error.what();
+  std::string first;
+  for (absl::string_view line : absl::StrSplit(text, '\n', absl::SkipWhitespace())) {
+    line = absl::StripAsciiWhitespace(line);
+    if (absl::ConsumePrefix(&line, "RuntimeError: ")) return std::string(line);
+    if (first.empty()) first = std::string(line);
+  }
+  return first;
+}
+
+std::string Text(const Shape& shape) { return absl::StrCat("[", absl::StrJoin(shape, ", "), "]"); }
+
+// One pass over zeros proves that the model takes such samples.
+absl::Status ProbeShape(Model* model, const Shape& sample_shape) {
+  if (sample_shape.empty()) return absl::OkStatus();
+  constexpr int64_t kSamples = 2;
+  Shape shape{kSamples};
+  shape.insert(shape.end(), sample_shape.begin(), sample_shape.end());
+  const auto refuse = [&](const std::string& why) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the model does not take samples of shape ", Text(sample_shape), ": ", why));
+  };
+  try {
+    torch::NoGradGuard no_grad;
+    const ForwardResult result = model->Forward(torch::zeros(shape), Mode::kEvaluation);
+    const Shape expected{kSamples, model->num_classes()};
+    if (result.features.size(0) != kSamples || result.logits.sizes() != expected) {
+      return refuse(absl::StrCat("its logits for ", kSamples, " samples have shape ",
+                                 Text(result.logits.sizes().vec()), " instead of ",
+                                 Text(expected)));
+    }
+  } catch (const std::exception& error) {
+    return refuse(Reason(error));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Model>> LoadTorchScript(const TorchArchive& archive) {
+  torch::jit::ExtraFilesMap extra_files{{kMetadataRecord, ""}};
+  torch::jit::Module module = torch::jit::load(std::make_shared<MappedFileReader>(archive.file()),
+                                               at::Device(at::kCPU), extra_files);
+  if (absl::Status status = CheckOperators(module); !status.ok()) return status;
+  absl::StatusOr<std::unique_ptr<Model>> model =
+      ScriptModel::Create(std::move(module), {CheckpointForm::kTorchScript, "", {}});
+  if (!model.ok()) return model.status();
+  const std::string& text = extra_files[kMetadataRecord];
+  if (!text.empty()) (*model)->metadata() = nlohmann::json::parse(text).get<Notes>();
+  return model;
+}
+
+absl::StatusOr<Shape> ShapeIn(const Notes& notes, const LoadOptions& options) {
+  const auto noted = notes.find("sample_shape");
+  if (noted == notes.end()) return options.sample_shape;
+  Shape shape;
+  for (absl::string_view size : absl::StrSplit(noted->second, ',', absl::SkipEmpty())) {
+    if (!absl::SimpleAtoi(size, &shape.emplace_back())) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("metadata sample_shape: \"", noted->second, "\" is not a shape"));
+    }
+  }
+  return shape;
+}
+
+// The architecture's parameters are named as torchvision's: its head is "fc".
+absl::StatusOr<int64_t> ClassesIn(const StateDict& state) {
+  const auto head = state.find("fc.weight");
+  if (head == state.end() || head->second.dim() != 2) {
+    return absl::InvalidArgumentError(
+        "the state dict has no classifier weight \"fc.weight\" of two dimensions");
+  }
+  return head->second.size(0);
+}
+
+absl::StatusOr<std::unique_ptr<Model>> LoadState(const StateDict& state, const Notes& notes,
+                                                 const LoadOptions& options, CheckpointForm form) {
+  std::string architecture = options.architecture;
+  const auto noted = notes.find("architecture");
+  if (architecture.empty() && noted != notes.end()) architecture = noted->second;
+  if (architecture.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a state dict needs the name of its architecture: ",
+                     absl::StrJoin(ArchitectureNames(), ", ")));
+  }
+  const absl::StatusOr<Shape> shape = ShapeIn(notes, options);
+  if (!shape.ok()) return shape.status();
+  const absl::StatusOr<int64_t> classes = ClassesIn(state);
+  if (!classes.ok()) return classes.status();
+  absl::StatusOr<std::unique_ptr<Model>> model =
+      BuildArchitecture({architecture, *shape, *classes}, form);
+  if (!model.ok()) return model.status();
+  if (absl::Status status = (*model)->LoadStateDict(state); !status.ok()) return status;
+  (*model)->metadata() = notes;
+  return model;
+}
+
+absl::StatusOr<std::unique_ptr<Model>> LoadAnyForm(std::shared_ptr<io::MappedFile> file,
+                                                   const LoadOptions& options) {
+  if (io::LooksLikeSafetensors(*file)) {
+    const absl::StatusOr<io::TensorFile> tensors = io::ReadSafetensors(file);
+    if (!tensors.ok()) return tensors.status();
+    return LoadState(tensors->tensors, tensors->metadata, options, CheckpointForm::kSafetensors);
+  }
+  if (!TorchArchive::LooksLikeZip(*file)) {
+    const bool pickle = file->size() > 2 && file->data()[0] == 0x80 && file->data()[1] <= 5;
+    return absl::InvalidArgumentError(absl::StrCat(
+        file->name(), pickle ? ": a .pth file of the form before PyTorch 1.6; load it in Python "
+                               "and save it again with torch.save"
+                             : ": neither TorchScript, safetensors nor a .pth file"));
+  }
+  const absl::StatusOr<TorchArchive> archive = TorchArchive::Open(file);
+  if (!archive.ok()) return archive.status();
+  if (archive->Has("constants.pkl")) return LoadTorchScript(*archive);
+  const absl::StatusOr<StateDict> state = ReadPickle(*archive);
+  if (!state.ok()) return state.status();
+  return LoadState(*state, {}, options, CheckpointForm::kPickle);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Model>> LoadCheckpoint(std::shared_ptr<io::MappedFile> file,
+                                                      const LoadOptions& options) {
+  const std::string name = file->name();
+  try {
+    absl::StatusOr<std::unique_ptr<Model>> model = LoadAnyForm(std::move(file), options);
+    if (!model.ok()) return model;
+    if (absl::Status status = ProbeShape(model->get(), options.sample_shape); !status.ok()) {
+      return status;
+    }
+    return model;
+  } catch (const std::exception& error) {
+    return absl::InvalidArgumentError(absl::StrCat(name, ": ", Reason(error)));
+  }
+}
+
+}  // namespace acclimate::model

@@ -1,0 +1,247 @@
+#include "core/model/checkpoint.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "absl/strings/str_join.h"
+#include "core/io/tensor_file.h"
+#include "core/model/architectures.h"
+#include "tests/core/model/python_fixture.h"
+
+namespace acclimate::model {
+namespace {
+
+using ::testing::AnyOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+const std::vector<int64_t> kImage = {3, 32, 32};
+
+class CheckpointTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!PythonModels::Get().available()) GTEST_SKIP() << "no python3-torch, python3-torchvision";
+  }
+  static std::string Path(const std::string& name) { return PythonModels::Get().Path(name); }
+  static std::string ReadBytes(const std::string& name) {
+    std::ifstream file(Path(name), std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  static absl::StatusOr<std::unique_ptr<Model>> LoadBytes(const std::string& bytes,
+                                                          const LoadOptions& options = {}) {
+    std::ofstream(Path("mutated"), std::ios::binary) << bytes;
+    return Load(Path("mutated"), options);
+  }
+};
+
+class PythonModelTest : public CheckpointTest,
+                        public ::testing::WithParamInterface<std::tuple<const char*, const char*>> {
+};
+
+// Features, logits and every gradient of the summed cross entropy, as Python computes them.
+TEST_P(PythonModelTest, ComputesWhatPythonComputes) {
+  const auto [name, kind] = GetParam();
+  const Tensors expected = ReadExpected(Path(absl::StrCat(name, ".expected.pt")));
+  const at::Tensor inputs = expected.at("inputs");
+  for (const std::string mode : {"eval", "train"}) {
+    auto model = Load(Path(absl::StrCat(name, ".", kind, ".pt")), {"", kImage});
+    ASSERT_TRUE(model.ok()) << model.status();
+    torch::manual_seed(7);
+    const ForwardResult result =
+        (*model)->Forward(inputs, mode == "eval" ? Mode::kEvaluation : Mode::kTraining);
+    EXPECT_LE(Difference(result.features, expected.at(mode + ":features")), 1e-5) << mode;
+    EXPECT_LE(Difference(result.logits, expected.at(mode + ":logits")), 1e-5) << mode;
+    if (mode == "eval") {
+      EXPECT_EQ(Difference((*model)->ClassifyFeatures(result.features), result.logits), 0);
+    }
+    const at::Tensor labels = torch::arange(inputs.size(0)) % 10;
+    torch::nn::functional::cross_entropy(
+        result.logits, labels,
+        torch::nn::functional::CrossEntropyFuncOptions().reduction(torch::kSum))
+        .backward();
+    size_t checked = 0;
+    for (const Parameter& parameter : (*model)->parameters()) {
+      const at::Tensor& gradient = expected.at(absl::StrCat(mode, ":grad:", parameter.name));
+      ASSERT_TRUE(parameter.tensor.grad().defined()) << parameter.name;
+      EXPECT_LE(Difference(parameter.tensor.grad(), gradient),
+                1e-5 * std::max(1.0f, gradient.abs().max().item<float>()))
+          << mode << " " << parameter.name;
+      ++checked;
+    }
+    EXPECT_GT(checked, 5u);
+  }
+}
+
+TEST_P(PythonModelTest, SavesWhatPythonLoads) {
+  const auto [name, kind] = GetParam();
+  if (std::string(kind) == "trace_train") {
+    GTEST_SKIP() << "its forward() stays in training mode: Python's dropout draws";
+  }
+  auto model = Load(Path(absl::StrCat(name, ".", kind, ".pt")), {"", kImage});
+  ASSERT_TRUE(model.ok()) << model.status();
+  torch::NoGradGuard no_grad;
+  for (const Parameter& parameter : (*model)->parameters()) {
+    at::Tensor(parameter.tensor).mul_(1.01);
+  }
+  (*model)->metadata()["mean"] = "0.5";
+  const at::Tensor inputs = torch::randn({3, 3, 32, 32});
+  at::Tensor outputs = (*model)->Forward(inputs, Mode::kEvaluation).logits;
+  if (std::string(name) == "lenet") outputs = outputs.log_softmax(1);
+  ASSERT_TRUE((*model)->Save(Path("saved.pt")).ok());
+  WriteExpected(Path("saved.expected.pt"), {{"inputs", inputs}, {"logits", outputs}});
+  EXPECT_EQ(PythonModels::Python(
+                absl::StrCat("check ", Path("saved.pt"), " ", Path("saved.expected.pt"))),
+            0);
+  auto again = Load(Path("saved.pt"), {"", kImage});
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ((*again)->metadata().at("mean"), "0.5");
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Models, PythonModelTest,
+    ::testing::Combine(::testing::Values("resnet18", "mobilenet_v2", "vgg11_bn", "vit", "lenet"),
+                       ::testing::Values("script", "trace_eval", "trace_train")),
+    [](const auto& info) {
+      return absl::StrCat(std::get<0>(info.param), "_", std::get<1>(info.param));
+    });
+
+TEST_F(CheckpointTest, WarnsOfWhatItCannotRestore) {
+  auto traced = Load(Path("lenet.trace_train.pt"), {"", kImage});
+  ASSERT_TRUE(traced.ok()) << traced.status();
+  const std::string warnings = absl::StrJoin((*traced)->warnings(), "\n");
+  EXPECT_THAT(warnings, HasSubstr("log_softmax"));
+  EXPECT_THAT(warnings, HasSubstr("traced"));
+  auto scripted = Load(Path("resnet18.script.pt"), {"", kImage});
+  EXPECT_TRUE((*scripted)->warnings().empty());
+}
+
+TEST_F(CheckpointTest, BatchNormLayersAndTheirInputs) {
+  for (const char* kind : {"script", "trace_eval", "trace_train"}) {
+    auto model = Load(Path(absl::StrCat("resnet18.", kind, ".pt")), {"", kImage});
+    ASSERT_TRUE(model.ok()) << model.status();
+    const auto& layers = (*model)->batch_norm_layers();
+    ASSERT_EQ(layers.size(), 20u);
+    EXPECT_EQ(layers[0].name, "bn1");
+    EXPECT_EQ(layers[1].name, "layer1.0.bn1");
+    const at::Tensor inputs = torch::randn({4, 3, 32, 32});
+    torch::NoGradGuard no_grad;
+    const at::Tensor first = (*model)->BatchNormInput(0, inputs);
+    const at::Tensor convolved =
+        torch::conv2d(inputs, (*model)->StateDict().at("conv1.weight"), {}, 2, 3);
+    EXPECT_EQ(Difference(first, convolved), 0);
+    // With each layer's statistics set to those of its own input, in order, evaluation computes
+    // what batch statistics give, but for the unbiased variance.
+    for (size_t i = 0; i < layers.size(); ++i) {
+      const at::Tensor x = (*model)->BatchNormInput(i, inputs);
+      at::Tensor(layers[i].running_mean).copy_(x.mean({0, 2, 3}));
+      at::Tensor(layers[i].running_var).copy_(x.var({0, 2, 3}, /*unbiased=*/false));
+    }
+    const at::Tensor before = layers[3].running_mean.clone();
+    const at::Tensor batch = (*model)->Forward(inputs, Mode::kBatchStatistics).logits;
+    EXPECT_EQ(Difference(layers[3].running_mean, before), 0);
+    EXPECT_LE(Difference((*model)->Forward(inputs, Mode::kEvaluation).logits, batch), 1e-4);
+    (*model)->Forward(inputs, Mode::kTraining);
+    EXPECT_GT(Difference(layers[3].running_mean, before), 0);
+  }
+}
+
+TEST_F(CheckpointTest, StateDictsOfTorchvisionFitTheBuiltInResNets) {
+  const Tensors expected18 = ReadExpected(Path("resnet18.expected.pt"));
+  const Tensors expected50 = ReadExpected(Path("resnet50.expected.pt"));
+  auto resnet18 = Load(Path("resnet18.pth"), {"resnet18", kImage});
+  ASSERT_TRUE(resnet18.ok()) << resnet18.status();
+  EXPECT_LE(Difference((*resnet18)->Forward(expected18.at("inputs"), Mode::kEvaluation).logits,
+                       expected18.at("eval:logits")),
+            1e-5);
+  // {"state_dict": {"module.conv1.weight": ...}}
+  auto resnet50 = Load(Path("resnet50.pth"), {"resnet50", kImage});
+  ASSERT_TRUE(resnet50.ok()) << resnet50.status();
+  EXPECT_LE(Difference((*resnet50)->Forward(expected50.at("inputs"), Mode::kEvaluation).logits,
+                       expected50.at("eval:logits")),
+            1e-5);
+  EXPECT_EQ((*resnet50)->form(), CheckpointForm::kPickle);
+}
+
+TEST_F(CheckpointTest, SavesPickleThatPythonLoads) {
+  auto model = Load(Path("resnet18.pth"), {"resnet18", kImage});
+  ASSERT_TRUE(model.ok()) << model.status();
+  ASSERT_TRUE((*model)->Save(Path("saved.pth")).ok());
+  WriteExpected(Path("saved.expected.pt"), (*model)->StateDict());
+  EXPECT_EQ(PythonModels::Python(
+                absl::StrCat("check ", Path("saved.pth"), " ", Path("saved.expected.pt"))),
+            0);
+}
+
+TEST_F(CheckpointTest, RunsNothingOfAPickle) {
+  auto model = Load(Path("malicious.pth"), {"resnet18", kImage});
+  EXPECT_FALSE(std::filesystem::exists(Path("executed")));
+  ASSERT_EQ(model.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(model.status().message(), HasSubstr("system"));
+}
+
+TEST_F(CheckpointTest, RefusesWithAReason) {
+  const auto message = [](const std::string& name, const LoadOptions& options) {
+    auto model = Load(Path(name), options);
+    EXPECT_EQ(model.status().code(), absl::StatusCode::kInvalidArgument) << model.status();
+    EXPECT_THAT(std::string(model.status().message()), Not(HasSubstr("\n")));
+    return std::string(model.status().message());
+  };
+  EXPECT_THAT(message("legacy.pth", {"resnet50", kImage}), HasSubstr("torch.save"));
+  EXPECT_THAT(message("printing.pt", {}), HasSubstr("prim::Print"));
+  EXPECT_THAT(message("resnet18.pth", {"", kImage}), HasSubstr("needs the name"));
+  EXPECT_THAT(message("resnet18.pth", {"resnet50", kImage}), HasSubstr("layer1.0.conv3.weight"));
+  EXPECT_THAT(message("resnet18.pth", {"resnet18", {1, 32, 32}}),
+              HasSubstr("conv1.weight has shape [64, 3, 7, 7] instead of [64, 1, 7, 7]"));
+  const std::string shape = message("resnet18.script.pt", {"", {1, 28, 28}});
+  EXPECT_THAT(shape, HasSubstr("[1, 28, 28]"));
+  EXPECT_THAT(shape, HasSubstr("expected input"));
+}
+
+// A damaged file is refused, or its logits are those of the whole one; it never crashes.
+TEST_F(CheckpointTest, FindsDamage) {
+  for (const std::string name : {"small.pt", "small.pth"}) {
+    const LoadOptions options{name == "small.pth" ? "mlp" : "", {}};
+    const std::string whole = ReadBytes(name);
+    for (size_t i = 0; i < 100; ++i) {
+      const size_t length = whole.size() * i / 100;
+      const auto model = LoadBytes(whole.substr(0, length), options);
+      EXPECT_EQ(model.status().code(), absl::StatusCode::kInvalidArgument) << length;
+    }
+  }
+  const std::string whole = ReadBytes("small.pt");
+  const at::Tensor inputs = torch::ones({2, 4});
+  const at::Tensor expected =
+      (*LoadBytes(whole, {"", {4}}))->Forward(inputs, Mode::kEvaluation).logits;
+  int refused = 0;
+  for (size_t i = 0; i < 200; ++i) {
+    std::string damaged = whole;
+    const size_t position = whole.size() * i / 200;
+    damaged[position] ^= 1 << (i % 8);
+    auto model = LoadBytes(damaged, {"", {4}});
+    if (!model.ok()) {
+      EXPECT_EQ(model.status().code(), absl::StatusCode::kInvalidArgument) << position;
+      ++refused;
+      continue;
+    }
+    EXPECT_EQ(Difference((*model)->Forward(inputs, Mode::kEvaluation).logits, expected), 0)
+        << position;
+  }
+  EXPECT_GT(refused, 50);
+}
+
+TEST_F(CheckpointTest, NamesTheDamagedRecord) {
+  auto model = Load(Path("small.pt"), {"", {4}});
+  ASSERT_TRUE(model.ok());
+  const at::Tensor weight = (*model)->StateDict().at("0.weight");
+  const std::string value(static_cast<const char*>(weight.data_ptr()), weight.nbytes());
+  std::string damaged = ReadBytes("small.pt");
+  const size_t position = damaged.find(value);
+  ASSERT_NE(position, std::string::npos);
+  damaged[position + 2] ^= 1;
+  EXPECT_THAT(std::string(LoadBytes(damaged, {"", {4}}).status().message()), HasSubstr("CRC-32"));
+}
+
+}  // namespace
+}  // namespace acclimate::model

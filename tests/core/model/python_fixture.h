@@ -1,0 +1,92 @@
+// Checkpoints made by Python at test time, and what Python computes with them.
+#ifndef ACCLIMATE_TESTS_CORE_MODEL_PYTHON_FIXTURE_H_
+#define ACCLIMATE_TESTS_CORE_MODEL_PYTHON_FIXTURE_H_
+
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <torch/script.h>
+#include <torch/torch.h>
+#include <unistd.h>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "core/io/mapped_file.h"
+#include "core/model/checkpoint.h"
+
+namespace acclimate::model {
+
+// The folder with python_models.py's files, made once a process and removed at its end; empty when
+// Debian's python3-torch or python3-torchvision is missing.
+class PythonModels {
+ public:
+  static const PythonModels& Get() {
+    static const PythonModels models;
+    return models;
+  }
+  ~PythonModels() {
+    if (!folder_.empty()) std::filesystem::remove_all(folder_);
+  }
+  bool available() const { return available_; }
+  std::string Path(const std::string& name) const { return folder_ + "/" + name; }
+
+  static int Python(const std::string& arguments) {
+    return std::system(absl::StrCat("/usr/bin/python3 ", ACCLIMATE_TEST_SOURCE_DIR,
+                                    "/python_models.py ", arguments)
+                           .c_str());
+  }
+
+ private:
+  PythonModels() {
+    if (std::system("/usr/bin/python3 -c 'import torch, torchvision' 2>/dev/null") != 0) return;
+    std::string pattern = std::filesystem::temp_directory_path() / "acclimate_models_XXXXXX";
+    folder_ = mkdtemp(pattern.data());
+    available_ = Python(absl::StrCat("make ", folder_, " 2>/dev/null")) == 0;
+  }
+  std::string folder_;
+  bool available_ = false;
+};
+
+using Tensors = std::map<std::string, at::Tensor>;
+
+// What Python wrote with save_tensors().
+inline Tensors ReadExpected(const std::string& path) {
+  const torch::jit::Module holder = torch::jit::load(path);
+  const std::vector<std::string> names = absl::StrSplit(holder.attr("names").toStringRef(), '|');
+  Tensors tensors;
+  for (size_t i = 0; i < names.size(); ++i) {
+    tensors[names[i]] = holder.attr(absl::StrCat("t", i)).toTensor();
+  }
+  return tensors;
+}
+
+// A file that save_tensors' reader in Python opens.
+inline void WriteExpected(const std::string& path, const Tensors& tensors) {
+  torch::jit::Module holder("Holder");
+  std::vector<std::string> names;
+  for (const auto& [name, tensor] : tensors) {
+    holder.register_buffer(absl::StrCat("t", names.size()), tensor.detach().clone());
+    names.push_back(name);
+  }
+  holder.register_attribute("names", c10::StringType::get(), absl::StrJoin(names, "|"));
+  holder.save(path);
+}
+
+inline absl::StatusOr<std::unique_ptr<Model>> Load(const std::string& path,
+                                                   const LoadOptions& options = {}) {
+  auto file = io::MappedFile::Open(path);
+  if (!file.ok()) return file.status();
+  return LoadCheckpoint(*file, options);
+}
+
+inline float Difference(const at::Tensor& a, const at::Tensor& b) {
+  if (a.sizes() != b.sizes()) return INFINITY;
+  return a.numel() == 0 ? 0 : (a - b).abs().max().item<float>();
+}
+
+}  // namespace acclimate::model
+
+#endif  // ACCLIMATE_TESTS_CORE_MODEL_PYTHON_FIXTURE_H_
