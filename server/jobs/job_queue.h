@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
@@ -92,41 +93,40 @@ class JobQueue : public LeaseBroker {
   };
   // Where the watchers of one job wait.
   struct Channel {
+    absl::CondVar changed;
     int64_t last_cursor = 0;
     bool deleted = false;
     int watchers = 0;
   };
+  class Subscription;
 
   absl::StatusOr<v1::Job> Update(const std::string& name, const JobStore::Mutation& mutation);
+  absl::StatusOr<std::optional<Lease>> LeaseNext(const std::string& node);
+  void MakeWish(const v1::Job& job, Wish wish);
   // As Update, refused when the attempt's lease is over; pending progress is written first.
   absl::StatusOr<v1::Job> UpdateLeased(const v1::AttemptId& id, const JobStore::Mutation& mutation);
   void Publish(const v1::Job& job, bool deleted = false);
   void AnnounceQueued();
-  absl::Status RecoverJob(const v1::Job& job);
-  absl::Status ApplyOutcome(const AttemptOutcome& outcome, JobChange& change);
-  absl::Status CloseLostAttempt(JobChange& change);
-  void DropLease(const std::string& job);
+  void ObserveEnd(const v1::Job& job);
+  void DropLease(const v1::AttemptId& id);
 
   std::deque<v1::Progress> TakePending(const v1::AttemptId& id);
-  void FlushProgressLoop();
-  void FlushProgress(const v1::AttemptId& id);
-
-  struct WatchPosition;
-  absl::Status WatchBatch(const std::string& name, WatchPosition& position, const EventSink& sink);
+  void FlushLoop();
+  // The leases whose progress is to be written now, and when to look again.
+  std::vector<v1::AttemptId> DueForFlush(absl::Time& next) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   JobStore* const store_;
   metrics::ServerMetrics* const metrics_;
   const JobQueueOptions options_;
 
   absl::Mutex mutex_;
-  absl::CondVar queued_ ABSL_GUARDED_BY(mutex_);
-  absl::CondVar changed_ ABSL_GUARDED_BY(mutex_);
-  absl::CondVar progress_ ABSL_GUARDED_BY(mutex_);
+  absl::CondVar queued_;    // with queued_version_
+  absl::CondVar progress_;  // with leases_
   int64_t queued_version_ ABSL_GUARDED_BY(mutex_) = 0;
   bool shutdown_ ABSL_GUARDED_BY(mutex_) = false;
   bool stop_flusher_ ABSL_GUARDED_BY(mutex_) = false;
   absl::flat_hash_map<std::string, LeaseState> leases_ ABSL_GUARDED_BY(mutex_);
-  absl::flat_hash_map<std::string, Channel> channels_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, Channel> channels_ ABSL_GUARDED_BY(mutex_);  // of watched jobs
   std::function<void(const v1::AttemptId&, Wish)> on_wish_ ABSL_GUARDED_BY(mutex_);
   std::thread flusher_;
 };

@@ -41,6 +41,12 @@ struct JobChange {
   std::vector<v1::JobEvent> events;  // cursor unset
 };
 
+struct StateCount {
+  v1::JobState state;
+  std::string method;
+  int64_t jobs = 0;
+};
+
 // Contract:
 // 1. Every call that returns OK after a change is durable: it survives kill -9 and power loss.
 // 2. A job and its events change in one transaction; cursors rise by one without gaps.
@@ -53,8 +59,9 @@ class JobStore {
 
   virtual ~JobStore() = default;
 
-  // ALREADY_EXISTS: request_id was used with another spec (compared by spec_digest).
-  virtual absl::StatusOr<CreatedJob> Create(const v1::Job& job, const std::string& request_id,
+  // An empty request_id is never deduplicated. ALREADY_EXISTS: request_id was used with another
+  // spec (compared by spec_digest).
+  virtual absl::StatusOr<CreatedJob> Create(const JobChange& change, const std::string& request_id,
                                             const std::string& spec_digest) = 0;
   virtual absl::StatusOr<v1::Job> Get(const std::string& name) = 0;  // NOT_FOUND
   virtual absl::StatusOr<JobPage> List(const JobQuery& query) = 0;
@@ -66,8 +73,10 @@ class JobStore {
   // Events with cursor > after, in order, at most `limit`.
   virtual absl::StatusOr<std::vector<v1::JobEvent>> Events(const std::string& name, int64_t after,
                                                            int limit) = 0;
-  // Jobs in a state, oldest first: for recovery and for gauges.
-  virtual absl::StatusOr<std::vector<v1::Job>> InState(v1::JobState state) = 0;
+  // Jobs in a state, oldest first, at most `limit`: for recovery and for gauges.
+  virtual absl::StatusOr<std::vector<v1::Job>> InState(v1::JobState state, int limit) = 0;
+  // How many jobs there are by state and method.
+  virtual absl::StatusOr<std::vector<StateCount>> Counts() = 0;
 };
 
 }  // namespace acclimate::jobs

@@ -23,13 +23,13 @@ struct Lease {
 struct AttemptOutcome {
   enum class Kind { kSucceeded, kCancelled, kPaused, kFailed };
   Kind kind = Kind::kFailed;
-  v1::JobResult result;                    // kSucceeded
-  absl::Status error;                      // kFailed: what the client is told
+  v1::JobResult result;  // kSucceeded
+  absl::Status error;    // kFailed: what the client is told
   v1::AttemptCause cause = v1::ATTEMPT_CAUSE_UNSPECIFIED;
   int signal = 0;
   int exit_code = 0;
   std::string last_phase;
-  std::string stderr_tail;                 // at most 8 KiB
+  std::string stderr_tail;  // at most 8 KiB
 };
 
 // Contract:
@@ -38,7 +38,8 @@ struct AttemptOutcome {
 //    ended, and nothing is written. The node then kills that worker.
 // 3. A report that returns OK is durable, except progress points, which may be batched.
 // 4. Thread-safe.
-// 5. Finish with kFailed and cause DRAINED (the node is shutting down) or PREEMPTED ends the attempt
+// 5. Finish with kFailed and cause DRAINED (the node is shutting down) or PREEMPTED ends the
+// attempt
 //    but not the job: it goes back to QUEUED, unless its cancellation was asked for, and the next
 //    attempt begins anew.
 class LeaseBroker {

@@ -1,0 +1,364 @@
+#include "server/jobs/job_queue.h"
+
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <climits>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "google/protobuf/io/coded_stream.h"
+#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
+#include "server/base/errors.h"
+#include "server/base/log.h"
+#include "server/base/proto_time.h"
+#include "server/base/random_id.h"
+#include "server/base/resource_names.h"
+#include "server/jobs/job_change.h"
+#include "server/jobs/state_machine.h"
+
+namespace acclimate::jobs {
+namespace {
+
+// Progress points of one job that wait to be written; more phases than this in one interval lose
+// the oldest.
+constexpr size_t kMaxPendingProgress = 16;
+
+// The same for equal specs: maps are serialised in the order of their keys.
+std::string SpecDigest(const v1::JobSpec& spec) {
+  std::string bytes;
+  {
+    google::protobuf::io::StringOutputStream stream(&bytes);
+    google::protobuf::io::CodedOutputStream coded(&stream);
+    coded.SetSerializationDeterministic(true);
+    spec.SerializeToCodedStream(&coded);
+  }
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned int length = 0;
+  EVP_Digest(bytes.data(), bytes.size(), digest, &length, EVP_sha256(), nullptr);
+  return absl::BytesToHexString(absl::string_view(reinterpret_cast<char*>(digest), length));
+}
+
+v1::AttemptId CurrentAttempt(const v1::Job& job) {
+  v1::AttemptId id;
+  id.set_job(job.name());
+  id.set_attempt(job.attempts().rbegin()->number());
+  id.set_epoch(job.attempts().rbegin()->epoch());
+  return id;
+}
+
+bool SameAttempt(const v1::AttemptId& a, const v1::AttemptId& b) {
+  return a.epoch() == b.epoch() && a.attempt() == b.attempt();
+}
+
+}  // namespace
+
+JobQueue::JobQueue(JobStore* store, metrics::ServerMetrics* metrics, JobQueueOptions options)
+    : store_(store), metrics_(metrics), options_(options), flusher_([this] { FlushLoop(); }) {}
+
+JobQueue::~JobQueue() {
+  Shutdown();
+  {
+    absl::MutexLock lock(&mutex_);
+    stop_flusher_ = true;
+    progress_.Signal();
+  }
+  flusher_.join();
+}
+
+void JobQueue::Shutdown() {
+  absl::MutexLock lock(&mutex_);
+  shutdown_ = true;
+  queued_.SignalAll();
+  for (auto& [name, channel] : channels_) channel.changed.SignalAll();
+}
+
+absl::Status JobQueue::Recover() {
+  AttemptOutcome lost;
+  lost.cause = v1::ATTEMPT_CAUSE_LOST;
+  lost.error = absl::UnavailableError("the server stopped while the attempt was running");
+  for (v1::JobState state : {v1::JOB_STATE_STARTING, v1::JOB_STATE_RUNNING, v1::JOB_STATE_PAUSING,
+                             v1::JOB_STATE_CANCELLING}) {
+    absl::StatusOr<std::vector<v1::Job>> jobs = store_->InState(state, INT_MAX);
+    if (!jobs.ok()) return jobs.status();
+    for (const v1::Job& job : *jobs) {
+      absl::StatusOr<v1::Job> recovered = Update(job.name(), [&](JobChange& change) {
+        return EndAttempt(change, lost, options_.max_lost_attempts, absl::Now());
+      });
+      if (!recovered.ok()) return recovered.status();
+      LogInfo(
+          "job recovered after a restart",
+          {{"job", job.name()}, {"from", ShortName(state)}, {"to", ShortName(recovered->state())}});
+    }
+  }
+  AnnounceQueued();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<CreatedJob> JobQueue::Create(const std::string& tenant, const v1::JobSpec& spec,
+                                            const std::string& request_id) {
+  const JobChange change = NewJob(JobName(tenant, NewRandomId()), spec, absl::Now());
+  absl::StatusOr<CreatedJob> created = store_->Create(change, request_id, SpecDigest(spec));
+  if (created.ok() && !created->existed) {
+    LogInfo("job queued", {{"job", created->job.name()}, {"method", spec.method()}});
+    AnnounceQueued();
+  }
+  return created;
+}
+
+absl::StatusOr<v1::Job> JobQueue::Cancel(const std::string& name) {
+  absl::StatusOr<v1::Job> job = Update(name, [](JobChange& change) {
+    if (change.job.state() == v1::JOB_STATE_CANCELLING) return absl::OkStatus();
+    const v1::JobState to =
+        IsLeased(change.job.state()) ? v1::JOB_STATE_CANCELLING : v1::JOB_STATE_CANCELLED;
+    return ChangeState(change, to, "asked for by a client", absl::Now());
+  });
+  if (job.ok() && job->state() == v1::JOB_STATE_CANCELLING) MakeWish(*job, Wish::kCancel);
+  return job;
+}
+
+absl::Status JobQueue::Delete(const std::string& name) {
+  v1::Job deleted;
+  absl::Status status = store_->Delete(name, [&deleted](JobChange& change) {
+    deleted = change.job;
+    if (IsTerminal(deleted.state())) return absl::OkStatus();
+    return PreconditionFailed("JOB_STATE", deleted.name(),
+                              absl::StrCat(deleted.name(), " is ", ShortName(deleted.state()),
+                                           "; only a job that has ended can be deleted"));
+  });
+  if (status.ok()) Publish(deleted, /*deleted=*/true);
+  return status;
+}
+
+absl::StatusOr<v1::Job> JobQueue::Update(const std::string& name,
+                                         const JobStore::Mutation& mutation) {
+  absl::StatusOr<v1::Job> job = store_->Update(name, mutation);
+  if (job.ok()) Publish(*job);
+  return job;
+}
+
+absl::StatusOr<v1::Job> JobQueue::UpdateLeased(const v1::AttemptId& id,
+                                               const JobStore::Mutation& mutation) {
+  const std::deque<v1::Progress> pending = TakePending(id);
+  absl::StatusOr<v1::Job> job = Update(id.job(), [&](JobChange& change) {
+    if (absl::Status status = CheckLease(change.job, id); !status.ok()) return status;
+    for (const v1::Progress& progress : pending) AddProgress(change, progress, absl::Now());
+    return mutation(change);
+  });
+  if (absl::IsNotFound(job.status())) return absl::AbortedError(job.status().message());
+  return job;
+}
+
+void JobQueue::Publish(const v1::Job& job, bool deleted) {
+  absl::MutexLock lock(&mutex_);
+  const auto found = channels_.find(job.name());
+  if (found == channels_.end()) return;
+  Channel& channel = found->second;
+  channel.last_cursor = std::max(channel.last_cursor, job.last_cursor());
+  channel.deleted |= deleted;
+  channel.changed.SignalAll();
+}
+
+void JobQueue::AnnounceQueued() {
+  absl::MutexLock lock(&mutex_);
+  ++queued_version_;
+  queued_.SignalAll();
+}
+
+absl::StatusOr<std::optional<Lease>> JobQueue::Acquire(const std::string& node,
+                                                       absl::Duration timeout) {
+  const absl::Time deadline = absl::Now() + timeout;
+  while (true) {
+    int64_t seen = 0;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (shutdown_) return std::nullopt;
+      seen = queued_version_;
+    }
+    absl::StatusOr<std::optional<Lease>> lease = LeaseNext(node);
+    if (!lease.ok() || lease->has_value()) return lease;
+    absl::MutexLock lock(&mutex_);
+    while (queued_version_ == seen && !shutdown_) {
+      if (queued_.WaitWithDeadline(&mutex_, deadline)) return std::nullopt;
+    }
+  }
+}
+
+absl::StatusOr<std::optional<Lease>> JobQueue::LeaseNext(const std::string& node) {
+  absl::Time queued_since;
+  absl::StatusOr<v1::Job> job = store_->UpdateNextQueued([&](JobChange& change) {
+    queued_since = FromProtoTimestamp(change.job.update_time());
+    return BeginAttempt(change, node, absl::Now());
+  });
+  if (absl::IsNotFound(job.status())) return std::nullopt;
+  if (!job.ok()) return job.status();
+  const v1::AttemptId id = CurrentAttempt(*job);
+  {
+    absl::MutexLock lock(&mutex_);
+    leases_[id.job()].id = id;
+  }
+  Publish(*job);
+  metrics_->ObserveQueueWait(job->spec().method(), absl::Now() - queued_since);
+  return Lease{id, job->spec()};
+}
+
+absl::Status JobQueue::Started(const v1::AttemptId& id) {
+  absl::StatusOr<v1::Job> job = UpdateLeased(id, [](JobChange& change) {
+    // A wish that came first stands.
+    if (change.job.state() != v1::JOB_STATE_STARTING) return absl::OkStatus();
+    return ChangeState(change, v1::JOB_STATE_RUNNING, "the worker has started", absl::Now());
+  });
+  // The node may have missed the wish, if it came before the node knew of the lease.
+  if (job.ok() && job->state() == v1::JOB_STATE_CANCELLING) MakeWish(*job, Wish::kCancel);
+  return job.status();
+}
+
+absl::Status JobQueue::ReportProgress(const v1::AttemptId& id, const v1::Progress& progress) {
+  absl::MutexLock lock(&mutex_);
+  const auto found = leases_.find(id.job());
+  if (found == leases_.end() || !SameAttempt(found->second.id, id)) {
+    return absl::AbortedError(absl::StrCat("the lease on ", id.job(), " is over"));
+  }
+  std::deque<v1::Progress>& pending = found->second.pending;
+  if (!pending.empty() && pending.back().phase() == progress.phase()) {
+    pending.back() = progress;
+    return absl::OkStatus();
+  }
+  if (pending.size() == kMaxPendingProgress) pending.pop_front();
+  pending.push_back(progress);
+  progress_.Signal();
+  return absl::OkStatus();
+}
+
+absl::Status JobQueue::ReportWarning(const v1::AttemptId& id, const std::string& message) {
+  return UpdateLeased(id,
+                      [&](JobChange& change) {
+                        AddEvent(change, absl::Now()).set_warning(message);
+                        return absl::OkStatus();
+                      })
+      .status();
+}
+
+absl::Status JobQueue::ReportCheckpoint(const v1::AttemptId& id,
+                                        const v1::Checkpointed& checkpoint) {
+  return UpdateLeased(id,
+                      [&](JobChange& change) {
+                        *AddEvent(change, absl::Now()).mutable_checkpoint() = checkpoint;
+                        return absl::OkStatus();
+                      })
+      .status();
+}
+
+absl::Status JobQueue::Finish(const v1::AttemptId& id, const AttemptOutcome& outcome) {
+  absl::StatusOr<v1::Job> job = UpdateLeased(id, [&](JobChange& change) {
+    return EndAttempt(change, outcome, options_.max_lost_attempts, absl::Now());
+  });
+  if (absl::IsUnavailable(job.status()) || absl::IsResourceExhausted(job.status())) {
+    return job.status();  // the lease still holds: the node may try again
+  }
+  DropLease(id);
+  if (!job.ok()) return job.status();
+  ObserveEnd(*job);
+  if (job->state() == v1::JOB_STATE_QUEUED) AnnounceQueued();
+  return absl::OkStatus();
+}
+
+void JobQueue::ObserveEnd(const v1::Job& job) {
+  const v1::Attempt& attempt = *job.attempts().rbegin();
+  const absl::Duration run_time =
+      FromProtoTimestamp(attempt.end_time()) - FromProtoTimestamp(attempt.start_time());
+  metrics_->ObserveRunTime(job.spec().method(), ShortName(job.state()), run_time);
+  LogInfo("attempt ended", {{"job", job.name()},
+                            {"attempt", attempt.number()},
+                            {"state", ShortName(job.state())},
+                            {"run_seconds", run_time},
+                            {"cause", v1::AttemptCause_Name(attempt.cause())},
+                            {"error", attempt.message()}});
+}
+
+void JobQueue::DropLease(const v1::AttemptId& id) {
+  absl::MutexLock lock(&mutex_);
+  const auto found = leases_.find(id.job());
+  if (found != leases_.end() && SameAttempt(found->second.id, id)) leases_.erase(found);
+}
+
+void JobQueue::OnWish(std::function<void(const v1::AttemptId&, Wish)> listener) {
+  absl::MutexLock lock(&mutex_);
+  on_wish_ = std::move(listener);
+}
+
+void JobQueue::MakeWish(const v1::Job& job, Wish wish) {
+  std::function<void(const v1::AttemptId&, Wish)> listener;
+  {
+    absl::MutexLock lock(&mutex_);
+    listener = on_wish_;
+  }
+  if (listener) listener(CurrentAttempt(job), wish);
+}
+
+std::deque<v1::Progress> JobQueue::TakePending(const v1::AttemptId& id) {
+  absl::MutexLock lock(&mutex_);
+  const auto found = leases_.find(id.job());
+  if (found == leases_.end() || !SameAttempt(found->second.id, id)) return {};
+  found->second.last_flush = absl::Now();
+  return std::exchange(found->second.pending, {});
+}
+
+std::vector<v1::AttemptId> JobQueue::DueForFlush(absl::Time& next) {
+  std::vector<v1::AttemptId> due;
+  next = absl::InfiniteFuture();
+  for (const auto& [job, lease] : leases_) {
+    if (lease.pending.empty()) continue;
+    const absl::Time at = lease.last_flush + options_.progress_interval;
+    if (at <= absl::Now()) {
+      due.push_back(lease.id);
+    } else {
+      next = std::min(next, at);
+    }
+  }
+  return due;
+}
+
+void JobQueue::FlushLoop() {
+  while (true) {
+    std::vector<v1::AttemptId> due;
+    {
+      absl::MutexLock lock(&mutex_);
+      absl::Time next;
+      while ((due = DueForFlush(next)).empty() && !stop_flusher_) {
+        progress_.WaitWithDeadline(&mutex_, next);
+      }
+      if (stop_flusher_) return;
+    }
+    for (const v1::AttemptId& id : due) {
+      const absl::Status status =
+          UpdateLeased(id, [](JobChange&) { return absl::OkStatus(); }).status();
+      if (!status.ok() && !absl::IsAborted(status)) {
+        LogWarning("progress was not written", {{"job", id.job()}, {"error", status}});
+      }
+    }
+  }
+}
+
+metrics::JobStatistics JobQueue::Statistics() {
+  metrics::JobStatistics statistics;
+  absl::StatusOr<std::vector<StateCount>> counts = store_->Counts();
+  if (!counts.ok()) {
+    LogWarning("jobs were not counted", {{"error", counts.status()}});
+    return statistics;
+  }
+  for (const StateCount& count : *counts) {
+    statistics.counts.push_back({std::string(ShortName(count.state)), count.method, count.jobs});
+    if (count.state == v1::JOB_STATE_QUEUED) statistics.queue_depth += count.jobs;
+  }
+  absl::StatusOr<std::vector<v1::Job>> oldest = store_->InState(v1::JOB_STATE_QUEUED, 1);
+  if (oldest.ok() && !oldest->empty()) {
+    statistics.oldest_queue_age = absl::Now() - FromProtoTimestamp(oldest->front().update_time());
+  }
+  return statistics;
+}
+
+}  // namespace acclimate::jobs

@@ -1,0 +1,73 @@
+#include "server/jobs/sqlite_schema.h"
+
+#include <iterator>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+
+namespace acclimate::jobs {
+namespace {
+
+// Step i takes a file from version i to i + 1. Never changed once released; only added to.
+constexpr const char* kSteps[] = {
+    // The message `proto` is the truth; the other columns are there to be searched.
+    R"sql(
+      CREATE TABLE jobs (
+        sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL UNIQUE,
+        tenant TEXT NOT NULL,
+        state INTEGER NOT NULL,
+        method TEXT NOT NULL,
+        priority INTEGER NOT NULL,
+        proto BLOB NOT NULL);
+      CREATE INDEX jobs_queue ON jobs (priority DESC, sequence) WHERE state = 1;
+      CREATE INDEX jobs_by_state ON jobs (state, sequence);
+      CREATE INDEX jobs_counts ON jobs (state, method);
+      CREATE INDEX jobs_of_tenant ON jobs (tenant, sequence);
+      CREATE INDEX jobs_of_tenant_by_state ON jobs (tenant, state, sequence);
+      CREATE INDEX jobs_of_tenant_by_method ON jobs (tenant, method, sequence);
+      CREATE TABLE labels (
+        sequence INTEGER NOT NULL,
+        key TEXT NOT NULL,
+        value TEXT NOT NULL,
+        PRIMARY KEY (sequence, key)) WITHOUT ROWID;
+      CREATE TABLE events (
+        sequence INTEGER NOT NULL,
+        cursor INTEGER NOT NULL,
+        proto BLOB NOT NULL,
+        PRIMARY KEY (sequence, cursor)) WITHOUT ROWID;
+      CREATE TABLE requests (
+        tenant TEXT NOT NULL,
+        request_id TEXT NOT NULL,
+        spec_digest TEXT NOT NULL,
+        sequence INTEGER NOT NULL,
+        PRIMARY KEY (tenant, request_id)) WITHOUT ROWID;
+      CREATE INDEX requests_of_job ON requests (sequence);
+    )sql",
+};
+
+}  // namespace
+
+absl::Status UpgradeSchema(Connection& connection) {
+  int64_t version = 0;
+  {
+    Statement statement = connection.Prepare("PRAGMA user_version");
+    absl::StatusOr<bool> row = statement.Step();
+    if (!row.ok()) return row.status();
+    version = statement.Integer(0);
+  }
+  const int64_t newest = static_cast<int64_t>(std::size(kSteps));
+  if (version > newest) {
+    return absl::FailedPreconditionError(absl::StrCat("the job store has schema version ", version,
+                                                      "; this program knows versions up to ",
+                                                      newest));
+  }
+  for (; version < newest; ++version) {
+    absl::Status status = connection.Execute(absl::StrCat(
+        "BEGIN IMMEDIATE;", kSteps[version], "PRAGMA user_version=", version + 1, ";COMMIT"));
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace acclimate::jobs
