@@ -19,38 +19,33 @@
 #include "absl/status/statusor.h"
 #include "core/io/mapped_file.h"
 #include "core/methods/method_spec.h"
+#include "core/train/progress.h"
 
 namespace acclimate::job {
 
 struct RunSpec {
   std::string method;
-  methods::Hyperparameters hyperparameters;  // those given; the rest take their defaults
-  std::shared_ptr<io::MappedFile> checkpoint;               // null: start from `architecture`
-  std::string architecture;                                  // for a state dict or a fresh start
-  int64_t num_classes = 0;                                   // fresh start; 0: from the labels
-  std::vector<std::shared_ptr<io::MappedFile>> sources;      // labelled
+  methods::Hyperparameters hyperparameters;    // those given; the rest take their defaults
+  std::shared_ptr<io::MappedFile> checkpoint;  // null: start from `architecture`
+  std::string architecture;                    // for a state dict or a fresh start
+  int64_t num_classes = 0;                     // fresh start; 0: from the labels
+  std::vector<std::shared_ptr<io::MappedFile>> sources;  // labelled
   std::shared_ptr<io::MappedFile> target;
-  std::shared_ptr<io::MappedFile> evaluation;                // labelled; only ever reported
+  std::shared_ptr<io::MappedFile> evaluation;  // labelled; only ever reported
   std::vector<double> mean, std;  // empty: those recorded with the checkpoint, else 0 and 1
   uint64_t seed = 0;
-  std::string device = "auto";    // auto, cpu, cuda or cuda:<i>
+  std::string device = "auto";  // auto, cpu, cuda or cuda:<i>
   int threads = 1;
-  std::string output_directory;   // exists and is writable; receives the files of RunResult
+  std::string output_directory;  // exists and is writable; receives the files of RunResult
   // Every field that could not have been checked without reading the files is checked first.
   std::shared_ptr<io::MappedFile> resume_state;  // from RunObserver::OnTrainingState; null: begin
-  int64_t state_every_steps = 0;  // save the training state this often; 0: never
+  int64_t state_every_steps = 0;                 // save the training state this often; 0: never
   // Names for lineage.json, in order: digests ("sha256:...") of the blobs behind the files.
   std::map<std::string, std::string> lineage;
 };
 
-struct Progress {
-  int64_t step = 0, total_steps = 0;   // training steps (optimiser updates or passes)
-  int64_t epoch = 0, total_epochs = 0;
-  int64_t samples = 0;                 // target and source samples seen so far
-  double step_seconds = 0;             // mean over the steps since the last report
-};
-
-enum class Directive { kContinue, kCancel, kPause };
+using train::Directive;
+using train::Progress;
 
 // Called from the thread of Run(), between steps; a slow observer slows the run.
 class RunObserver {

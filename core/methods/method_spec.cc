@@ -79,8 +79,8 @@ absl::StatusOr<Hyperparameters> ResolveHyperparameters(const MethodSpec& spec,
                                                        const Hyperparameters& given) {
   const std::vector<HyperparameterProblem> problems = CheckHyperparameters(spec, given);
   if (!problems.empty()) {
-    return absl::InvalidArgumentError(absl::StrJoin(
-        problems, "; ", [](std::string* out, const HyperparameterProblem& problem) {
+    return absl::InvalidArgumentError(
+        absl::StrJoin(problems, "; ", [](std::string* out, const HyperparameterProblem& problem) {
           absl::StrAppend(out, "hyperparameters.", problem.name, ": ", problem.description);
         }));
   }

@@ -22,8 +22,8 @@ struct HyperparameterSpec {
   std::string name;         // "learning_rate"
   std::string description;  // one sentence; units where there are any
   HyperparameterValue default_value;
-  double minimum = 0;       // inclusive; numbers only
-  double maximum = 0;       // inclusive
+  double minimum = 0;  // inclusive; numbers only
+  double maximum = 0;  // inclusive
   bool exclusive_minimum = false;
   std::vector<std::string> choices;  // text only: what it may be
 };
@@ -31,11 +31,11 @@ struct HyperparameterSpec {
 enum class DataNeed { kNone, kOptional, kRequired };
 
 struct MethodSpec {
-  std::string name;         // "dann"
-  std::string title;        // "Domain-adversarial training (DANN)"
-  std::string summary;      // one or two sentences: what it does, when to use it
-  std::string reference;    // "Ganin et al., JMLR 17 (2016)"; empty for evaluate
-  std::string formula;      // the loss in plain text
+  std::string name;       // "dann"
+  std::string title;      // "Domain-adversarial training (DANN)"
+  std::string summary;    // one or two sentences: what it does, when to use it
+  std::string reference;  // "Ganin et al., JMLR 17 (2016)"; empty for evaluate
+  std::string formula;    // the loss in plain text
   DataNeed checkpoint = DataNeed::kRequired;
   DataNeed source = DataNeed::kNone;         // labelled source data
   DataNeed target = DataNeed::kRequired;     // unlabelled target data

@@ -62,9 +62,7 @@ ParametersByDepth SplitByDepth(const model::Model& model) {
   ParametersByDepth split;
   for (size_t i = 0; i < parameters.size(); ++i) {
     const model::Parameter& parameter = parameters[i];
-    auto& group = parameter.head     ? split.head
-                  : i < last_block ? split.backbone
-                                   : split.last_block;
+    auto& group = parameter.head ? split.head : i < last_block ? split.backbone : split.last_block;
     group.push_back({parameter.name, parameter.tensor});
   }
   return split;

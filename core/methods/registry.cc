@@ -23,9 +23,8 @@ const std::vector<MethodEntry>& Registry() {
 #define ACCLIMATE_CALL(Name) Name(),
   static const auto* const kRegistry = [] {
     auto* entries = new std::vector<MethodEntry>{ACCLIMATE_METHODS(ACCLIMATE_CALL)};
-    std::sort(entries->begin(), entries->end(), [](const MethodEntry& a, const MethodEntry& b) {
-      return a.spec.name < b.spec.name;
-    });
+    std::sort(entries->begin(), entries->end(),
+              [](const MethodEntry& a, const MethodEntry& b) { return a.spec.name < b.spec.name; });
     return entries;
   }();
 #undef ACCLIMATE_CALL

@@ -27,9 +27,9 @@ struct OptimizerOptions {
   enum class Kind { kSgd, kAdam };
   Kind kind = Kind::kSgd;
   double learning_rate = 0.01;
-  double weight_decay = 0.0;  // added to the gradient, as torch.optim does
-  double momentum = 0.9;      // SGD
-  bool nesterov = true;       // SGD
+  double weight_decay = 0.0;                          // added to the gradient, as torch.optim does
+  double momentum = 0.9;                              // SGD
+  bool nesterov = true;                               // SGD
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;  // Adam (Kingma & Ba 2015)
 };
 

@@ -36,8 +36,8 @@ absl::StatusOr<at::Tensor> ConfusionMatrix(model::Model& model, const data::Data
   at::Tensor counts = at::zeros({classes, classes}, at::kLong);
   const absl::Status status =
       ForEachBatch(dataset, device, stop, [&](int64_t, const data::Batch& batch) {
-        CountPredictions(model.Forward(batch.inputs, model::Mode::kEvaluation).logits,
-                         batch.labels, counts);
+        CountPredictions(model.Forward(batch.inputs, model::Mode::kEvaluation).logits, batch.labels,
+                         counts);
       });
   if (!status.ok()) return status;
   return counts;

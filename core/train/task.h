@@ -22,9 +22,9 @@ namespace acclimate::train {
 struct Plan {
   int64_t total_steps = 0;
   int64_t steps_per_epoch = 1;
-  int64_t source_batch_size = 0;   // 0: no source batches are drawn
-  int64_t target_batch_size = 0;   // 0: no target batches are drawn
-  bool target_labels = false;      // false: target batches come without labels, whatever the file has
+  int64_t source_batch_size = 0;  // 0: no source batches are drawn
+  int64_t target_batch_size = 0;  // 0: no target batches are drawn
+  bool target_labels = false;  // false: target batches come without labels, whatever the file has
   // The parameters that move; every other parameter of the model is frozen. Empty: a task of
   // passes, without an optimiser.
   std::vector<ParameterGroup> groups;
@@ -33,11 +33,11 @@ struct Plan {
 };
 
 struct StepInput {
-  int64_t step = 0;           // from 0
-  double progress = 0;        // step / total_steps, in [0, 1)
-  data::Batch source;         // drawn evenly from all sources; labelled
+  int64_t step = 0;     // from 0
+  double progress = 0;  // step / total_steps, in [0, 1)
+  data::Batch source;   // drawn evenly from all sources; labelled
   data::Batch target;
-  at::Tensor target_index;    // int64 [B] on the CPU: the samples in `target`
+  at::Tensor target_index;  // int64 [B] on the CPU: the samples in `target`
 };
 
 struct StepOutput {
@@ -63,13 +63,17 @@ class Task {
   virtual absl::Status BeginEpoch(int64_t /*epoch*/, StopSignal& /*stop*/) {
     return absl::OkStatus();
   }
-  // One forward pass with its losses, or one pass. CANCELLED: stopped; the step will be repeated.
+  // One forward pass with its losses, or one pass over data of the task's own choice. Only a task
+  // that draws no batches may be stopped within a step (CANCELLED); the step is then repeated.
   virtual absl::StatusOr<StepOutput> Step(const StepInput& input, StopSignal& stop) = 0;
   // After the last step.
   virtual absl::Status Finish(StopSignal& /*stop*/) { return absl::OkStatus(); }
 
   virtual TensorMap State() const { return {}; }
   virtual absl::Status Restore(const TensorMap& /*state*/) { return absl::OkStatus(); }
+
+  // What an evaluation counted, [C, C] as in pass.h; undefined for every other task.
+  virtual at::Tensor confusion_matrix() const { return {}; }
 };
 
 }  // namespace acclimate::train

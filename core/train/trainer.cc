@@ -54,19 +54,17 @@ Trainer::Trainer(Task& task, model::Model& model, const std::vector<data::Datase
       curves_(task.plan().total_steps) {
   const Plan& plan = task.plan();
   if (plan.target_batch_size > 0) {
-    target_stream_ = std::make_unique<Stream>(
-        Stream{&target,
-               data::Sampler(target.size(), plan.target_batch_size, StreamSeed(options.seed, 0)),
-               "target_sampler/"});
+    target_stream_ = std::make_unique<Stream>(Stream{
+        &target, data::Sampler(target.size(), plan.target_batch_size, StreamSeed(options.seed, 0)),
+        "target_sampler/"});
   }
   if (plan.source_batch_size > 0) {
     const int64_t count = static_cast<int64_t>(sources.size());
     const int64_t share = (plan.source_batch_size + count - 1) / count;
     for (int64_t i = 0; i < count; ++i) {
-      sources_.push_back(
-          {&sources[i],
-           data::Sampler(sources[i].size(), share, StreamSeed(options.seed, 1 + i)),
-           absl::StrCat("source_sampler_", i, "/")});
+      sources_.push_back({&sources[i],
+                          data::Sampler(sources[i].size(), share, StreamSeed(options.seed, 1 + i)),
+                          absl::StrCat("source_sampler_", i, "/")});
     }
   }
   for (const model::Parameter& parameter : model.parameters()) {
@@ -156,9 +154,9 @@ absl::StatusOr<std::map<std::string, double>> Trainer::Update(const StepOutput& 
   if (!output.loss.defined()) return values;
   const double loss = output.loss.item<double>();
   if (!std::isfinite(loss)) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "hyperparameters.learning_rate: training diverged, the loss at step ", step_ + 1, " is ",
-        loss));
+    return absl::InvalidArgumentError(
+        absl::StrCat("hyperparameters.learning_rate: training diverged, the loss at step ",
+                     step_ + 1, " is ", loss));
   }
   const Plan& plan = task_.plan();
   const double factor = ScheduleFactor(plan.schedule, step_, plan.total_steps);

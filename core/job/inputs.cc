@@ -1,0 +1,208 @@
+#include "core/job/inputs.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "core/job/normalization.h"
+#include "core/methods/registry.h"
+#include "core/model/architectures.h"
+#include "core/model/checkpoint.h"
+#include "core/runtime/device.h"
+
+namespace acclimate::job {
+namespace {
+
+using methods::DataNeed;
+using methods::MethodSpec;
+
+absl::Status Invalid(const std::string& field, const std::string& message) {
+  return absl::InvalidArgumentError(absl::StrCat(field, ": ", message));
+}
+
+std::string SourceField(size_t index) { return absl::StrCat("sources[", index, "]"); }
+
+std::string ShapeText(const std::vector<int64_t>& shape) {
+  return absl::StrCat("[", absl::StrJoin(shape, ", "), "]");
+}
+
+// What the spec alone shows to be missing.
+absl::Status CheckNeeds(const MethodSpec& method, const RunSpec& spec, RunObserver& observer) {
+  if (spec.target == nullptr) {
+    return Invalid("target", absl::StrCat(method.name, " needs target data"));
+  }
+  if (method.source == DataNeed::kRequired && spec.sources.empty()) {
+    return Invalid("sources", absl::StrCat(method.name, " needs labelled source data"));
+  }
+  if (method.source == DataNeed::kNone && !spec.sources.empty()) {
+    observer.OnWarning(absl::StrCat("sources: ", method.name, " uses no source data"));
+  }
+  if (!method.trains && spec.evaluation != nullptr) {
+    observer.OnWarning(absl::StrCat("evaluation: ", method.name, " evaluates the target itself"));
+  }
+  if (spec.checkpoint != nullptr) return absl::OkStatus();
+  if (method.checkpoint == DataNeed::kRequired) {
+    return Invalid("checkpoint", absl::StrCat(method.name, " needs a trained model"));
+  }
+  if (spec.architecture.empty()) {
+    return Invalid("architecture", "needed where there is no checkpoint");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<data::Dataset> ReadDataset(const std::string& field,
+                                          const std::shared_ptr<io::MappedFile>& file,
+                                          bool labelled) {
+  absl::StatusOr<data::Dataset> dataset = data::Dataset::Read(file);
+  if (!dataset.ok()) return InField(field, dataset.status());
+  if (labelled && !dataset->has_labels()) return Invalid(field, "has no labels");
+  return dataset;
+}
+
+absl::Status LoadData(const RunSpec& spec, Inputs& inputs) {
+  const MethodSpec& method = inputs.method->spec;
+  const bool needs_labels = method.target_labels == DataNeed::kRequired;
+  absl::StatusOr<data::Dataset> target = ReadDataset("target", spec.target, needs_labels);
+  if (!target.ok()) return target.status();
+  inputs.target = *std::move(target);
+  if (method.target_labels == DataNeed::kNone && inputs.target->has_labels()) {
+    absl::StatusOr<data::Dataset> unlabelled =
+        data::Dataset::FromTensors(inputs.target->stored_inputs(), {}, inputs.target->name());
+    if (!unlabelled.ok()) return InField("target", unlabelled.status());
+    inputs.unlabelled = *std::move(unlabelled);
+  }
+  for (size_t i = 0; method.source != DataNeed::kNone && i < spec.sources.size(); ++i) {
+    absl::StatusOr<data::Dataset> source = ReadDataset(SourceField(i), spec.sources[i], true);
+    if (!source.ok()) return source.status();
+    inputs.sources.push_back(*std::move(source));
+  }
+  if (method.trains && spec.evaluation != nullptr) {
+    absl::StatusOr<data::Dataset> evaluation = ReadDataset("evaluation", spec.evaluation, true);
+    if (!evaluation.ok()) return evaluation.status();
+    inputs.evaluation = *std::move(evaluation);
+  }
+  return absl::OkStatus();
+}
+
+// Every dataset of the run with the name of its field.
+std::vector<std::pair<std::string, data::Dataset*>> AllDatasets(Inputs& inputs) {
+  std::vector<std::pair<std::string, data::Dataset*>> all = {{"target", &*inputs.target}};
+  if (inputs.unlabelled) all.emplace_back("target", &*inputs.unlabelled);
+  for (size_t i = 0; i < inputs.sources.size(); ++i) {
+    all.emplace_back(SourceField(i), &inputs.sources[i]);
+  }
+  if (inputs.evaluation) all.emplace_back("evaluation", &*inputs.evaluation);
+  return all;
+}
+
+absl::Status CheckShapes(Inputs& inputs) {
+  const std::vector<int64_t> expected = inputs.target->sample_shape();
+  for (const auto& [field, dataset] : AllDatasets(inputs)) {
+    if (dataset->sample_shape() != expected) {
+      return Invalid(field, absl::StrCat("samples have shape ", ShapeText(dataset->sample_shape()),
+                                         ", those of the target ", ShapeText(expected)));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Labels that are read must be classes of the model.
+absl::Status CheckLabels(const std::string& field, const data::Dataset& dataset, int64_t classes) {
+  if (dataset.num_classes() <= classes) return absl::OkStatus();
+  const at::Tensor& labels = dataset.labels();
+  const int64_t index = labels.ge(classes).to(at::kInt).argmax().item<int64_t>();
+  return Invalid(absl::StrCat("labels of ", field),
+                 absl::StrCat("value ", labels[index].item<int64_t>(), " at index ", index,
+                              ", the model has ", classes, " classes"));
+}
+
+absl::Status CheckModel(Inputs& inputs, RunObserver& observer) {
+  const MethodSpec& method = inputs.method->spec;
+  const int64_t classes = inputs.model->num_classes();
+  if (method.needs_batch_norm && inputs.model->batch_norm_layers().empty()) {
+    return Invalid("checkpoint",
+                   absl::StrCat(method.name, " needs batch-norm layers; the model has none"));
+  }
+  for (const auto& [field, dataset] : AllDatasets(inputs)) {
+    const absl::Status status = CheckLabels(field, *dataset, classes);
+    if (status.ok()) continue;
+    if (field != "target" || method.target_labels == DataNeed::kRequired) return status;
+    // Labels of a target that is adapted to without them serve nothing but a metric.
+    observer.OnWarning(absl::StrCat(status.message(), "; not used"));
+    inputs.target = *inputs.unlabelled;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<model::Model>> LoadModel(const RunSpec& spec, const Inputs& inputs) {
+  if (spec.checkpoint != nullptr) {
+    model::LoadOptions options;
+    options.architecture = spec.architecture;
+    options.sample_shape = inputs.target->sample_shape();
+    absl::StatusOr<std::unique_ptr<model::Model>> loaded =
+        model::LoadCheckpoint(spec.checkpoint, options);
+    if (!loaded.ok()) return InField("checkpoint", loaded.status());
+    return loaded;
+  }
+  model::ArchitectureOptions options;
+  options.name = spec.architecture;
+  options.sample_shape = inputs.target->sample_shape();
+  options.num_classes = spec.num_classes > 0 ? spec.num_classes : inputs.target->num_classes();
+  absl::StatusOr<std::unique_ptr<model::Model>> built = model::BuildArchitecture(options);
+  if (!built.ok()) return InField("architecture", built.status());
+  return built;
+}
+
+absl::Status Normalize(const RunSpec& spec, Inputs& inputs) {
+  absl::StatusOr<data::Normalization> normalization =
+      ChooseNormalization(spec.mean, spec.std, inputs.model->metadata());
+  if (!normalization.ok()) return normalization.status();
+  inputs.normalization = *std::move(normalization);
+  for (const auto& [field, dataset] : AllDatasets(inputs)) {
+    absl::Status status = dataset->SetNormalization(inputs.normalization);
+    if (!status.ok()) return InField(field, status);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status InField(const std::string& field, const absl::Status& status) {
+  return absl::Status(status.code(), absl::StrCat(field, ": ", status.message()));
+}
+
+absl::StatusOr<Inputs> LoadInputs(const RunSpec& spec, RunObserver& observer) {
+  Inputs inputs;
+  inputs.method = methods::FindMethod(spec.method);
+  if (inputs.method == nullptr) {
+    return Invalid("method", absl::StrCat("there is no \"", spec.method, "\""));
+  }
+  absl::StatusOr<methods::Hyperparameters> resolved =
+      methods::ResolveHyperparameters(inputs.method->spec, spec.hyperparameters);
+  if (!resolved.ok()) return resolved.status();
+  inputs.hyperparameters = *std::move(resolved);
+  absl::StatusOr<at::Device> device = runtime::ResolveDevice(spec.device);
+  if (!device.ok()) return InField("device", device.status());
+  inputs.device = *device;
+  absl::Status status = CheckNeeds(inputs.method->spec, spec, observer);
+  if (!status.ok()) return status;
+
+  observer.OnPhase("loading_data");
+  if (status = LoadData(spec, inputs); !status.ok()) return status;
+  if (status = CheckShapes(inputs); !status.ok()) return status;
+
+  observer.OnPhase("loading_model");
+  absl::StatusOr<std::unique_ptr<model::Model>> model = LoadModel(spec, inputs);
+  if (!model.ok()) return model.status();
+  inputs.model = *std::move(model);
+  for (const std::string& warning : inputs.model->warnings()) observer.OnWarning(warning);
+  if (status = CheckModel(inputs, observer); !status.ok()) return status;
+  if (status = Normalize(spec, inputs); !status.ok()) return status;
+  inputs.model->To(inputs.device);
+  return inputs;
+}
+
+}  // namespace acclimate::job

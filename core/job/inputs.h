@@ -1,0 +1,46 @@
+// What a run works on, loaded and checked.
+#ifndef ACCLIMATE_CORE_JOB_INPUTS_H_
+#define ACCLIMATE_CORE_JOB_INPUTS_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/optional.h"
+#include "core/data/dataset.h"
+#include "core/job/run.h"
+#include "core/methods/method.h"
+#include "core/model/model.h"
+
+namespace acclimate::job {
+
+struct Inputs {
+  const methods::MethodEntry* method = nullptr;
+  methods::Hyperparameters hyperparameters;  // every one of the method
+  at::Device device = at::kCPU;
+  std::vector<data::Dataset> sources;
+  absl::optional<data::Dataset> target;      // with the labels of its file, if any
+  absl::optional<data::Dataset> unlabelled;  // the same without, for methods that must not see them
+  absl::optional<data::Dataset> evaluation;
+  std::unique_ptr<model::Model> model;  // on `device`
+  data::Normalization normalization;    // as set on every dataset
+
+  // What the method may see.
+  const data::Dataset& method_target() const { return unlabelled ? *unlabelled : *target; }
+};
+
+// Checks the spec against the method's needs, then the files against each other and the model:
+// shapes, labels, classes, batch norm. Reports phases and warnings. INVALID_ARGUMENT names the
+// field. Draws from the default generator only for a fresh architecture.
+absl::StatusOr<Inputs> LoadInputs(const RunSpec& spec, RunObserver& observer);
+
+// `status` with "<field>: " before its message.
+absl::Status InField(const std::string& field, const absl::Status& status);
+
+}  // namespace acclimate::job
+
+#endif  // ACCLIMATE_CORE_JOB_INPUTS_H_

@@ -1,0 +1,295 @@
+#include "core/job/run.h"
+
+#include <torch/torch.h>
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/io/tensor_file.h"
+#include "core/job/failure.h"
+#include "core/job/inputs.h"
+#include "core/job/normalization.h"
+#include "core/job/report.h"
+#include "core/methods/registry.h"
+#include "core/model/architectures.h"
+#include "core/runtime/blas.h"
+#include "core/runtime/random.h"
+#include "core/train/pass.h"
+#include "core/train/trainer.h"
+#include "core/train/training_state.h"
+
+namespace acclimate::job {
+namespace {
+
+constexpr char kStateFile[] = "training_state.safetensors";
+constexpr char kChangedFile[] = "changed.safetensors";
+constexpr char kReportFile[] = "report.json";
+constexpr char kLineageFile[] = "lineage.json";
+constexpr char kSourceConfusion[] = "job/source_confusion_matrix";
+
+// Passes everything on; keeps the warnings and how long each phase took.
+class Recorder : public RunObserver {
+ public:
+  explicit Recorder(RunObserver& observer) : observer_(observer) {}
+
+  void OnPhase(const std::string& phase) override {
+    EndPhase();
+    phase_ = phase;
+    observer_.OnPhase(phase);
+  }
+  void OnMetrics(const Progress& progress, const std::map<std::string, double>& values) override {
+    observer_.OnMetrics(progress, values);
+  }
+  void OnWarning(const std::string& message) override {
+    warnings_.push_back(message);
+    observer_.OnWarning(message);
+  }
+  void OnTrainingState(int64_t step, const std::string& path) override {
+    observer_.OnTrainingState(step, path);
+  }
+  Directive NextDirective() override { return observer_.NextDirective(); }
+
+  void EndPhase() {
+    const Clock::time_point now = Clock::now();
+    if (!phase_.empty()) {
+      seconds_[phase_] += std::chrono::duration<double>(now - begin_).count();
+    }
+    begin_ = now;
+  }
+  const std::map<std::string, double>& seconds() const { return seconds_; }
+  const std::vector<std::string>& warnings() const { return warnings_; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  RunObserver& observer_;
+  std::string phase_;
+  Clock::time_point begin_ = Clock::now();
+  std::map<std::string, double> seconds_;
+  std::vector<std::string> warnings_;
+};
+
+train::TensorMap Copies(const train::TensorMap& tensors) {
+  train::TensorMap copies;
+  for (const auto& [name, tensor] : tensors) copies[name] = tensor.detach().clone();
+  return copies;
+}
+
+// The tensors of `after` that are not bit for bit in `before`.
+train::TensorMap Changed(const train::TensorMap& before, const train::TensorMap& after) {
+  train::TensorMap changed;
+  for (const auto& [name, tensor] : after) {
+    const auto it = before.find(name);
+    if (it == before.end() || !it->second.equal(tensor)) changed[name] = tensor;
+  }
+  return changed;
+}
+
+// One run, from its loaded inputs on.
+class Session {
+ public:
+  Session(const RunSpec& spec, Inputs inputs, Recorder& recorder)
+      : spec_(spec),
+        inputs_(std::move(inputs)),
+        recorder_(recorder),
+        stop_([&recorder] { return recorder.NextDirective(); }) {}
+
+  absl::StatusOr<RunResult> Run() {
+    absl::Status status = Work();
+    recorder_.EndPhase();
+    if (absl::IsCancelled(status) && stop_.directive() == Directive::kPause) {
+      status = SaveState(OutputPath(kStateFile));
+      if (!status.ok()) return status;
+      result_.outcome = RunResult::Outcome::kPaused;
+      result_.files = {kStateFile};
+    } else if (absl::IsCancelled(status) && stop_.directive() == Directive::kCancel) {
+      result_.outcome = RunResult::Outcome::kCancelled;
+    } else if (!status.ok()) {
+      return status;
+    }
+    return result_;
+  }
+
+ private:
+  absl::Status Work() {
+    recorder_.OnPhase("preparing");
+    absl::Status status = Prepare();
+    if (!status.ok()) return status;
+    recorder_.OnPhase("training");
+    if (status = trainer_->Run(stop_); !status.ok()) return status;
+    if (inputs_.evaluation) {
+      recorder_.OnPhase("evaluating");
+      status = EvaluateInto(adapted_, "accuracy");
+      if (!status.ok()) return status;
+    }
+    if (task_->confusion_matrix().defined()) {
+      result_.metrics["accuracy"] = train::Accuracy(task_->confusion_matrix());
+    }
+    recorder_.OnPhase("saving");
+    return Save();
+  }
+
+  // Up to the first step: the task, the state to resume from, the source model's scores.
+  absl::Status Prepare() {
+    if (spec_.checkpoint != nullptr) original_ = Copies(inputs_.model->StateDict());
+    absl::StatusOr<std::unique_ptr<train::Task>> task =
+        inputs_.method->make_task({*inputs_.model, inputs_.sources, inputs_.method_target(),
+                                   inputs_.device, methods::Settings(inputs_.hyperparameters)});
+    if (!task.ok()) return task.status();
+    task_ = *std::move(task);
+    trainer_ = MakeTrainer();
+    if (spec_.resume_state != nullptr) {
+      absl::Status status = Resume();
+      if (!status.ok()) return InField("resume_state", status);
+    }
+    if (!inputs_.evaluation || spec_.checkpoint == nullptr) return absl::OkStatus();
+    if (!source_only_.defined()) return EvaluateInto(source_only_, "source_accuracy");
+    result_.metrics["source_accuracy"] = train::Accuracy(source_only_);
+    return absl::OkStatus();
+  }
+
+  std::unique_ptr<train::Trainer> MakeTrainer() {
+    train::TrainerOptions options;
+    options.device = inputs_.device;
+    options.seed = spec_.seed;
+    options.state_every_steps = spec_.state_every_steps;
+    train::TrainerHooks hooks;
+    hooks.on_metrics = [this](const Progress& progress,
+                              const std::map<std::string, double>& values) {
+      progress_ = progress;
+      for (const auto& [name, value] : values) result_.metrics[name] = value;
+      recorder_.OnMetrics(progress, values);
+    };
+    hooks.on_state = [this](int64_t step) {
+      const std::string path = OutputPath(absl::StrCat("training_state_", step, ".safetensors"));
+      absl::Status status = SaveState(path);
+      if (status.ok()) recorder_.OnTrainingState(step, path);
+      return status;
+    };
+    return std::make_unique<train::Trainer>(*task_, *inputs_.model, inputs_.sources,
+                                            *inputs_.target, options, std::move(hooks));
+  }
+
+  absl::Status EvaluateInto(at::Tensor& confusion, const std::string& metric) {
+    absl::StatusOr<at::Tensor> counted =
+        train::ConfusionMatrix(*inputs_.model, *inputs_.evaluation, inputs_.device, stop_);
+    if (!counted.ok()) return counted.status();
+    confusion = *counted;
+    const double accuracy = train::Accuracy(confusion);
+    result_.metrics[metric] = accuracy;
+    recorder_.OnMetrics(progress_, {{metric, accuracy}});
+    return absl::OkStatus();
+  }
+
+  // A state fits the run that made it and no other.
+  std::map<std::string, std::string> StateNotes() const {
+    return {{"method", spec_.method},
+            {"hyperparameters", ToJson(inputs_.hyperparameters).dump()},
+            {"seed", absl::StrCat(spec_.seed)},
+            {"inputs", nlohmann::json(spec_.lineage).dump()}};
+  }
+
+  absl::Status SaveState(const std::string& path) const {
+    if (trainer_ == nullptr) return absl::InternalError("stopped before there was a state");
+    train::TrainingState state = trainer_->State();
+    if (source_only_.defined()) state.tensors[kSourceConfusion] = source_only_;
+    state.notes = StateNotes();
+    return train::WriteTrainingState(path, state);
+  }
+
+  absl::Status Resume() {
+    absl::StatusOr<train::TrainingState> state = train::ReadTrainingState(spec_.resume_state);
+    if (!state.ok()) return state.status();
+    for (const auto& [key, value] : StateNotes()) {
+      if (state->notes[key] != value) {
+        return absl::InvalidArgumentError(absl::StrCat("is of another run: its ", key, " is ",
+                                                       state->notes[key], ", not ", value));
+      }
+    }
+    const auto it = state->tensors.find(kSourceConfusion);
+    if (it != state->tensors.end()) source_only_ = it->second;
+    return trainer_->Restore(*state);
+  }
+
+  absl::Status Save() {
+    const Findings findings = Summarize();
+    trainer_.reset();  // gives the parameters back as they came
+    absl::Status status;
+    if (inputs_.method->spec.trains) {
+      if (status = SaveModel(findings); !status.ok()) return status;
+    }
+    result_.files.push_back(kReportFile);
+    return WriteJson(OutputPath(kReportFile), Report(spec_, findings));
+  }
+
+  absl::Status SaveModel(const Findings& findings) {
+    model::Model& model = *inputs_.model;
+    model.To(at::kCPU);
+    RecordNormalization(inputs_.normalization, model.metadata());
+    const std::string file = model::FileNameFor(model.form());
+    absl::Status status = model.Save(OutputPath(file));
+    if (!status.ok()) return status;
+    status = io::WriteSafetensors(OutputPath(kChangedFile), Changed(original_, model.StateDict()));
+    if (!status.ok()) return status;
+    result_.files = {file, kChangedFile, kLineageFile};
+    return WriteJson(OutputPath(kLineageFile), Lineage(spec_, findings, result_.metrics));
+  }
+
+  Findings Summarize() {
+    recorder_.EndPhase();
+    Findings findings;
+    findings.hyperparameters = inputs_.hyperparameters;
+    findings.normalization = inputs_.normalization;
+    findings.device = inputs_.device.str();
+    findings.steps = trainer_->step();
+    findings.seconds_by_phase = recorder_.seconds();
+    findings.curves = trainer_->curves().points();
+    findings.source_only = source_only_;
+    findings.adapted = adapted_;
+    findings.evaluated = task_->confusion_matrix();
+    findings.warnings = recorder_.warnings();
+    return findings;
+  }
+
+  std::string OutputPath(const std::string& file) const {
+    return absl::StrCat(spec_.output_directory, "/", file);
+  }
+
+  const RunSpec& spec_;
+  Inputs inputs_;
+  Recorder& recorder_;
+  train::StopSignal stop_;
+  train::TensorMap original_;  // the checkpoint's tensors; empty for a fresh start, on the CPU
+  std::unique_ptr<train::Task> task_;
+  std::unique_ptr<train::Trainer> trainer_;
+  at::Tensor source_only_, adapted_;
+  Progress progress_;
+  RunResult result_;
+};
+
+}  // namespace
+
+absl::StatusOr<RunResult> Run(const RunSpec& spec, RunObserver& observer) {
+  try {
+    runtime::ConfigureThreads(spec.threads);
+    runtime::SeedEverything(spec.seed);
+    Recorder recorder(observer);
+    absl::StatusOr<Inputs> inputs = LoadInputs(spec, recorder);
+    if (!inputs.ok()) return inputs.status();
+    return Session(spec, *std::move(inputs), recorder).Run();
+  } catch (...) {
+    return StatusFromCurrentException();
+  }
+}
+
+std::vector<methods::MethodSpec> Catalog() {
+  std::vector<methods::MethodSpec> specs;
+  for (const methods::MethodEntry& entry : methods::Registry()) specs.push_back(entry.spec);
+  return specs;
+}
+
+std::vector<std::string> Architectures() { return model::ArchitectureNames(); }
+
+}  // namespace acclimate::job

@@ -1,0 +1,64 @@
+// AdaBN: weights stay, batch-norm statistics become the target's, layer by layer in forward order.
+#include <memory>
+
+#include "core/methods/method.h"
+#include "core/methods/target_statistics.h"
+
+namespace acclimate::methods {
+namespace {
+
+// One step a layer: a layer's statistics depend on those before it.
+class AdabnTask : public train::Task {
+ public:
+  explicit AdabnTask(const MethodContext& context)
+      : model_(context.model),
+        target_(context.target),
+        device_(context.device),
+        alpha_(context.settings.Real("alpha")) {
+    plan_.total_steps = static_cast<int64_t>(model_.batch_norm_layers().size());
+    plan_.steps_per_epoch = plan_.total_steps;
+  }
+
+  const train::Plan& plan() const override { return plan_; }
+
+  absl::StatusOr<train::StepOutput> Step(const train::StepInput& input,
+                                         train::StopSignal& stop) override {
+    absl::Status status = AdaptLayerStatistics(model_, static_cast<size_t>(input.step), target_,
+                                               device_, alpha_, stop);
+    if (!status.ok()) return status;
+    train::StepOutput output;
+    output.samples = target_.size();
+    return output;
+  }
+
+ private:
+  model::Model& model_;
+  const data::Dataset& target_;
+  const at::Device device_;
+  const double alpha_;
+  train::Plan plan_;
+};
+
+}  // namespace
+
+MethodEntry Adabn() {
+  MethodSpec spec;
+  spec.name = "adabn";
+  spec.title = "Adaptive batch normalisation (AdaBN)";
+  spec.summary =
+      "Replaces the statistics of every batch-norm layer by those of the target data and keeps all "
+      "weights. Fast and deterministic; a good first try for a change of sensor, lighting or "
+      "contrast.";
+  spec.reference = "Li et al., Revisiting Batch Normalization, arXiv:1603.04779 (2016)";
+  spec.formula =
+      "mean = (1 - alpha) mean_source + alpha mean_target, the same for the variance; layer by "
+      "layer in forward order";
+  spec.needs_batch_norm = true;
+  spec.hyperparameters = {RealSetting(
+      "alpha", "Share of the target's statistics; below 1 for little target data", 1.0, 0.0, 1.0)};
+  return {spec, [](const MethodContext& context) -> absl::StatusOr<std::unique_ptr<train::Task>> {
+            return std::make_unique<AdabnTask>(context);
+          }};
+}
+
+}  // namespace acclimate::methods
