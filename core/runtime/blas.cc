@@ -28,15 +28,6 @@ std::string CoreName() {
   return get_corename == nullptr ? "" : get_corename();
 }
 
-bool LacksAvx2(const std::string& core_name) {
-  // The x86-64 cores that OpenBLAS falls back to when it does not know a CPU, oldest first.
-  for (const char* old : {"Prescott", "Core2", "Penryn", "Nehalem", "Barcelona", "Generic",
-                          "Unknown", "Sandybridge"}) {
-    if (absl::EqualsIgnoreCase(core_name, old)) return true;
-  }
-  return false;
-}
-
 absl::optional<std::string> BestCoreType() {
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
@@ -53,8 +44,17 @@ absl::optional<std::string> BestCoreType() {
 
 const char* GemmProvider() { return GemmGoesToOneDnn() ? "oneDNN" : "BLAS"; }
 
+bool IsOpenBlasFallback(absl::string_view core_name) {
+  // The x86-64 cores that OpenBLAS falls back to when it does not know a CPU, oldest first.
+  for (const char* old : {"Prescott", "Core2", "Penryn", "Nehalem", "Barcelona", "Generic",
+                          "Unknown", "Sandybridge"}) {
+    if (absl::EqualsIgnoreCase(core_name, old)) return true;
+  }
+  return false;
+}
+
 absl::optional<std::string> WantedOpenBlasCoreType() {
-  if (std::getenv(kCoreType) != nullptr || !LacksAvx2(CoreName())) return absl::nullopt;
+  if (std::getenv(kCoreType) != nullptr || !IsOpenBlasFallback(CoreName())) return absl::nullopt;
   return BestCoreType();
 }
 

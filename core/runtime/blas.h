@@ -17,12 +17,16 @@
 
 #include <string>
 
+#include "absl/strings/string_view.h"
 #include "absl/types/optional.h"
 
 namespace acclimate::runtime {
 
 // Where single-precision matrix products go: "oneDNN" or "BLAS".
 const char* GemmProvider();
+
+// Whether OpenBLAS's name of a core (openblas_get_corename) is one of those without AVX2.
+bool IsOpenBlasFallback(absl::string_view core_name);
 
 // The core type that OpenBLAS should have chosen ("SkylakeX", "Haswell"), when it is loaded, fell
 // back to kernels without AVX2 on a CPU with it, and OPENBLAS_CORETYPE does not say otherwise.

@@ -1,0 +1,108 @@
+#include "core/runtime/blas.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <torch/torch.h>
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "core/runtime/gemm_router.h"
+
+namespace acclimate::runtime {
+namespace {
+
+// C = alpha op(A) op(B) + beta C, column-major, term by term.
+std::vector<float> Reference(bool transpose_a, bool transpose_b, int m, int n, int k, float alpha,
+                             const std::vector<float>& a, int lda, const std::vector<float>& b,
+                             int ldb, float beta, std::vector<float> c, int ldc) {
+  for (int i = 0; i < m; ++i) {
+    for (int j = 0; j < n; ++j) {
+      double sum = 0;
+      for (int l = 0; l < k; ++l) {
+        double left = transpose_a ? a[l + i * lda] : a[i + l * lda];
+        double right = transpose_b ? b[j + l * ldb] : b[l + j * ldb];
+        sum += left * right;
+      }
+      float& entry = c[i + j * ldc];
+      entry = static_cast<float>(alpha * sum + (beta == 0 ? 0 : beta * entry));
+    }
+  }
+  return c;
+}
+
+std::vector<float> Random(int count) {
+  at::Tensor values = at::randn({count});
+  return {values.data_ptr<float>(), values.data_ptr<float>() + count};
+}
+
+TEST(SgemmTest, IsBlasForEveryTransposeScaleAndStride) {
+  torch::manual_seed(1);
+  for (bool transpose_a : {false, true}) {
+    for (bool transpose_b : {false, true}) {
+      for (float beta : {0.0f, 1.0f, -0.5f}) {
+        for (int k : {0, 1, 17}) {
+          int m = 13, n = 7, lda = 20, ldb = 19, ldc = 15;
+          float alpha = 1.5f;
+          std::vector<float> a = Random(400), b = Random(400), c = Random(ldc * n);
+          if (beta == 0) c[3] = std::numeric_limits<float>::quiet_NaN();  // must not be read
+          std::vector<float> expected =
+              Reference(transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+          const char *ta = transpose_a ? "T" : "N", *tb = transpose_b ? "T" : "N";
+          sgemm_(ta, tb, &m, &n, &k, &alpha, a.data(), &lda, b.data(), &ldb, &beta, c.data(), &ldc);
+          for (size_t i = 0; i < c.size(); ++i) ASSERT_NEAR(c[i], expected[i], 1e-4) << i;
+        }
+      }
+    }
+  }
+}
+
+TEST(SgemmTest, LibTorchGetsTheRightProduct) {
+  at::Tensor a = at::randn({33, 65}), b = at::randn({65, 129});
+  at::Tensor exact = a.to(at::kDouble).mm(b.to(at::kDouble));
+  EXPECT_TRUE(at::allclose(a.mm(b).to(at::kDouble), exact, 1e-4, 1e-4));
+}
+
+TEST(SgemmTest, TheSameProductTwiceIsBitEqual) {
+  at::Tensor a = at::randn({300, 300}), b = at::randn({300, 300});
+  EXPECT_TRUE(at::equal(a.mm(b), a.mm(b)));
+}
+
+TEST(BlasTest, OneDnnIsThereOnAMachineWithAvx2AndDebiansLibTorch) {
+  std::string provider = GemmProvider();
+  EXPECT_TRUE(provider == "oneDNN" || provider == "BLAS");
+  if (provider == "BLAS") GTEST_SKIP() << "no oneDNN for LibTorch's products on this machine";
+}
+
+TEST(BlasTest, ASetCoreTypeIsRespected) {
+  setenv("OPENBLAS_CORETYPE", "Haswell", 1);
+  EXPECT_FALSE(WantedOpenBlasCoreType().has_value());
+  unsetenv("OPENBLAS_CORETYPE");
+}
+
+TEST(BlasTest, TheFallbackIsToldFromARightChoice) {
+  EXPECT_TRUE(IsOpenBlasFallback("Prescott"));
+  EXPECT_TRUE(IsOpenBlasFallback("prescott"));
+  EXPECT_FALSE(IsOpenBlasFallback("SkylakeX"));
+  EXPECT_FALSE(IsOpenBlasFallback("Zen"));
+  EXPECT_FALSE(IsOpenBlasFallback(""));  // another BLAS
+}
+
+TEST(BlasTest, ReexecHappensAtMostOnce) {
+  setenv("ACCLIMATE_BLAS_REEXEC", "1", 1);
+  char* argv[] = {nullptr};
+  ReexecWithRightBlas(argv);  // an exec would end this test
+  unsetenv("ACCLIMATE_BLAS_REEXEC");
+}
+
+TEST(BlasTest, ThreadsAreThoseAskedFor) {
+  ConfigureThreads(2);
+  EXPECT_EQ(at::get_num_threads(), 2);
+  EXPECT_EQ(at::get_num_interop_threads(), 1);
+  ConfigureThreads(1);
+  EXPECT_EQ(at::get_num_threads(), 1);
+}
+
+}  // namespace
+}  // namespace acclimate::runtime
