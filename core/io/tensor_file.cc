@@ -74,6 +74,7 @@ absl::StatusOr<json> ParseHeader(const MappedFile& file, uint64_t length) {
     if (!header.is_object()) return Damaged(file, "the header is not a JSON object");
     return header;
   } catch (const json::exception& error) {
+    if (too_deep) return Damaged(file, "the header is nested too deeply");
     return Damaged(file, "the header is not valid JSON: ", error.what());
   }
 }

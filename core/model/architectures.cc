@@ -163,7 +163,7 @@ const std::vector<std::string>& ArchitectureNames() {
 }
 
 absl::StatusOr<std::unique_ptr<Model>> BuildArchitecture(const ArchitectureOptions& options,
- CheckpointForm form) {
+                                                         CheckpointForm form) {
   const auto* architecture =
       std::find_if(std::begin(kArchitectures), std::end(kArchitectures),
                    [&](const Architecture& known) { return options.name == known.name; });

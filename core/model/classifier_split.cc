@@ -46,17 +46,25 @@ bool IsSoftmax(const Node* node) {
          kind == "aten::log_sigmoid";
 }
 
-// "if x.dim() != 4: raise ...", as scripted layers check their inputs.
-bool OnlyRaises(const Node* node) {
-  if (node->kind() != prim::If || !node->outputs().empty()) return false;
-  bool raises = false;
-  for (const torch::jit::Block* block : node->blocks()) {
-    for (const Node* inner : block->nodes()) {
-      raises |= inner->kind() == prim::RaiseException;
-      if (inner->hasSideEffects() && inner->kind() != prim::RaiseException) return false;
+// Nothing in the block changes a tensor or the module: at most it raises or warns.
+bool OnlyChecks(const torch::jit::Block* block) {
+  for (const Node* node : block->nodes()) {
+    const bool complains =
+        node->kind() == prim::RaiseException || node->kind() == c10::Symbol::aten("warn");
+    const c10::FunctionSchema* schema = node->maybeSchema();
+    const bool writes = schema != nullptr && schema->is_mutable();
+    if (!complains && (writes || node->hasSideEffects())) return false;
+    for (const torch::jit::Block* inner : node->blocks()) {
+      if (!OnlyChecks(inner)) return false;
     }
   }
-  return raises;
+  return true;
+}
+
+// "if x.dim() != 4: raise ...", as scripted layers check their inputs.
+bool IsCheck(const Node* node) {
+  if (node->kind() != prim::If || !node->outputs().empty()) return false;
+  return OnlyChecks(node->blocks().at(0)) && OnlyChecks(node->blocks().at(1));
 }
 
 // The module's tensor behind a weight operand: itself, transposed, or reparametrised (weight
@@ -149,7 +157,7 @@ void SetOutputs(const std::shared_ptr<Graph>& graph, const std::vector<Value*>& 
 
 void RemoveChecks(const std::shared_ptr<Graph>& graph) {
   for (Node* node : AllNodes(*graph)) {
-    if (node->owningBlock() == graph->block() && OnlyRaises(node)) node->destroy();
+    if (node->owningBlock() == graph->block() && IsCheck(node)) node->destroy();
   }
 }
 

@@ -35,8 +35,8 @@ Module LayerFactory::Convolution(const ConvolutionShape& shape) const {
 
 Module LayerFactory::BatchNorm(int64_t channels) const {
   Module module = Empty("BatchNorm");
-  module.register_parameter("weight", torch::ones(channels), false);
-  module.register_parameter("bias", torch::zeros(channels), false);
+  module.register_parameter("weight", torch::ones(channels, torch::requires_grad()), false);
+  module.register_parameter("bias", torch::zeros(channels, torch::requires_grad()), false);
   module.register_buffer("running_mean", torch::zeros(channels));
   module.register_buffer("running_var", torch::ones(channels));
   module.register_buffer("num_batches_tracked", torch::zeros({}, torch::kLong));

@@ -15,9 +15,9 @@ namespace {
 
 bool IsDenied(const std::string& kind) {
   static const auto* kDenied = new std::set<std::string>{
-      "aten::save",     "aten::from_file", "aten::set_",        "aten::manual_seed",
-      "aten::as_strided_", "aten::resize_", "prim::fork",        "prim::rpc_async",
-      "prim::rpc_sync", "prim::rpc_remote", "prim::Print"};
+      "aten::save",        "aten::from_file",  "aten::set_", "aten::manual_seed",
+      "aten::as_strided_", "aten::resize_",    "prim::fork", "prim::rpc_async",
+      "prim::rpc_sync",    "prim::rpc_remote", "prim::Print"};
   return kDenied->count(kind) > 0;
 }
 
@@ -40,9 +40,8 @@ absl::Status CheckOperators(const torch::jit::Module& module) {
     CollectDenied(*torch::jit::toGraphFunction(*function).graph(), &denied);
   }
   if (denied.empty()) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("the TorchScript code uses operators that are not allowed: ",
-                   absl::StrJoin(denied, ", ")));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "the TorchScript code uses operators that are not allowed: ", absl::StrJoin(denied, ", ")));
 }
 
 }  // namespace acclimate::model

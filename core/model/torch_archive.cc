@@ -108,8 +108,8 @@ absl::StatusOr<TorchArchive> TorchArchive::Open(std::shared_ptr<io::MappedFile> 
   const absl::string_view bytes = archive.file_->bytes();
   if (bytes.size() < kEndSize) return archive.Damaged("truncated archive");
   const uint64_t tail = std::min<uint64_t>(bytes.size(), kEndSize + kMaxCommentSize);
-  const size_t found =
-      bytes.substr(bytes.size() - tail, tail - kEndSize + 4).rfind(absl::string_view(kEndSignature));
+  const size_t found = bytes.substr(bytes.size() - tail, tail - kEndSize + 4)
+                           .rfind(absl::string_view(kEndSignature));
   if (found == absl::string_view::npos) {
     return archive.Damaged("truncated archive: its directory is missing");
   }
@@ -171,8 +171,8 @@ absl::Status TorchArchive::ReadEntry(absl::string_view directory, uint64_t* posi
       !absl::StartsWith(bytes.substr(local), kLocalSignature)) {
     return Damaged("record ", path, ": no local header at byte ", local);
   }
-  const uint64_t data = local + kLocalSize + Load<uint16_t>(bytes, local + 26) +
-                        Load<uint16_t>(bytes, local + 28);
+  const uint64_t data =
+      local + kLocalSize + Load<uint16_t>(bytes, local + 26) + Load<uint16_t>(bytes, local + 28);
   if (!Inside(data, stored, bytes.size())) return Damaged("record ", path, " leaves the file");
   if (bytes.substr(local + kLocalSize, name_size) != path) {
     return Damaged("record ", path, ": its local header has another name");

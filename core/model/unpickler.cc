@@ -149,59 +149,145 @@ void Unpickler::SetItems(const std::vector<PicklePointer>& items) {
 
 bool Unpickler::StepControl(uint8_t opcode) {
   switch (opcode) {
-    case 0x80: Take(1); return true;                            // PROTO
-    case 0x95: Take(8); return true;                            // FRAME
-    case '(': Push(Make(Kind::kMark)); return true;             // MARK
-    case '0': Pop(); return true;                               // POP
-    case '1': PopToMark(); return true;                         // POP_MARK
-    case '2': Push(Top()); return true;                         // DUP
-    case 'q': Remember(Number<uint8_t>()); return true;         // BINPUT
-    case 'r': Remember(Number<uint32_t>()); return true;        // LONG_BINPUT
-    case 0x94: Remember(memo_.size()); return true;             // MEMOIZE
-    case 'h': Recall(Number<uint8_t>()); return true;           // BINGET
-    case 'j': Recall(Number<uint32_t>()); return true;          // LONG_BINGET
-    default: return false;
+    case 0x80:
+      Take(1);
+      return true;  // PROTO
+    case 0x95:
+      Take(8);
+      return true;  // FRAME
+    case '(':
+      Push(Make(Kind::kMark));
+      return true;  // MARK
+    case '0':
+      Pop();
+      return true;  // POP
+    case '1':
+      PopToMark();
+      return true;  // POP_MARK
+    case '2':
+      Push(Top());
+      return true;  // DUP
+    case 'q':
+      Remember(Number<uint8_t>());
+      return true;  // BINPUT
+    case 'r':
+      Remember(Number<uint32_t>());
+      return true;  // LONG_BINPUT
+    case 0x94:
+      Remember(memo_.size());
+      return true;  // MEMOIZE
+    case 'h':
+      Recall(Number<uint8_t>());
+      return true;  // BINGET
+    case 'j':
+      Recall(Number<uint32_t>());
+      return true;  // LONG_BINGET
+    default:
+      return false;
   }
 }
 
 bool Unpickler::StepScalar(uint8_t opcode) {
   switch (opcode) {
-    case 'N': Push(Make(Kind::kPlain)); return true;            // NONE
-    case 0x88: PushInteger(1); return true;                     // NEWTRUE
-    case 0x89: PushInteger(0); return true;                     // NEWFALSE
-    case 'K': PushInteger(Number<uint8_t>()); return true;      // BININT1
-    case 'M': PushInteger(Number<uint16_t>()); return true;     // BININT2
-    case 'J': PushInteger(Number<int32_t>()); return true;      // BININT
-    case 0x8a: LongInteger(); return true;                      // LONG1
-    case 'G': Take(8); Push(Make(Kind::kPlain)); return true;   // BINFLOAT
-    case 0x8c:                                                  // SHORT_BINUNICODE
-    case 'U':                                                   // SHORT_BINSTRING
-    case 'C': PushString(Number<uint8_t>()); return true;       // SHORT_BINBYTES
-    case 'X':                                                   // BINUNICODE
-    case 'T':                                                   // BINSTRING
-    case 'B': PushString(Number<uint32_t>()); return true;      // BINBYTES
-    default: return false;
+    case 'N':
+      Push(Make(Kind::kPlain));
+      return true;  // NONE
+    case 0x88:
+      PushInteger(1);
+      return true;  // NEWTRUE
+    case 0x89:
+      PushInteger(0);
+      return true;  // NEWFALSE
+    case 'K':
+      PushInteger(Number<uint8_t>());
+      return true;  // BININT1
+    case 'M':
+      PushInteger(Number<uint16_t>());
+      return true;  // BININT2
+    case 'J':
+      PushInteger(Number<int32_t>());
+      return true;  // BININT
+    case 0x8a:
+      LongInteger();
+      return true;  // LONG1
+    case 'G':
+      Take(8);
+      Push(Make(Kind::kPlain));
+      return true;  // BINFLOAT
+    case 0x8c:      // SHORT_BINUNICODE
+    case 'U':       // SHORT_BINSTRING
+    case 'C':
+      PushString(Number<uint8_t>());
+      return true;  // SHORT_BINBYTES
+    case 'X':       // BINUNICODE
+    case 'T':       // BINSTRING
+    case 'B':
+      PushString(Number<uint32_t>());
+      return true;  // BINBYTES
+    default:
+      return false;
   }
 }
 
 bool Unpickler::StepContainer(uint8_t opcode) {
   switch (opcode) {
-    case ')': PushTuple(0); return true;                        // EMPTY_TUPLE
-    case 0x85: PushTuple(1); return true;                       // TUPLE1
-    case 0x86: PushTuple(2); return true;                       // TUPLE2
-    case 0x87: PushTuple(3); return true;                       // TUPLE3
-    case 't': PushItems(Kind::kTuple); return true;             // TUPLE
-    case ']': Push(Make(Kind::kList)); return true;             // EMPTY_LIST
-    case 'l': PushItems(Kind::kList); return true;              // LIST
-    case '}': Push(Make(Kind::kDict)); return true;             // EMPTY_DICT
-    case 'd': PushItems(Kind::kDict); return true;              // DICT
-    case 0x8f: Push(Make(Kind::kPlain)); return true;           // EMPTY_SET
-    case 0x90: PopToMark(); return true;                        // ADDITEMS
-    case 'a': { const auto item = Pop(); Append({item}); return true; }  // APPEND
-    case 'e': { const auto items = PopToMark(); Append(items); return true; }  // APPENDS
-    case 's': PushTuple(2); { const auto pair = Pop(); SetItems(pair->items); } return true;
-    case 'u': { const auto items = PopToMark(); SetItems(items); return true; }  // SETITEMS
-    default: return false;
+    case ')':
+      PushTuple(0);
+      return true;  // EMPTY_TUPLE
+    case 0x85:
+      PushTuple(1);
+      return true;  // TUPLE1
+    case 0x86:
+      PushTuple(2);
+      return true;  // TUPLE2
+    case 0x87:
+      PushTuple(3);
+      return true;  // TUPLE3
+    case 't':
+      PushItems(Kind::kTuple);
+      return true;  // TUPLE
+    case ']':
+      Push(Make(Kind::kList));
+      return true;  // EMPTY_LIST
+    case 'l':
+      PushItems(Kind::kList);
+      return true;  // LIST
+    case '}':
+      Push(Make(Kind::kDict));
+      return true;  // EMPTY_DICT
+    case 'd':
+      PushItems(Kind::kDict);
+      return true;  // DICT
+    case 0x8f:
+      Push(Make(Kind::kPlain));
+      return true;  // EMPTY_SET
+    case 0x90:
+      PopToMark();
+      return true;  // ADDITEMS
+    case 'a': {
+      const auto item = Pop();
+      Append({item});
+      return true;
+    }  // APPEND
+    case 'e': {
+      const auto items = PopToMark();
+      Append(items);
+      return true;
+    }  // APPENDS
+    case 's':
+      PushTuple(2);
+      {
+        const auto pair = Pop();
+        SetItems(pair->items);
+      }
+      return true;
+    case 'u': {
+      const auto items = PopToMark();
+      SetItems(items);
+      return true;
+    }  // SETITEMS
+    default:
+      return false;
   }
 }
 
@@ -233,8 +319,11 @@ bool Unpickler::StepObject(uint8_t opcode) {
       Push(Make(Kind::kPlain));
       return true;
     }
-    case 'b': Pop(); return true;  // BUILD: attributes of objects are dropped
-    default: return false;
+    case 'b':
+      Pop();
+      return true;  // BUILD: attributes of objects are dropped
+    default:
+      return false;
   }
 }
 
@@ -272,14 +361,14 @@ PicklePointer Unpickler::LoadStorage(const PickleValue& id) {
     const uint64_t elements = bytes->size() / c10::elementSize(type->second);
     if (elements * c10::elementSize(type->second) != bytes->size() ||
         static_cast<uint64_t>(id.items[4]->integer) != elements) {
-      Fail(absl::StrCat("storage ", key, " claims ", id.items[4]->integer, " elements, its record has ",
-                        bytes->size(), " bytes"));
+      Fail(absl::StrCat("storage ", key, " claims ", id.items[4]->integer,
+                        " elements, its record has ", bytes->size(), " bytes"));
     }
     storage = Make(Kind::kStorage);
     void* data = const_cast<char*>(bytes->data());
-    storage->tensor =
-        at::from_blob(data, {static_cast<int64_t>(elements)},
-                      [file = archive_.file()](void*) {}, at::TensorOptions(type->second));
+    storage->tensor = at::from_blob(
+        data, {static_cast<int64_t>(elements)}, [file = archive_.file()](void*) {},
+        at::TensorOptions(type->second));
     // Python's writer aligns records to 64 bytes; another may not.
     if (reinterpret_cast<uintptr_t>(data) % c10::elementSize(type->second) != 0) {
       at::Tensor copy = at::empty_like(storage->tensor);
@@ -323,8 +412,7 @@ PicklePointer Unpickler::RebuildTensor(const PickleValue& arguments) {
   const auto& items = arguments.items;
   if (items.size() < 4 || items[0]->kind != Kind::kStorage || items[1]->kind != Kind::kInteger ||
       items[1]->integer < 0 || items[2]->kind != Kind::kTuple || items[3]->kind != Kind::kTuple ||
-      items[2]->items.size() != items[3]->items.size() ||
-      items[2]->items.size() > kMaxDimensions) {
+      items[2]->items.size() != items[3]->items.size() || items[2]->items.size() > kMaxDimensions) {
     Fail("not a tensor");
   }
   std::vector<int64_t> shape, strides;

@@ -74,11 +74,10 @@ TEST_P(PythonModelTest, ComputesWhatPythonComputes) {
   }
 }
 
+// Python's module.eval() cannot reach the flags that a trace in training mode has baked in: for
+// that kind only this loader can say what the saved file computes.
 TEST_P(PythonModelTest, SavesWhatPythonLoads) {
   const auto [name, kind] = GetParam();
-  if (std::string(kind) == "trace_train") {
-    GTEST_SKIP() << "its forward() stays in training mode: Python's dropout draws";
-  }
   auto model = Load(Path(absl::StrCat(name, ".", kind, ".pt")), {"", kImage});
   ASSERT_TRUE(model.ok()) << model.status();
   torch::NoGradGuard no_grad;
@@ -87,16 +86,19 @@ TEST_P(PythonModelTest, SavesWhatPythonLoads) {
   }
   (*model)->metadata()["mean"] = "0.5";
   const at::Tensor inputs = torch::randn({3, 3, 32, 32});
-  at::Tensor outputs = (*model)->Forward(inputs, Mode::kEvaluation).logits;
-  if (std::string(name) == "lenet") outputs = outputs.log_softmax(1);
+  const at::Tensor logits = (*model)->Forward(inputs, Mode::kEvaluation).logits;
   ASSERT_TRUE((*model)->Save(Path("saved.pt")).ok());
-  WriteExpected(Path("saved.expected.pt"), {{"inputs", inputs}, {"logits", outputs}});
-  EXPECT_EQ(PythonModels::Python(
-                absl::StrCat("check ", Path("saved.pt"), " ", Path("saved.expected.pt"))),
-            0);
+  if (std::string(kind) != "trace_train") {
+    const at::Tensor outputs = std::string(name) == "lenet" ? logits.log_softmax(1) : logits;
+    WriteExpected(Path("saved.expected.pt"), {{"inputs", inputs}, {"logits", outputs}});
+    EXPECT_EQ(PythonModels::Python(
+                  absl::StrCat("check ", Path("saved.pt"), " ", Path("saved.expected.pt"))),
+              0);
+  }
   auto again = Load(Path("saved.pt"), {"", kImage});
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_EQ((*again)->metadata().at("mean"), "0.5");
+  EXPECT_EQ(Difference((*again)->Forward(inputs, Mode::kEvaluation).logits, logits), 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(
