@@ -1,0 +1,297 @@
+#include "server/node/attempt_supervisor.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "server/base/log.h"
+#include "server/base/proto_time.h"
+#include "server/base/resource_names.h"
+#include "server/node/outputs.h"
+#include "server/worker/attempt_id.h"
+
+namespace acclimate::node {
+namespace {
+
+using jobs::AttemptOutcome;
+
+constexpr absl::Duration kSendLimit = absl::Seconds(10);
+// For a worker that has said its last word, or closed its channel, to end by itself.
+constexpr absl::Duration kExitGrace = absl::Seconds(5);
+constexpr size_t kMaxWarnings = 100;  // each is a durable write
+constexpr int kMaxMetrics = 256;      // in one point
+
+absl::Duration RunTimeLimit(const v1::JobSpec& spec, absl::Duration limit) {
+  if (!spec.limits().has_run_time()) return limit;
+  return std::min(limit, FromProtoDuration(spec.limits().run_time()));
+}
+
+// The smaller of two limits, of which 0 is none.
+int64_t SmallerLimit(int64_t a, int64_t b) {
+  if (a <= 0 || b <= 0) return std::max<int64_t>({a, b, 0});
+  return std::min(a, b);
+}
+
+}  // namespace
+
+AttemptSupervisor::AttemptSupervisor(const jobs::Lease& lease, WorkerProcess& worker,
+                                     AttemptControl& control, const Services& services,
+                                     const NodeOptions& options)
+    : lease_(lease),
+      worker_(worker),
+      control_(control),
+      services_(services),
+      options_(options),
+      run_time_limit_(RunTimeLimit(lease.spec, options.run_time_limit)) {}
+
+absl::StatusOr<AttemptOutcome> AttemptSupervisor::Run() {
+  const absl::Status sent = SendAssignment();
+  if (absl::IsUnavailable(sent) || absl::IsDeadlineExceeded(sent)) {
+    return absl::UnavailableError(sent.message());
+  }
+  absl::StatusOr<AttemptOutcome> outcome = Failure(v1::ATTEMPT_CAUSE_USER_ERROR, sent);
+  if (sent.ok()) outcome = Supervise();
+  worker_.Kill();
+  const WorkerExit exit = worker_.Reap(absl::InfiniteDuration());
+  EndPhase();
+  if (!outcome.ok()) {
+    services_.metrics.WorkerExited("lease_over");
+    return outcome;
+  }
+  outcome->last_phase = progress_.phase();
+  outcome->stderr_tail = worker_.StderrTail();
+  if (!exit.killed_by_node && outcome->kind == AttemptOutcome::Kind::kFailed) {
+    outcome->signal = exit.signal;
+    outcome->exit_code = exit.exit_code;
+  }
+  services_.metrics.WorkerExited(ExitLabel(*outcome));
+  return outcome;
+}
+
+absl::Status AttemptSupervisor::SendAssignment() {
+  const v1::JobSpec& spec = lease_.spec;
+  v1::NodeToWorker message;
+  v1::Assignment& assignment = *message.mutable_assignment();
+  *assignment.mutable_spec() = spec;
+  assignment.set_scratch_directory(worker_.scratch_directory());
+  const int threads = spec.resources().threads();
+  assignment.set_threads(threads > 0 ? std::min(threads, options_.threads_per_slot)
+                                     : options_.threads_per_slot);
+  const std::string& device = spec.resources().device();
+  assignment.set_device(device.empty() || device == "auto" ? options_.device : device);
+
+  v1::DatasetRef checkpoint;
+  checkpoint.set_blob(spec.model().checkpoint());
+  checkpoint.set_display_name("checkpoint");
+  absl::Status status = AddFile(v1::InputFile::CHECKPOINT, checkpoint, assignment);
+  for (const v1::DatasetRef& source : spec.sources()) {
+    status.Update(AddFile(v1::InputFile::SOURCE, source, assignment));
+  }
+  status.Update(AddFile(v1::InputFile::TARGET, spec.target(), assignment));
+  status.Update(AddFile(v1::InputFile::EVALUATION, spec.evaluation(), assignment));
+  if (!status.ok()) return status;
+
+  const int64_t memory = SmallerLimit(spec.limits().memory_bytes(), options_.memory_limit_bytes);
+  if (memory > 0) status = worker_.LimitMemory(memory);
+  if (absl::IsNotFound(status)) return absl::UnavailableError(status.message());  // no such process
+  if (!status.ok()) return status;
+
+  std::vector<int> descriptors;
+  for (const artifacts::FileDescriptor& file : files_) descriptors.push_back(file.get());
+  *message.mutable_id() = lease_.id;
+  status = worker_.channel().Send(message, descriptors, absl::Now() + kSendLimit);
+  files_.clear();
+  return status;
+}
+
+absl::Status AttemptSupervisor::AddFile(v1::InputFile::Role role, const v1::DatasetRef& file,
+                                        v1::Assignment& assignment) {
+  if (file.blob().empty()) return absl::OkStatus();
+  const absl::StatusOr<ResourceName> name = ParseBlobName(file.blob());
+  if (!name.ok()) return name.status();
+  absl::StatusOr<artifacts::FileDescriptor> blob = services_.blobs.OpenForReading(name->id);
+  // Not UNAVAILABLE, which is a worker's: a disk that fails here fails this attempt.
+  if (absl::IsNotFound(blob.status())) return blob.status();
+  if (!blob.ok()) return absl::FailedPreconditionError(blob.status().message());
+  files_.push_back(*std::move(blob));
+  v1::InputFile& input = *assignment.add_files();
+  input.set_role(role);
+  input.set_display_name(file.display_name());
+  input.set_digest(absl::StrCat("sha256:", name->id));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<AttemptOutcome> AttemptSupervisor::Supervise() {
+  while (!finished_.has_value()) {
+    ObeyWishes();
+    if (absl::Now() >= kill_at_) {
+      worker_.Kill();
+      return Died();
+    }
+    const bool stopping = kill_at_ != absl::InfiniteFuture();
+    worker_.Wait(control_.wake_fd(), stopping ? kill_at_ : start_ + run_time_limit_);
+    v1::WorkerToNode message;
+    const absl::StatusOr<bool> whole = worker_.channel().TryReceive(message);
+    if (absl::IsUnavailable(whole.status())) return Died();
+    if (!whole.ok()) return BrokeProtocol(whole.status());
+    if (!*whole) continue;
+    const absl::Status handled = Handle(message);
+    if (absl::IsAborted(handled)) return handled;
+    if (!handled.ok()) return BrokeProtocol(handled);
+  }
+  return Finished();
+}
+
+void AttemptSupervisor::ObeyWishes() {
+  const Wishes wishes = control_.Read();
+  if (wishes.cancel) Stop(StopReason::kCancel, options_.stop_grace);
+  if (wishes.drain) Stop(StopReason::kDrain, wishes.drain_deadline - absl::Now());
+  if (wishes.pause && stop_ == StopReason::kNone) {
+    stop_ = StopReason::kPause;
+    v1::NodeToWorker message;
+    message.mutable_pause();
+    Send(std::move(message));
+  }
+  if (absl::Now() >= start_ + run_time_limit_) Stop(StopReason::kTimeLimit, options_.stop_grace);
+}
+
+// The first reason to end the attempt tells the worker; one that outranks it changes the name.
+void AttemptSupervisor::Stop(StopReason reason, absl::Duration grace) {
+  kill_at_ = std::min(kill_at_, absl::Now() + grace);
+  if (stop_ == StopReason::kNone || stop_ == StopReason::kPause) {
+    v1::NodeToWorker message;
+    message.mutable_cancel();
+    Send(std::move(message));
+    stop_ = reason;
+  }
+  if (reason == StopReason::kCancel) stop_ = reason;
+}
+
+// Does not wait: a worker that reads nothing is one that gets killed, not one to wait for.
+void AttemptSupervisor::Send(v1::NodeToWorker message) {
+  *message.mutable_id() = lease_.id;
+  const absl::Status sent = worker_.channel().Send(message, {}, absl::Now());
+  if (!sent.ok()) LogWarning("worker does not listen", {{"job", lease_.id.job()}, {"error", sent}});
+}
+
+absl::Status AttemptSupervisor::Handle(const v1::WorkerToNode& message) {
+  if (!worker::SameAttempt(message.id(), lease_.id)) {
+    return absl::InternalError("a message for another attempt");
+  }
+  if (!started_) {
+    started_ = true;
+    absl::Status status = OverIfAborted(services_.broker.Started(lease_.id), "start");
+    if (!status.ok()) return status;
+  }
+  switch (message.kind_case()) {
+    case v1::WorkerToNode::kProgress:
+      return HandleProgress(message.progress());
+    case v1::WorkerToNode::kWarning:
+      return HandleWarning(message.warning());
+    case v1::WorkerToNode::kTrainingState:
+      return HandleTrainingState(message.training_state());
+    case v1::WorkerToNode::kFinished:
+      finished_ = message.finished();
+      return absl::OkStatus();
+    default:
+      return absl::InternalError("an unexpected message");
+  }
+}
+
+absl::Status AttemptSupervisor::HandleProgress(const v1::Progress& progress) {
+  if (progress.metrics_size() > kMaxMetrics) return absl::InternalError("too many metrics");
+  if (progress.phase() != progress_.phase()) EndPhase();
+  const int64_t steps = progress.step() - progress_.step();
+  if (steps > 0) {
+    services_.metrics.AddTrainingSteps(
+        lease_.spec.method(), steps, std::max<int64_t>(0, progress.samples() - progress_.samples()),
+        absl::Seconds(progress.step_seconds()));
+  }
+  progress_ = progress;
+  return OverIfAborted(services_.broker.ReportProgress(lease_.id, progress), "progress");
+}
+
+absl::Status AttemptSupervisor::HandleWarning(const std::string& text) {
+  if (warnings_.size() > kMaxWarnings) return absl::OkStatus();
+  warnings_.push_back(warnings_.size() < kMaxWarnings ? text : "further warnings are left out");
+  return OverIfAborted(services_.broker.ReportWarning(lease_.id, warnings_.back()), "warning");
+}
+
+absl::Status AttemptSupervisor::HandleTrainingState(const v1::WorkerToNode::TrainingState& state) {
+  const absl::StatusOr<ResourceName> job = ParseJobName(lease_.id.job());
+  if (!job.ok()) return job.status();
+  const absl::StatusOr<std::string> blob =
+      ImportCopy(state.file(), worker_.scratch_directory(), job->tenant, services_.blobs);
+  if (absl::IsInternal(blob.status())) return blob.status();
+  if (!blob.ok()) return OverIfAborted(blob.status(), "training state");
+  v1::Checkpointed checkpoint;
+  checkpoint.set_step(state.step());
+  checkpoint.set_blob(*blob);
+  return OverIfAborted(services_.broker.ReportCheckpoint(lease_.id, checkpoint), "training state");
+}
+
+// A report that could not be written is no fault of the worker's: it is logged, and the run goes
+// on.
+absl::Status AttemptSupervisor::OverIfAborted(const absl::Status& report, const char* what) {
+  if (report.ok()) return report;
+  LogWarning("report refused", {{"job", lease_.id.job()}, {"report", what}, {"error", report}});
+  return absl::IsAborted(report) ? report : absl::OkStatus();
+}
+
+void AttemptSupervisor::EndPhase() {
+  const absl::Time now = absl::Now();
+  if (!progress_.phase().empty()) {
+    services_.metrics.ObservePhase(progress_.phase(), now - phase_start_);
+  }
+  phase_start_ = now;
+}
+
+AttemptOutcome AttemptSupervisor::Finished() {
+  // From here on nobody changes its files any more.
+  worker_.Reap(kExitGrace);
+  switch (finished_->outcome()) {
+    case v1::WorkerFinished::SUCCEEDED:
+      return Succeeded(AttemptOutcome::Kind::kSucceeded);
+    case v1::WorkerFinished::PAUSED:
+      if (stop_ == StopReason::kPause) return Succeeded(AttemptOutcome::Kind::kPaused);
+      return OutcomeOfStop(stop_, run_time_limit_);
+    case v1::WorkerFinished::CANCELLED:
+      return OutcomeOfStop(stop_, run_time_limit_);
+    case v1::WorkerFinished::FAILED:
+      if (stop_ == StopReason::kCancel) return OutcomeOfStop(stop_, run_time_limit_);
+      return OutcomeOfError(finished_->error());
+    default:
+      return BrokeProtocol(absl::InternalError("a result without an outcome"));
+  }
+}
+
+AttemptOutcome AttemptSupervisor::Succeeded(AttemptOutcome::Kind kind) {
+  const absl::StatusOr<ResourceName> job = ParseJobName(lease_.id.job());
+  if (!job.ok()) return Failure(v1::ATTEMPT_CAUSE_CRASH, job.status());
+  absl::StatusOr<v1::JobResult> result =
+      ImportOutputs(*finished_, worker_.scratch_directory(), job->tenant, services_.blobs);
+  if (!result.ok()) return Failure(v1::ATTEMPT_CAUSE_CRASH, result.status());
+  for (const std::string& warning : warnings_) result->add_warnings(warning);
+  AttemptOutcome outcome;
+  outcome.kind = kind;
+  outcome.result = *std::move(result);
+  return outcome;
+}
+
+AttemptOutcome AttemptSupervisor::Died() {
+  const WorkerExit exit = worker_.Reap(kExitGrace);
+  if (stop_ != StopReason::kNone && stop_ != StopReason::kPause) {
+    return OutcomeOfStop(stop_, run_time_limit_);
+  }
+  return OutcomeOfDeath(exit, progress_.phase());
+}
+
+AttemptOutcome AttemptSupervisor::BrokeProtocol(const absl::Status& how) {
+  worker_.Kill();
+  return Failure(v1::ATTEMPT_CAUSE_CRASH,
+                 absl::InternalError(absl::StrCat("the worker broke the protocol and was killed: ",
+                                                  how.message())));
+}
+
+}  // namespace acclimate::node

@@ -1,0 +1,83 @@
+// One attempt: hands a lease to a warm worker, listens to it, stops it when it must, and says how
+// it ended.
+#ifndef ACCLIMATE_SERVER_NODE_ATTEMPT_SUPERVISOR_H_
+#define ACCLIMATE_SERVER_NODE_ATTEMPT_SUPERVISOR_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "acclimate/v1/worker.pb.h"
+#include "server/artifacts/blob_store.h"
+#include "server/jobs/lease_broker.h"
+#include "server/metrics/server_metrics.h"
+#include "server/node/attempt_control.h"
+#include "server/node/attempt_end.h"
+#include "server/node/node.h"
+#include "server/node/worker_process.h"
+
+namespace acclimate::node {
+
+// What a node works with; everything outlives it.
+struct Services {
+  jobs::LeaseBroker& broker;
+  artifacts::BlobStore& blobs;
+  metrics::ServerMetrics& metrics;
+};
+
+class AttemptSupervisor {
+ public:
+  // `options.threads_per_slot` is resolved. Everything outlives the supervisor.
+  AttemptSupervisor(const jobs::Lease& lease, WorkerProcess& worker, AttemptControl& control,
+                    const Services& services, const NodeOptions& options);
+
+  // Runs to the end; the worker has ended when it returns, but for UNAVAILABLE.
+  // UNAVAILABLE: the worker was gone before it took the assignment; another one may.
+  // ABORTED: the lease is over, and nobody waits for an outcome.
+  absl::StatusOr<jobs::AttemptOutcome> Run();
+
+ private:
+  absl::Status SendAssignment();
+  absl::Status AddFile(v1::InputFile::Role role, const v1::DatasetRef& file,
+                       v1::Assignment& assignment);
+  absl::StatusOr<jobs::AttemptOutcome> Supervise();
+
+  void ObeyWishes();
+  void Stop(StopReason reason, absl::Duration grace);
+  void Send(v1::NodeToWorker message);
+
+  // OK: go on. ABORTED: the lease is over. Anything else: the worker broke the protocol.
+  absl::Status Handle(const v1::WorkerToNode& message);
+  absl::Status HandleProgress(const v1::Progress& progress);
+  absl::Status HandleWarning(const std::string& text);
+  absl::Status HandleTrainingState(const v1::WorkerToNode::TrainingState& state);
+  absl::Status OverIfAborted(const absl::Status& report, const char* what);
+  void EndPhase();
+
+  jobs::AttemptOutcome Finished();
+  jobs::AttemptOutcome Succeeded(jobs::AttemptOutcome::Kind kind);
+  jobs::AttemptOutcome Died();
+  jobs::AttemptOutcome BrokeProtocol(const absl::Status& how);
+
+  const jobs::Lease& lease_;
+  WorkerProcess& worker_;
+  AttemptControl& control_;
+  const Services& services_;
+  const NodeOptions& options_;
+
+  const absl::Time start_ = absl::Now();
+  const absl::Duration run_time_limit_;
+  std::vector<artifacts::FileDescriptor> files_;  // until they are sent
+  bool started_ = false;
+  StopReason stop_ = StopReason::kNone;
+  absl::Time kill_at_ = absl::InfiniteFuture();
+  v1::Progress progress_;  // the last
+  absl::Time phase_start_ = start_;
+  std::vector<std::string> warnings_;
+  std::optional<v1::WorkerFinished> finished_;
+};
+
+}  // namespace acclimate::node
+
+#endif  // ACCLIMATE_SERVER_NODE_ATTEMPT_SUPERVISOR_H_

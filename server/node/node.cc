@@ -1,0 +1,120 @@
+#include "server/node/node.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "server/base/log.h"
+#include "server/node/slot.h"
+
+namespace acclimate::node {
+namespace {
+
+int UsableCores() {
+  cpu_set_t set;
+  return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
+NodeOptions Resolved(NodeOptions options) {
+  if (options.threads_per_slot <= 0) {
+    options.threads_per_slot = std::max(1, UsableCores() / std::max(1, options.slots));
+  }
+  return options;
+}
+
+absl::Status Check(const NodeOptions& options) {
+  if (options.slots < 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("slots: must be at least 1; is ", options.slots));
+  }
+  if (access(options.worker_path.c_str(), X_OK) != 0) {
+    return absl::NotFoundError(
+        absl::StrCat("worker_path: no program at \"", options.worker_path, "\""));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PrepareScratch(const std::string& root) {
+  std::error_code error;
+  std::filesystem::create_directories(root, error);
+  for (auto it = std::filesystem::directory_iterator(root, error);
+       !error && it != std::filesystem::directory_iterator(); it.increment(error)) {
+    std::filesystem::remove_all(it->path(), error);
+  }
+  if (!error) std::filesystem::permissions(root, std::filesystem::perms::owner_all, error);
+  if (!error) return absl::OkStatus();
+  return absl::ErrnoToStatus(error.value(), absl::StrCat("scratch_root ", root));
+}
+
+}  // namespace
+
+class Node::Impl {
+ public:
+  Impl(NodeOptions options, const Services& services)
+      : options_(Resolved(std::move(options))), services_(services) {}
+
+  ~Impl() { Shutdown(absl::ZeroDuration()); }
+
+  absl::Status Start() {
+    absl::Status status = Check(options_);
+    if (status.ok()) status = PrepareScratch(options_.scratch_root);
+    if (!status.ok()) return status;
+    services_.broker.OnWish([this](const v1::AttemptId& id, jobs::LeaseBroker::Wish wish) {
+      wishes_.Deliver(id, wish);
+    });
+    for (int i = 0; i < options_.slots; ++i) {
+      slots_.push_back(std::make_unique<Slot>(i, options_, services_, wishes_));
+      slots_.back()->Start();
+    }
+    return absl::OkStatus();
+  }
+
+  void Shutdown(absl::Duration grace) {
+    const absl::Time deadline = absl::Now() + grace;
+    for (const auto& slot : slots_) slot->Drain(deadline);
+    for (const auto& slot : slots_) slot->Join();
+    services_.broker.OnWish([](const v1::AttemptId&, jobs::LeaseBroker::Wish) {});
+  }
+
+  NodeInfo Info() const {
+    NodeInfo info;
+    info.slots = options_.slots;
+    info.device = options_.device;
+    for (const auto& slot : slots_) {
+      const Slot::State state = slot->state();
+      info.busy_slots += state.busy;
+      info.warm_workers += state.warm;
+      if (!state.start_error.empty()) info.worker_start_error = state.start_error;
+      if (state.last_ready.libtorch_version().empty()) continue;
+      info.libtorch_version = state.last_ready.libtorch_version();
+      info.device = state.last_ready.device();
+      info.sandbox = {state.last_ready.sandbox().begin(), state.last_ready.sandbox().end()};
+    }
+    return info;
+  }
+
+ private:
+  const NodeOptions options_;
+  const Services services_;
+  WishBoard wishes_;
+  std::vector<std::unique_ptr<Slot>> slots_;
+};
+
+Node::Node(NodeOptions options, jobs::LeaseBroker& broker, artifacts::BlobStore& blobs,
+           metrics::ServerMetrics& metrics)
+    : impl_(std::make_unique<Impl>(std::move(options), Services{broker, blobs, metrics})) {}
+
+Node::~Node() = default;
+
+absl::Status Node::Start() { return impl_->Start(); }
+void Node::Shutdown(absl::Duration grace) { impl_->Shutdown(grace); }
+NodeInfo Node::Info() const { return impl_->Info(); }
+
+}  // namespace acclimate::node

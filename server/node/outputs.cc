@@ -1,0 +1,97 @@
+#include "server/node/outputs.h"
+
+#include <fcntl.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "server/base/resource_names.h"
+#include "server/worker/unique_fd.h"
+
+namespace acclimate::node {
+namespace {
+
+using worker::UniqueFd;
+
+constexpr int kMaxOutputs = 64;
+constexpr size_t kMaxNameBytes = 128;
+
+bool IsPlainName(const std::string& name) {
+  return !name.empty() && name.size() <= kMaxNameBytes && name[0] != '.' &&
+         !absl::StrContains(name, '/');
+}
+
+// A regular file of its own: no link to anything that the worker could not have read itself.
+absl::StatusOr<UniqueFd> OpenOutput(const std::string& directory, const std::string& name) {
+  if (!IsPlainName(name)) {
+    return absl::InternalError(absl::StrCat("the worker names an output \"", name, "\""));
+  }
+  const std::string path = absl::StrCat(directory, "/", name);
+  UniqueFd file(open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  struct stat info;
+  if (!file.valid() || fstat(file.get(), &info) != 0) {
+    return absl::InternalError(absl::StrCat("output ", name, ": ", strerror(errno)));
+  }
+  if (!S_ISREG(info.st_mode) || info.st_nlink != 1) {
+    return absl::InternalError(absl::StrCat("output ", name, " is no regular file"));
+  }
+  return file;
+}
+
+absl::Status Copy(int from, int to) {
+  while (true) {
+    const ssize_t copied = sendfile(to, from, nullptr, size_t{1} << 30);
+    if (copied == 0) return absl::OkStatus();
+    if (copied < 0 && errno != EINTR) return absl::ErrnoToStatus(errno, "copying an output");
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<v1::JobResult> ImportOutputs(const v1::WorkerFinished& finished,
+                                            const std::string& scratch_directory,
+                                            const std::string& tenant,
+                                            artifacts::BlobStore& blobs) {
+  if (finished.files_size() > kMaxOutputs) {
+    return absl::InternalError(
+        absl::StrCat("the worker names ", finished.files_size(), " outputs"));
+  }
+  v1::JobResult result;
+  *result.mutable_metrics() = finished.metrics();
+  for (const std::string& name : finished.files()) {
+    const absl::StatusOr<UniqueFd> checked = OpenOutput(scratch_directory, name);
+    if (!checked.ok()) return checked.status();
+    const auto blob = blobs.Import(absl::StrCat(scratch_directory, "/", name));
+    if (!blob.ok()) return blob.status();
+    v1::OutputFile& file = *result.add_files();
+    file.set_name(name);
+    file.set_blob(BlobName(tenant, blob->sha256));
+    file.set_size_bytes(blob->size_bytes);
+  }
+  return result;
+}
+
+absl::StatusOr<std::string> ImportCopy(const std::string& file,
+                                       const std::string& scratch_directory,
+                                       const std::string& tenant, artifacts::BlobStore& blobs) {
+  const absl::StatusOr<UniqueFd> original = OpenOutput(scratch_directory, file);
+  if (!original.ok()) return original.status();
+  std::string path = absl::StrCat(blobs.StagingDirectory(), "/worker-XXXXXX");
+  const UniqueFd copy(mkostemp(path.data(), O_CLOEXEC));
+  if (!copy.valid()) return absl::ErrnoToStatus(errno, path);
+  absl::Status status = Copy(original->get(), copy.get());
+  absl::StatusOr<artifacts::BlobInfo> blob = status;
+  if (status.ok()) blob = blobs.Import(path);
+  if (!blob.ok()) {
+    unlink(path.c_str());
+    return blob.status();
+  }
+  return BlobName(tenant, blob->sha256);
+}
+
+}  // namespace acclimate::node

@@ -1,0 +1,64 @@
+// One attempt at a time, with a warm worker in between.
+#ifndef ACCLIMATE_SERVER_NODE_SLOT_H_
+#define ACCLIMATE_SERVER_NODE_SLOT_H_
+
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "acclimate/v1/worker.pb.h"
+#include "server/jobs/lease_broker.h"
+#include "server/node/attempt_control.h"
+#include "server/node/attempt_supervisor.h"
+#include "server/node/node.h"
+#include "server/node/worker_process.h"
+
+namespace acclimate::node {
+
+// Start, Drain and Join are called once each, in this order, by the node.
+class Slot {
+ public:
+  // Everything outlives the slot.
+  Slot(int number, const NodeOptions& options, const Services& services, WishBoard& wishes);
+
+  void Start();
+  void Drain(absl::Time deadline) { control_.Drain(deadline); }
+  void Join();
+
+  struct State {
+    bool warm = false;  // a ready worker waits for a lease
+    bool busy = false;
+    v1::WorkerReady last_ready;  // of the last worker that became ready
+    std::string start_error;     // of the last worker, when it did not
+  };
+  State state() const;
+
+ private:
+  void Run();
+  // A ready worker; null when the slot drains first.
+  std::unique_ptr<WorkerProcess> WarmWorker();
+  absl::StatusOr<std::unique_ptr<WorkerProcess>> StartWorker();
+  absl::Status AwaitReady(WorkerProcess& worker);
+  std::optional<jobs::Lease> NextLease();
+  void RunLease(const jobs::Lease& lease, std::unique_ptr<WorkerProcess> worker);
+  void Finish(const v1::AttemptId& id, const jobs::AttemptOutcome& outcome);
+  void SetState(bool warm, bool busy);
+
+  const int number_;
+  const NodeOptions& options_;
+  const Services& services_;
+  WishBoard& wishes_;
+  AttemptControl control_;
+  int workers_started_ = 0;
+  mutable absl::Mutex mutex_;
+  State state_ ABSL_GUARDED_BY(mutex_);
+  std::thread thread_;
+};
+
+}  // namespace acclimate::node
+
+#endif  // ACCLIMATE_SERVER_NODE_SLOT_H_

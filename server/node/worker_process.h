@@ -1,0 +1,89 @@
+// One worker process: started, listened to, limited, and always waited for.
+#ifndef ACCLIMATE_SERVER_NODE_WORKER_PROCESS_H_
+#define ACCLIMATE_SERVER_NODE_WORKER_PROCESS_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "server/worker/channel.h"
+#include "server/worker/unique_fd.h"
+
+namespace acclimate::node {
+
+struct WorkerProcessOptions {
+  std::string path;
+  std::string scratch_directory;  // of this worker alone; created here, removed with it
+  int threads = 1;
+  std::string device = "auto";
+  int64_t file_size_limit_bytes = 0;
+};
+
+struct WorkerExit {
+  int signal = 0;     // that ended it, or 0
+  int exit_code = 0;  // when no signal did
+  bool killed_by_node = false;
+  bool out_of_memory = false;  // the kernel's killer, or its own word
+};
+
+// Not thread-safe: one slot's thread owns a worker from Start to its end. That thread must live as
+// long as the worker, which dies with it (PR_SET_PDEATHSIG).
+class WorkerProcess {
+ public:
+  static constexpr size_t kStderrTailBytes = 8 << 10;
+
+  // The worker runs, but is not ready yet. It inherits nothing: three standard descriptors, the
+  // channel, and a short environment.
+  static absl::StatusOr<std::unique_ptr<WorkerProcess>> Start(const WorkerProcessOptions& options);
+  ~WorkerProcess();  // kills it if it runs
+  WorkerProcess(const WorkerProcess&) = delete;
+  WorkerProcess& operator=(const WorkerProcess&) = delete;
+
+  worker::Channel& channel() { return channel_; }
+  const std::string& scratch_directory() const { return options_.scratch_directory; }
+  pid_t pid() const { return pid_; }
+
+  // Bounds the memory that the worker can allocate from here on.
+  absl::Status LimitMemory(int64_t bytes);
+
+  // Reads its stderr until the channel or `wake_fd` is readable, or the deadline is there.
+  void Wait(int wake_fd, absl::Time deadline);
+
+  // False once it has ended.
+  bool Running();
+  void Kill();
+  // Waits for its end; kills it when that takes longer than `grace`.
+  WorkerExit Reap(absl::Duration grace);
+
+  std::string StderrTail() const;  // valid UTF-8
+
+ private:
+  WorkerProcess(const WorkerProcessOptions& options, worker::UniqueFd socket,
+                worker::UniqueFd stderr_pipe, pid_t pid);
+
+  bool ReadStderr();  // false: nothing is there
+  bool TryReap();
+
+  const WorkerProcessOptions options_;
+  worker::Channel channel_;
+  worker::UniqueFd stderr_;  // invalid once the worker has closed it
+  const pid_t pid_;
+  const int64_t oom_kills_before_;
+  bool killed_ = false;
+  std::optional<WorkerExit> exit_;
+  std::string tail_;
+};
+
+// For messages: "SIGSEGV (segmentation fault)".
+std::string SignalName(int signal);
+
+}  // namespace acclimate::node
+
+#endif  // ACCLIMATE_SERVER_NODE_WORKER_PROCESS_H_

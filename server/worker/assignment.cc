@@ -1,0 +1,103 @@
+#include "server/worker/assignment.h"
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/io/mapped_file.h"
+
+namespace acclimate::worker {
+namespace {
+
+methods::Hyperparameters Convert(
+    const google::protobuf::Map<std::string, v1::HyperparameterValue>& given) {
+  methods::Hyperparameters result;
+  for (const auto& [name, value] : given) {
+    switch (value.kind_case()) {
+      case v1::HyperparameterValue::kInteger:
+        result[name] = value.integer();
+        break;
+      case v1::HyperparameterValue::kReal:
+        result[name] = value.real();
+        break;
+      case v1::HyperparameterValue::kBoolean:
+        result[name] = value.boolean();
+        break;
+      case v1::HyperparameterValue::kText:
+        result[name] = value.text();
+        break;
+      case v1::HyperparameterValue::KIND_NOT_SET:
+        break;
+    }
+  }
+  return result;
+}
+
+job::RunSpec WithoutFiles(const v1::Assignment& assignment) {
+  const v1::JobSpec& job = assignment.spec();
+  job::RunSpec spec;
+  spec.method = job.method();
+  spec.hyperparameters = Convert(job.hyperparameters());
+  spec.architecture = job.model().architecture();
+  spec.num_classes = job.model().num_classes();
+  spec.mean.assign(job.normalization().mean().begin(), job.normalization().mean().end());
+  spec.std.assign(job.normalization().std().begin(), job.normalization().std().end());
+  spec.seed = job.seed();
+  spec.device = assignment.device();
+  spec.threads = assignment.threads();
+  spec.output_directory = assignment.scratch_directory();
+  return spec;
+}
+
+// Puts the file where its role says, and its digest into the lineage. False: no such role.
+bool Place(v1::InputFile::Role role, const std::string& digest,
+           std::shared_ptr<io::MappedFile> file, job::RunSpec& spec) {
+  switch (role) {
+    case v1::InputFile::CHECKPOINT:
+      spec.checkpoint = std::move(file);
+      spec.lineage["checkpoint"] = digest;
+      return true;
+    case v1::InputFile::SOURCE:
+      spec.lineage[absl::StrCat("sources[", spec.sources.size(), "]")] = digest;
+      spec.sources.push_back(std::move(file));
+      return true;
+    case v1::InputFile::TARGET:
+      spec.target = std::move(file);
+      spec.lineage["target"] = digest;
+      return true;
+    case v1::InputFile::EVALUATION:
+      spec.evaluation = std::move(file);
+      spec.lineage["evaluation"] = digest;
+      return true;
+    case v1::InputFile::TRAINING_STATE:
+      spec.resume_state = std::move(file);
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<job::RunSpec> ToRunSpec(const v1::Assignment& assignment,
+                                       const std::vector<UniqueFd>& files) {
+  if (files.size() != static_cast<size_t>(assignment.files_size())) {
+    return absl::InvalidArgumentError(absl::StrCat("the assignment names ", assignment.files_size(),
+                                                   " files and came with ", files.size()));
+  }
+  job::RunSpec spec = WithoutFiles(assignment);
+  for (size_t i = 0; i < files.size(); ++i) {
+    const v1::InputFile& input = assignment.files(static_cast<int>(i));
+    absl::StatusOr<std::shared_ptr<io::MappedFile>> file =
+        io::MappedFile::FromDescriptor(files[i].get(), input.display_name());
+    if (!file.ok()) return file.status();
+    if (!Place(input.role(), input.digest(), *std::move(file), spec)) {
+      return absl::InvalidArgumentError(absl::StrCat("a file of role ", input.role()));
+    }
+  }
+  return spec;
+}
+
+}  // namespace acclimate::worker

@@ -1,0 +1,88 @@
+#include "server/worker/attempt.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <thread>
+#include <utility>
+
+#include "acclimate/v1/worker.pb.h"
+#include "core/job/run.h"
+#include "server/worker/assignment.h"
+#include "server/worker/attempt_id.h"
+#include "server/worker/exit_codes.h"
+#include "server/worker/progress_reporter.h"
+#include "server/worker/valid_utf8.h"
+
+namespace acclimate::worker {
+namespace {
+
+// Listens for what the node wants of a running attempt. Ends with the process.
+void ObeyNode(const v1::AttemptId& id, Channel& channel, ProgressReporter& reporter) {
+  v1::NodeToWorker message;
+  while (channel.Receive(message).ok()) {
+    if (!SameAttempt(message.id(), id)) {
+      std::fprintf(stderr, "refused a message for another attempt\n");
+    } else if (message.has_cancel()) {
+      reporter.Request(job::Directive::kCancel);
+    } else if (message.has_pause()) {
+      reporter.Request(job::Directive::kPause);
+    } else if (message.has_exit()) {
+      _exit(0);
+    } else {
+      std::fprintf(stderr, "refused a second assignment\n");
+    }
+  }
+  _exit(kExitNodeGone);
+}
+
+v1::WorkerFinished::Outcome ToProto(job::RunResult::Outcome outcome) {
+  switch (outcome) {
+    case job::RunResult::Outcome::kFinished:
+      return v1::WorkerFinished::SUCCEEDED;
+    case job::RunResult::Outcome::kCancelled:
+      return v1::WorkerFinished::CANCELLED;
+    case job::RunResult::Outcome::kPaused:
+      return v1::WorkerFinished::PAUSED;
+  }
+  return v1::WorkerFinished::OUTCOME_UNSPECIFIED;
+}
+
+v1::WorkerFinished Finished(const absl::StatusOr<job::RunResult>& result) {
+  v1::WorkerFinished finished;
+  if (!result.ok()) {
+    finished.set_outcome(v1::WorkerFinished::FAILED);
+    finished.mutable_error()->set_code(result.status().raw_code());
+    finished.mutable_error()->set_message(ValidUtf8(result.status().message()));
+    return finished;
+  }
+  finished.set_outcome(ToProto(result->outcome));
+  for (const std::string& file : result->files) finished.add_files(file);
+  finished.mutable_metrics()->insert(result->metrics.begin(), result->metrics.end());
+  return finished;
+}
+
+}  // namespace
+
+int ServeOneAttempt(Channel& channel) {
+  v1::NodeToWorker message;
+  if (!channel.Receive(message).ok()) return kExitNodeGone;
+  if (message.has_exit()) return 0;
+  if (!message.has_assignment()) {
+    std::fprintf(stderr, "the first message is no assignment\n");
+    return kExitNodeGone;
+  }
+  ProgressReporter reporter(message.id(), channel);
+  const absl::StatusOr<job::RunSpec> spec =
+      ToRunSpec(message.assignment(), channel.TakeDescriptors());
+  std::thread(ObeyNode, message.id(), std::ref(channel), std::ref(reporter)).detach();
+  absl::StatusOr<job::RunResult> result = spec.status();
+  if (spec.ok()) result = job::Run(*spec, reporter);
+  reporter.Flush();
+  v1::WorkerToNode last;
+  *last.mutable_finished() = Finished(result);
+  reporter.Send(std::move(last));
+  return 0;
+}
+
+}  // namespace acclimate::worker
