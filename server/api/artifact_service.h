@@ -1,0 +1,47 @@
+// acclimate.v1.ArtifactService over the stores of blobs and uploads.
+#ifndef ACCLIMATE_SERVER_API_ARTIFACT_SERVICE_H_
+#define ACCLIMATE_SERVER_API_ARTIFACT_SERVICE_H_
+
+#include "acclimate/v1/artifact_service.grpc.pb.h"
+#include "server/artifacts/blob_store.h"
+#include "server/artifacts/upload_store.h"
+#include "server/metrics/server_metrics.h"
+
+namespace acclimate::api {
+
+// The references outlive the service.
+class ArtifactService final : public v1::ArtifactService::Service {
+ public:
+  ArtifactService(artifacts::BlobStore& blobs, artifacts::UploadStore& uploads,
+                  metrics::ServerMetrics& metrics)
+      : blobs_(blobs), uploads_(uploads), metrics_(metrics) {}
+
+  grpc::Status FindMissingBlobs(grpc::ServerContext* context,
+                                const v1::FindMissingBlobsRequest* request,
+                                v1::FindMissingBlobsResponse* response) override;
+  grpc::Status CreateUpload(grpc::ServerContext* context, const v1::CreateUploadRequest* request,
+                            v1::Upload* response) override;
+  grpc::Status WriteUpload(grpc::ServerContext* context,
+                           grpc::ServerReader<v1::WriteUploadRequest>* reader,
+                           v1::Upload* response) override;
+  grpc::Status GetUpload(grpc::ServerContext* context, const v1::GetUploadRequest* request,
+                         v1::Upload* response) override;
+  grpc::Status GetBlob(grpc::ServerContext* context, const v1::GetBlobRequest* request,
+                       v1::Blob* response) override;
+  grpc::Status ReadBlob(grpc::ServerContext* context, const v1::ReadBlobRequest* request,
+                        grpc::ServerWriter<v1::ReadBlobResponse>* writer) override;
+
+ private:
+  absl::Status ReceiveUpload(grpc::ServerReader<v1::WriteUploadRequest>& reader,
+                             v1::Upload& response);
+  absl::Status SendBlob(const v1::ReadBlobRequest& request,
+                        grpc::ServerWriter<v1::ReadBlobResponse>& writer);
+
+  artifacts::BlobStore& blobs_;
+  artifacts::UploadStore& uploads_;
+  metrics::ServerMetrics& metrics_;
+};
+
+}  // namespace acclimate::api
+
+#endif  // ACCLIMATE_SERVER_API_ARTIFACT_SERVICE_H_

@@ -1,0 +1,42 @@
+// acclimate.v1.JobService over the queue.
+#ifndef ACCLIMATE_SERVER_API_JOB_SERVICE_H_
+#define ACCLIMATE_SERVER_API_JOB_SERVICE_H_
+
+#include "acclimate/v1/job_service.grpc.pb.h"
+#include "server/api/method_catalog.h"
+#include "server/artifacts/blob_store.h"
+#include "server/jobs/job_queue.h"
+#include "server/metrics/server_metrics.h"
+
+namespace acclimate::api {
+
+// The references outlive the service.
+class JobService final : public v1::JobService::Service {
+ public:
+  JobService(jobs::JobQueue& queue, artifacts::BlobStore& blobs, const MethodCatalog& catalog,
+             metrics::ServerMetrics& metrics)
+      : queue_(queue), blobs_(blobs), catalog_(catalog), metrics_(metrics) {}
+
+  grpc::Status CreateJob(grpc::ServerContext* context, const v1::CreateJobRequest* request,
+                         v1::Job* response) override;
+  grpc::Status GetJob(grpc::ServerContext* context, const v1::GetJobRequest* request,
+                      v1::Job* response) override;
+  grpc::Status ListJobs(grpc::ServerContext* context, const v1::ListJobsRequest* request,
+                        v1::ListJobsResponse* response) override;
+  grpc::Status WatchJob(grpc::ServerContext* context, const v1::WatchJobRequest* request,
+                        grpc::ServerWriter<v1::WatchJobResponse>* writer) override;
+  grpc::Status CancelJob(grpc::ServerContext* context, const v1::CancelJobRequest* request,
+                         v1::Job* response) override;
+  grpc::Status DeleteJob(grpc::ServerContext* context, const v1::DeleteJobRequest* request,
+                         google::protobuf::Empty* response) override;
+
+ private:
+  jobs::JobQueue& queue_;
+  artifacts::BlobStore& blobs_;
+  const MethodCatalog& catalog_;
+  metrics::ServerMetrics& metrics_;
+};
+
+}  // namespace acclimate::api
+
+#endif  // ACCLIMATE_SERVER_API_JOB_SERVICE_H_

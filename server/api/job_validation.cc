@@ -1,0 +1,252 @@
+#include "server/api/job_validation.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "server/api/hyperparameter_values.h"
+#include "server/base/errors.h"
+#include "server/base/proto_time.h"
+#include "server/base/resource_names.h"
+
+namespace acclimate::api {
+namespace {
+
+constexpr size_t kMaxRequestId = 128;
+constexpr size_t kMaxLabelText = 63;
+constexpr int kMaxLabels = 64;
+constexpr int kMaxSources = 64;
+constexpr int kMaxChannels = 4096;
+constexpr int kMaxPriority = 100;
+constexpr int kMaxThreads = 1024;
+constexpr size_t kMaxDisplayName = 255;
+
+// Collects what is wrong, field by field.
+class JobValidator {
+ public:
+  JobValidator(std::string tenant, const MethodCatalog& catalog, artifacts::BlobStore& blobs)
+      : tenant_(std::move(tenant)), catalog_(catalog), blobs_(blobs) {}
+
+  void Check(const v1::CreateJobRequest& request) {
+    if (request.request_id().size() > kMaxRequestId) {
+      Add("request_id", absl::StrCat("has ", request.request_id().size(), " characters; at most ",
+                                     kMaxRequestId));
+    }
+    if (!request.has_spec()) return Add("spec", "is required");
+    const v1::JobSpec& spec = request.spec();
+    CheckModel(spec.model());
+    CheckDatasets(spec);
+    CheckMethod(spec);
+    CheckNormalization(spec.normalization());
+    CheckResources(spec);
+    CheckLabels(spec);
+    if (std::abs(int64_t{spec.priority()}) > kMaxPriority) {
+      Add("spec.priority", absl::StrCat("must be from ", -kMaxPriority, " to ", kMaxPriority,
+                                        "; is ", spec.priority()));
+    }
+  }
+
+  absl::Status Result() const {
+    if (violations_.empty() && missing_.empty()) return absl::OkStatus();
+    if (violations_.empty()) {
+      return WithErrorInfo(absl::NotFoundError(absl::StrCat(missing_.front().field, ": ",
+                                                            missing_.front().description)),
+                           "BLOB_NOT_FOUND", {{"field", missing_.front().field}});
+    }
+    std::vector<FieldViolation> all = violations_;
+    all.insert(all.end(), missing_.begin(), missing_.end());
+    return BadRequest(all);
+  }
+
+ private:
+  void Add(std::string field, std::string description) {
+    violations_.push_back({std::move(field), std::move(description)});
+  }
+
+  void CheckBlob(const std::string& field, const std::string& name) {
+    absl::StatusOr<ResourceName> blob = ParseBlobName(name);
+    if (!blob.ok()) return Add(field, std::string(blob.status().message()));
+    if (blob->tenant != tenant_) {
+      return Add(field, absl::StrCat("belongs to the tenant ", blob->tenant, ", not ", tenant_));
+    }
+    const absl::Status found = blobs_.Get(blob->id).status();
+    if (!found.ok()) missing_.push_back({field, std::string(found.message())});
+  }
+
+  void CheckModel(const v1::SourceModel& model) {
+    if (!model.checkpoint().empty()) CheckBlob("spec.model.checkpoint", model.checkpoint());
+    if (!model.architecture().empty() && !catalog_.HasArchitecture(model.architecture())) {
+      Add("spec.model.architecture", absl::StrCat("unknown architecture \"", model.architecture(),
+                                                  "\"; there are: ", catalog_.ArchitectureNames()));
+    }
+    if (model.num_classes() < 0) {
+      Add("spec.model.num_classes", absl::StrCat("must not be negative; is ", model.num_classes()));
+    }
+  }
+
+  void CheckDataset(const std::string& field, const v1::DatasetRef& dataset) {
+    CheckBlob(absl::StrCat(field, ".blob"), dataset.blob());
+    if (dataset.display_name().size() > kMaxDisplayName) {
+      Add(absl::StrCat(field, ".display_name"),
+          absl::StrCat("has more than ", kMaxDisplayName, " characters"));
+    }
+  }
+
+  void CheckDatasets(const v1::JobSpec& spec) {
+    if (spec.sources_size() > kMaxSources) {
+      Add("spec.sources", absl::StrCat("at most ", kMaxSources, "; are ", spec.sources_size()));
+    }
+    for (int i = 0; i < std::min(spec.sources_size(), kMaxSources); ++i) {
+      CheckDataset(absl::StrCat("spec.sources[", i, "]"), spec.sources(i));
+    }
+    if (spec.has_target()) CheckDataset("spec.target", spec.target());
+    if (spec.has_evaluation()) CheckDataset("spec.evaluation", spec.evaluation());
+  }
+
+  void CheckMethod(const v1::JobSpec& spec) {
+    const v1::Method* method = catalog_.Find(spec.method());
+    if (spec.method().empty()) {
+      return Add("spec.method", absl::StrCat("is required; one of: ", catalog_.MethodNames()));
+    }
+    if (method == nullptr) {
+      return Add("spec.method", absl::StrCat("unknown method \"", spec.method(),
+                                             "\"; there are: ", catalog_.MethodNames()));
+    }
+    CheckNeed(spec.method(), "spec.sources", method->source(), spec.sources_size() > 0,
+              "labelled source data");
+    const bool labelled = method->target_labels() == v1::DATA_NEED_REQUIRED;
+    CheckNeed(spec.method(), "spec.target", method->target(), spec.has_target(),
+              labelled ? "labelled target data" : "target data");
+    CheckStartingPoint(spec, *method);
+    CheckHyperparameters(spec, *method);
+  }
+
+  void CheckNeed(const std::string& method, const std::string& field, v1::DataNeed need, bool given,
+                 const std::string& what) {
+    if (need == v1::DATA_NEED_REQUIRED && !given) {
+      Add(field, absl::StrCat("method ", method, " needs ", what));
+    } else if (need == v1::DATA_NEED_NONE && given) {
+      Add(field, absl::StrCat("method ", method, " takes no ", what));
+    }
+  }
+
+  void CheckStartingPoint(const v1::JobSpec& spec, const v1::Method& method) {
+    const bool has_checkpoint = !spec.model().checkpoint().empty();
+    CheckNeed(spec.method(), "spec.model.checkpoint", method.checkpoint(), has_checkpoint,
+              "checkpoint");
+    if (method.checkpoint() != v1::DATA_NEED_REQUIRED && !has_checkpoint &&
+        spec.model().architecture().empty()) {
+      Add("spec.model", absl::StrCat("needs a checkpoint or a built-in architecture (",
+                                     catalog_.ArchitectureNames(), ")"));
+    }
+  }
+
+  static std::string HyperparameterField(const std::string& name) {
+    return absl::StrCat("spec.hyperparameters[\"", name, "\"]");
+  }
+
+  void CheckHyperparameters(const v1::JobSpec& spec, const v1::Method& method) {
+    methods::Hyperparameters given;
+    for (const auto& [name, value] : spec.hyperparameters()) {
+      if (std::optional<methods::HyperparameterValue> core_value = ToCoreValue(value)) {
+        given.emplace(name, *std::move(core_value));
+      } else {
+        Add(HyperparameterField(name), "has no value");
+      }
+    }
+    for (const auto& problem : methods::CheckHyperparameters(ToMethodSpec(method), given)) {
+      Add(HyperparameterField(problem.name), problem.description);
+    }
+  }
+
+  void CheckNormalization(const v1::Normalization& normalization) {
+    const int means = normalization.mean_size(), stds = normalization.std_size();
+    if (std::max(means, stds) > kMaxChannels) {
+      return Add("spec.normalization", absl::StrCat("at most ", kMaxChannels, " channels"));
+    }
+    if (means > 1 && stds > 1 && means != stds) {
+      Add("spec.normalization", absl::StrCat("mean has ", means, " values and std ", stds,
+                                             "; give one, or one a channel"));
+    }
+    for (int i = 0; i < means; ++i) {
+      if (!std::isfinite(normalization.mean(i))) {
+        Add(absl::StrCat("spec.normalization.mean[", i, "]"), "must be finite");
+      }
+    }
+    for (int i = 0; i < stds; ++i) {
+      if (!std::isfinite(normalization.std(i)) || normalization.std(i) <= 0) {
+        Add(absl::StrCat("spec.normalization.std[", i, "]"),
+            absl::StrCat("must be positive; is ", normalization.std(i)));
+      }
+    }
+  }
+
+  void CheckResources(const v1::JobSpec& spec) {
+    if (!IsDevice(spec.resources().device())) {
+      Add("spec.resources.device", absl::StrCat("must be auto, cpu, cuda or cuda:<i>; is \"",
+                                                spec.resources().device(), "\""));
+    }
+    if (spec.resources().threads() < 0 || spec.resources().threads() > kMaxThreads) {
+      Add("spec.resources.threads",
+          absl::StrCat("must be from 0 to ", kMaxThreads, "; is ", spec.resources().threads()));
+    }
+    if (spec.limits().has_run_time() &&
+        FromProtoDuration(spec.limits().run_time()) <= absl::ZeroDuration()) {
+      Add("spec.limits.run_time", "must be positive");
+    }
+    if (spec.limits().memory_bytes() < 0) {
+      Add("spec.limits.memory_bytes",
+          absl::StrCat("must not be negative; is ", spec.limits().memory_bytes()));
+    }
+  }
+
+  void CheckLabels(const v1::JobSpec& spec) {
+    if (spec.labels_size() > kMaxLabels) {
+      Add("spec.labels", absl::StrCat("at most ", kMaxLabels, "; are ", spec.labels_size()));
+    }
+    for (const auto& [key, value] : spec.labels()) {
+      const std::string field = absl::StrCat("spec.labels[\"", key, "\"]");
+      if (key.empty() || key.size() > kMaxLabelText || value.size() > kMaxLabelText) {
+        Add(field, absl::StrCat("keys have 1 to ", kMaxLabelText, " characters, values at most ",
+                                kMaxLabelText));
+      } else if (std::any_of(key.begin(), key.end(), [](unsigned char c) {
+                   return c == '=' || absl::ascii_isspace(c) || absl::ascii_iscntrl(c);
+                 })) {
+        Add(field, "a key has no blanks and no \"=\"");
+      }
+    }
+  }
+
+  const std::string tenant_;
+  const MethodCatalog& catalog_;
+  artifacts::BlobStore& blobs_;
+  std::vector<FieldViolation> violations_;
+  std::vector<FieldViolation> missing_;  // blobs
+};
+
+}  // namespace
+
+bool IsDevice(absl::string_view text) {
+  if (text.empty() || text == "auto" || text == "cpu" || text == "cuda") return true;
+  int index = 0;
+  return absl::ConsumePrefix(&text, "cuda:") && !text.empty() &&
+         absl::ascii_isdigit(text.front()) && absl::SimpleAtoi(text, &index);
+}
+
+absl::Status ValidateCreateJob(const v1::CreateJobRequest& request, const MethodCatalog& catalog,
+                               artifacts::BlobStore& blobs) {
+  absl::StatusOr<std::string> tenant = ParseTenantName(request.parent());
+  if (!tenant.ok()) return BadRequest("parent", tenant.status().message());
+  JobValidator validator(*tenant, catalog, blobs);
+  validator.Check(request);
+  return validator.Result();
+}
+
+}  // namespace acclimate::api

@@ -1,0 +1,106 @@
+// acclimated: the server.
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "server/api/method_catalog.h"
+#include "server/api/server.h"
+#include "server/base/config.h"
+#include "server/base/log.h"
+#include "server/base/version.h"
+
+namespace acclimate {
+namespace {
+
+constexpr int kStopped = 0;
+constexpr int kCannotRun = 1;
+constexpr int kWrongUsage = 2;
+constexpr int kStoppedAtOnce = 130;
+
+// Signals that ask to stop, taken by sigwait() alone: set before any thread starts.
+sigset_t BlockStopSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return signals;
+}
+
+int WaitForSignal(const sigset_t& signals) {
+  int signal = 0;
+  sigwait(&signals, &signal);
+  return signal;
+}
+
+int Serve(const ServerConfig& config) {
+  const sigset_t signals = BlockStopSignals();
+  absl::StatusOr<api::MethodCatalog> catalog = api::MethodCatalog::BuiltIn();
+  if (!catalog.ok()) {
+    LogError("cannot start", {{"error", catalog.status()}});
+    return kCannotRun;
+  }
+  absl::StatusOr<std::unique_ptr<api::Server>> server =
+      api::Server::Start(config, *std::move(catalog));
+  if (!server.ok()) {
+    LogError("cannot start", {{"error", server.status()}});
+    return kCannotRun;
+  }
+  LogInfo("serving", {{"version", kVersion},
+                      {"pid", static_cast<int>(getpid())},
+                      {"data_dir", config.data_dir},
+                      {"listen", config.listen},
+                      {"grpc_port", (*server)->grpc_port()},
+                      {"metrics_listen", config.metrics_listen},
+                      {"metrics_port", (*server)->metrics_port()},
+                      {"slots", config.slots}});
+
+  LogInfo("stopping: running jobs get time to end",
+          {{"signal", strsignal(WaitForSignal(signals))}, {"drain_timeout", config.drain_timeout}});
+  std::thread([signals] {
+    LogWarning("stopping at once", {{"signal", strsignal(WaitForSignal(signals))}});
+    _exit(kStoppedAtOnce);
+  }).detach();
+  (*server)->Drain(config.drain_timeout);
+  LogInfo("stopped");
+  return kStopped;
+}
+
+int Main(int argc, char** argv) {
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  for (const std::string& argument : arguments) {
+    if (argument == "--help" || argument == "-h" || argument == "help") {
+      std::fputs(ServerHelp().c_str(), stdout);
+      return kStopped;
+    }
+    if (argument == "--version") {
+      std::printf("acclimated %s\n", kVersion);
+      return kStopped;
+    }
+  }
+  if (arguments.empty() || arguments[0] != "serve") {
+    std::fprintf(stderr, "usage: acclimated serve --data-dir DIR [flags]; see acclimated --help\n");
+    return kWrongUsage;
+  }
+  absl::StatusOr<ServerConfig> config = LoadServerConfig(
+      {arguments.begin() + 1, arguments.end()}, [](const char* name) { return std::getenv(name); });
+  if (!config.ok()) {
+    std::fprintf(stderr, "acclimated: %s\n", std::string(config.status().message()).c_str());
+    return kWrongUsage;
+  }
+  SetLogLevel(config->log_level);
+  return Serve(*config);
+}
+
+}  // namespace
+}  // namespace acclimate
+
+int main(int argc, char** argv) { return acclimate::Main(argc, argv); }

@@ -1,0 +1,150 @@
+#include "server/api/server.h"
+
+#include <string>
+#include <utility>
+
+#include "absl/memory/memory.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "grpcpp/ext/proto_server_reflection_plugin.h"
+#include "grpcpp/health_check_service_interface.h"
+#include "grpcpp/resource_quota.h"
+#include "grpcpp/security/server_credentials.h"
+#include "grpcpp/server_builder.h"
+#include "server/api/admin_service.h"
+#include "server/api/artifact_service.h"
+#include "server/api/catalog_service.h"
+#include "server/api/job_service.h"
+#include "server/base/log.h"
+
+namespace acclimate::api {
+namespace {
+
+// A call holds a thread while it runs, a watch for as long as it lasts; calls beyond these are
+// answered RESOURCE_EXHAUSTED.
+constexpr int kMaxThreads = 2048;
+
+constexpr const char* kServices[] = {"", "acclimate.v1.JobService", "acclimate.v1.ArtifactService",
+                                     "acclimate.v1.CatalogService", "acclimate.v1.AdminService"};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerConfig& config,
+                                                      MethodCatalog catalog) {
+  auto server = absl::WrapUnique(new Server(config, std::move(catalog)));
+  if (absl::Status status = server->Open(); !status.ok()) return status;
+  server->MakeNode();
+  // Ports before workers: a port that is taken is told at once.
+  if (absl::Status status = server->Listen(); !status.ok()) return status;
+  if (server->node_ != nullptr) {
+    if (absl::Status status = server->node_->Start(); !status.ok()) return status;
+  }
+  server->SetServing(true);
+  return server;
+}
+
+Server::Server(ServerConfig config, MethodCatalog catalog)
+    : config_(std::move(config)), catalog_(std::move(catalog)) {}
+
+Server::~Server() {
+  Drain(absl::ZeroDuration());
+  metrics_.SetJobStatisticsSource(nullptr);
+}
+
+absl::Status Server::Open() {
+  absl::StatusOr<DataDirectory> directory = DataDirectory::Open(config_.data_dir);
+  if (!directory.ok()) return directory.status();
+  directory_ = std::make_unique<DataDirectory>(*std::move(directory));
+
+  auto blobs = artifacts::LocalBlobStore::Open(directory_->path(), &metrics_);
+  if (!blobs.ok()) return blobs.status();
+  blobs_ = *std::move(blobs);
+
+  artifacts::UploadOptions upload_options;
+  upload_options.max_blob_bytes = config_.max_blob_bytes;
+  upload_options.min_free_disk_bytes = config_.min_free_disk_bytes;
+  auto uploads = artifacts::UploadStore::Open(directory_->PathOf("uploads"), blobs_.get(),
+                                              &metrics_, upload_options);
+  if (!uploads.ok()) return uploads.status();
+  uploads_ = *std::move(uploads);
+
+  auto store = jobs::SqliteJobStore::Open(directory_->PathOf("jobs.sqlite"), &metrics_);
+  if (!store.ok()) return store.status();
+  store_ = *std::move(store);
+
+  queue_ = std::make_unique<jobs::JobQueue>(store_.get(), &metrics_);
+  if (absl::Status status = queue_->Recover(); !status.ok()) return status;
+  metrics_.SetJobStatisticsSource([queue = queue_.get()] { return queue->Statistics(); });
+  return absl::OkStatus();
+}
+
+void Server::MakeNode() {
+  if (config_.slots == 0) return;
+  node::NodeOptions options;
+  options.worker_path = config_.worker;
+  options.slots = config_.slots;
+  options.device = config_.device;
+  options.scratch_root = directory_->PathOf("scratch");
+  options.run_time_limit = config_.job_time_limit;
+  options.memory_limit_bytes = config_.job_memory_limit_bytes;
+  node_ = std::make_unique<node::Node>(options, *queue_, *blobs_, metrics_);
+}
+
+absl::Status Server::Listen() {
+  auto endpoint = metrics::MetricsEndpoint::Start(config_.metrics_listen, metrics_);
+  if (!endpoint.ok()) return endpoint.status();
+  metrics_endpoint_ = *std::move(endpoint);
+
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::ServerBuilder builder;
+  // Without SO_REUSEPORT a port that another server holds is an error instead of a lottery.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  builder.SetResourceQuota(grpc::ResourceQuota("acclimated").SetMaxThreads(kMaxThreads));
+  builder.AddListeningPort(config_.listen, grpc::InsecureServerCredentials(), &grpc_port_);
+  services_.push_back(std::make_unique<JobService>(*queue_, *blobs_, catalog_, metrics_));
+  services_.push_back(std::make_unique<ArtifactService>(*blobs_, *uploads_, metrics_));
+  services_.push_back(std::make_unique<CatalogService>(catalog_, metrics_));
+  services_.push_back(std::make_unique<AdminService>(
+      *queue_, directory_->path(), metrics_, [this](v1::ServerInfo& info) { AddNodeInfo(info); }));
+  for (const auto& service : services_) builder.RegisterService(service.get());
+  grpc_server_ = builder.BuildAndStart();
+  if (grpc_server_ == nullptr || grpc_port_ == 0) {
+    return absl::UnavailableError(
+        absl::StrCat("cannot listen on ", config_.listen,
+                     " for gRPC: the port is in use, or the address is not this machine's"));
+  }
+  SetServing(false);
+  return directory_->WriteEndpoint(grpc_port_, metrics_endpoint_->port());
+}
+
+void Server::SetServing(bool serving) {
+  for (const char* service : kServices) {
+    grpc_server_->GetHealthCheckService()->SetServingStatus(service, serving);
+  }
+}
+
+void Server::AddNodeInfo(v1::ServerInfo& info) const {
+  if (node_ == nullptr) return;
+  const node::NodeInfo node = node_->Info();
+  info.set_libtorch_version(node.libtorch_version);
+  info.set_device(node.device);
+  info.set_slots(node.slots);
+  info.set_busy_slots(node.busy_slots);
+  info.set_warm_workers(node.warm_workers);
+  info.mutable_sandbox()->insert(node.sandbox.begin(), node.sandbox.end());
+}
+
+void Server::Drain(absl::Duration timeout) {
+  const absl::Time deadline = absl::Now() + timeout;
+  if (grpc_server_ != nullptr) SetServing(false);
+  if (queue_ != nullptr) queue_->Shutdown();  // ends the watches too
+  if (node_ != nullptr) node_->Shutdown(timeout);
+  if (grpc_server_ != nullptr) {
+    grpc_server_->Shutdown(absl::ToChronoTime(deadline));
+    grpc_server_->Wait();
+  }
+}
+
+}  // namespace acclimate::api

@@ -1,0 +1,66 @@
+// One server, put together: stores, queue, node, gRPC, metrics.
+#ifndef ACCLIMATE_SERVER_API_SERVER_H_
+#define ACCLIMATE_SERVER_API_SERVER_H_
+
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "acclimate/v1/admin_service.pb.h"
+#include "grpcpp/server.h"
+#include "server/api/data_directory.h"
+#include "server/api/method_catalog.h"
+#include "server/artifacts/local_blob_store.h"
+#include "server/artifacts/upload_store.h"
+#include "server/base/config.h"
+#include "server/jobs/job_queue.h"
+#include "server/jobs/sqlite_job_store.h"
+#include "server/metrics/exposer.h"
+#include "server/metrics/server_metrics.h"
+#include "server/node/node.h"
+
+namespace acclimate::api {
+
+class Server {
+ public:
+  // Opens, recovers and listens; health says SERVING when it returns. An error says what is taken.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerConfig& config,
+                                                       MethodCatalog catalog);
+  ~Server();
+
+  int grpc_port() const { return grpc_port_; }
+  int metrics_port() const { return metrics_endpoint_->port(); }
+
+  // Health says NOT_SERVING, nothing new is taken, running attempts get until the timeout before
+  // they go back to the queue. Returns when all is quiet.
+  void Drain(absl::Duration timeout);
+
+ private:
+  Server(ServerConfig config, MethodCatalog catalog);
+  absl::Status Open();
+  void MakeNode();
+  absl::Status Listen();
+  void SetServing(bool serving);
+  void AddNodeInfo(v1::ServerInfo& info) const;
+
+  const ServerConfig config_;
+  const MethodCatalog catalog_;
+  metrics::ServerMetrics metrics_;
+  // In the order in which they need each other: the last goes first.
+  std::unique_ptr<DataDirectory> directory_;
+  std::unique_ptr<artifacts::LocalBlobStore> blobs_;
+  std::unique_ptr<artifacts::UploadStore> uploads_;
+  std::unique_ptr<jobs::SqliteJobStore> store_;
+  std::unique_ptr<jobs::JobQueue> queue_;
+  std::unique_ptr<metrics::MetricsEndpoint> metrics_endpoint_;
+  std::unique_ptr<node::Node> node_;  // absent with no slots
+  std::vector<std::unique_ptr<grpc::Service>> services_;
+  std::unique_ptr<grpc::Server> grpc_server_;
+  int grpc_port_ = 0;
+};
+
+}  // namespace acclimate::api
+
+#endif  // ACCLIMATE_SERVER_API_SERVER_H_
