@@ -1,0 +1,101 @@
+// Every method of the catalogue, stopped anywhere and resumed in new processes, ends bit-equal to
+// one that ran through. A new method is in this test by being registered.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "tests/core/job/synthetic.h"
+
+namespace acclimate::job {
+namespace {
+
+using testing::NewFolder;
+using testing::ReadText;
+using testing::SpecFor;
+using testing::TestObserver;
+using testing::World;
+
+constexpr char kStateFile[] = "/training_state.safetensors";
+
+// Batch norm, dropout and a bottleneck: everything that has state.
+const std::string& WorldFolder() {
+  static const auto* const kFolder =
+      new std::string(std::filesystem::path(World("resume", "dtn", {1, 8, 8}).Path("")));
+  return *kFolder;
+}
+
+// Runs `arguments` to its end and returns its exit status.
+int Execute(const std::vector<std::string>& arguments) {
+  std::vector<char*> argv;
+  for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+  argv.push_back(nullptr);
+  const pid_t child = fork();
+  if (child == 0) {
+    execv(argv[0], argv.data());
+    _exit(127);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+// Everything of a run that must not depend on how often it was stopped.
+std::string Outcome(const std::string& folder) {
+  std::string outcome;
+  for (const char* file : {"/model.safetensors", "/changed.safetensors"}) {
+    if (std::filesystem::exists(folder + file)) outcome += ReadText(folder + file);
+  }
+  nlohmann::json report = nlohmann::json::parse(ReadText(folder + "/report.json"));
+  report.erase("seconds");
+  return outcome + report.dump();
+}
+
+class ResumeTest : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(ResumeTest, EndsBitEqual) {
+  const std::string method = GetParam();
+  const std::string straight = NewFolder("straight");
+  TestObserver observer;
+  const absl::StatusOr<RunResult> run =
+      job::Run(SpecFor(method, WorldFolder(), straight), observer);
+  ASSERT_TRUE(run.ok()) << run.status();
+
+  // Questions come before every step and within passes, so a random question is a random place.
+  std::mt19937 random(std::hash<std::string>()(method));
+  for (int chain = 0; chain < 2; ++chain) {
+    const std::string out = NewFolder("resumed");
+    std::string state = "-";
+    int64_t left = observer.questions;
+    for (int stop = 0; stop < 2 && left > 0; ++stop) {
+      const int64_t pause_after = std::uniform_int_distribution<int64_t>(1, left)(random);
+      SCOPED_TRACE("paused after " + std::to_string(pause_after) + " questions");
+      ASSERT_EQ(
+          Execute({RESUME_RUNNER, method, WorldFolder(), out, state, std::to_string(pause_after)}),
+          0);
+      ASSERT_TRUE(std::filesystem::exists(out + kStateFile));
+      state = out + "/state_" + std::to_string(stop);
+      std::filesystem::rename(out + kStateFile, state);
+      left -= pause_after;
+    }
+    ASSERT_EQ(Execute({RESUME_RUNNER, method, WorldFolder(), out, state, "0"}), 0);
+    EXPECT_TRUE(Outcome(straight) == Outcome(out)) << "chain " << chain;
+  }
+}
+
+std::vector<std::string> AllMethods() {
+  std::vector<std::string> names;
+  for (const methods::MethodSpec& spec : Catalog()) names.push_back(spec.name);
+  return names;
+}
+
+INSTANTIATE_TEST_SUITE_P(Catalog, ResumeTest, ::testing::ValuesIn(AllMethods()),
+                         [](const auto& info) { return info.param; });
+
+}  // namespace
+}  // namespace acclimate::job

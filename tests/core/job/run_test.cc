@@ -1,0 +1,256 @@
+#include "core/job/run.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/core/job/synthetic.h"
+
+namespace acclimate::job {
+namespace {
+
+using nlohmann::json;
+using testing::Domain;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using testing::MakeDomain;
+using testing::NewFolder;
+using testing::OpenFile;
+using testing::ReadTensors;
+using testing::ReadText;
+using testing::Shifted;
+using testing::TestObserver;
+using testing::World;
+using testing::WriteDomain;
+
+const World& Vectors() {
+  static const auto* const kWorld = new World("run_test", "mlp", {12});
+  return *kWorld;
+}
+
+absl::Status RunStatus(const RunSpec& spec) {
+  TestObserver observer;
+  return job::Run(spec, observer).status();
+}
+
+std::string Reason(const RunSpec& spec) {
+  const absl::Status status = RunStatus(spec);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+  return std::string(status.message());
+}
+
+TEST(RunTest, AdaptsAndReports) {
+  RunSpec spec = Vectors().Spec("adabn");
+  spec.lineage = {{"checkpoint", "sha256:aa"}, {"target", "sha256:bb"}};
+  TestObserver observer;
+  const absl::StatusOr<RunResult> result = job::Run(spec, observer);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->outcome, RunResult::Outcome::kFinished);
+  EXPECT_THAT(result->files, ElementsAre("model.safetensors", "changed.safetensors", "lineage.json",
+                                         "report.json"));
+  EXPECT_THAT(observer.phases, ElementsAre("loading_data", "loading_model", "preparing", "training",
+                                           "evaluating", "saving"));
+  EXPECT_GT(result->metrics.at("accuracy"), result->metrics.at("source_accuracy") + 0.1);
+
+  const json report = json::parse(ReadText(spec.output_directory + "/report.json"));
+  EXPECT_EQ(report["schema_version"], 1);
+  EXPECT_EQ(report["method"], "adabn");
+  EXPECT_EQ(report["hyperparameters"]["alpha"], 1.0);
+  EXPECT_EQ(report["adapted"]["accuracy"], result->metrics.at("accuracy"));
+  EXPECT_EQ(report["adapted"]["per_class_accuracy"].size(), 3u);
+  EXPECT_EQ(report["source_only"]["confusion_matrix"].size(), 3u);
+  const json lineage = json::parse(ReadText(spec.output_directory + "/lineage.json"));
+  EXPECT_EQ(lineage["parent"], "sha256:aa");
+  EXPECT_EQ(lineage["inputs"]["target"], "sha256:bb");
+  EXPECT_EQ(lineage["seed"], 7);
+  EXPECT_EQ(lineage["versions"]["acclimate"], "0.1.0");
+
+  const auto changed = ReadTensors(spec.output_directory + "/changed.safetensors");
+  EXPECT_FALSE(changed.empty());
+  for (const auto& [name, tensor] : changed) EXPECT_THAT(name, HasSubstr("running_"));
+}
+
+TEST(RunTest, EvaluateCountsEverySample) {
+  RunSpec spec = Vectors().Spec("evaluate");
+  spec.target = OpenFile(Vectors().Path("source.safetensors"));
+  TestObserver observer;
+  const absl::StatusOr<RunResult> result = job::Run(spec, observer);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_THAT(result->files, ElementsAre("report.json"));
+  const json report = json::parse(ReadText(spec.output_directory + "/report.json"));
+  EXPECT_GT(report["accuracy"], 0.95);
+  int64_t counted = 0, right = 0;
+  for (size_t i = 0; i < 3; ++i) {
+    for (size_t j = 0; j < 3; ++j) {
+      const int64_t count = report["confusion_matrix"][i][j];
+      counted += count;
+      if (i == j) right += count;
+    }
+  }
+  EXPECT_EQ(counted, 96);
+  EXPECT_DOUBLE_EQ(report["accuracy"], right / 96.0);
+}
+
+TEST(RunTest, NormalizationTravelsWithTheModel) {
+  // Trained on (x - 8) / 1.5 of the shifted domain, evaluated without saying so.
+  RunSpec train = Vectors().Spec("finetune");
+  train.mean = {8.0};
+  train.std = {1.5};
+  train.hyperparameters["epochs"] = int64_t{10};
+  TestObserver observer;
+  ASSERT_TRUE(job::Run(train, observer).ok());
+  RunSpec evaluate = Vectors().Spec("evaluate");
+  evaluate.checkpoint = OpenFile(train.output_directory + "/model.safetensors");
+  const absl::StatusOr<RunResult> recorded = job::Run(evaluate, observer);
+  ASSERT_TRUE(recorded.ok()) << recorded.status();
+  evaluate.mean = {0.0};
+  evaluate.std = {1.0};
+  const absl::StatusOr<RunResult> given = job::Run(evaluate, observer);
+  ASSERT_TRUE(given.ok()) << given.status();
+  EXPECT_GT(recorded->metrics.at("accuracy"), 0.95);
+  EXPECT_LT(given->metrics.at("accuracy"), recorded->metrics.at("accuracy"));
+  const json lineage = json::parse(ReadText(train.output_directory + "/lineage.json"));
+  EXPECT_EQ(lineage["normalization"]["mean"], json::array({8.0}));
+}
+
+TEST(RunTest, FreshStartTakesItsClassesFromTheLabels) {
+  RunSpec spec = Vectors().Spec("finetune");
+  spec.checkpoint = nullptr;
+  spec.architecture = "mlp";
+  TestObserver observer;
+  const absl::StatusOr<RunResult> result = job::Run(spec, observer);
+  ASSERT_TRUE(result.ok()) << result.status();
+  const auto tensors = ReadTensors(spec.output_directory + "/model.safetensors");
+  EXPECT_EQ(tensors.at("fc.weight").size(0), 3);
+  EXPECT_EQ(result->metrics.count("source_accuracy"), 0u);
+}
+
+TEST(RunTest, LabelsOfTheTargetAreNeverSeen) {
+  // The same target with labels turned round: bit-equal weights.
+  RunSpec plain = Vectors().Spec("shot");
+  RunSpec labelled = Vectors().Spec("shot");
+  Domain target = Shifted(MakeDomain(90, {12}, 2));
+  target.labels = 2 - target.labels;
+  const std::string path = NewFolder("labels") + "/target.safetensors";
+  WriteDomain(path, target);
+  labelled.target = OpenFile(path);
+  ASSERT_TRUE(RunStatus(plain).ok());
+  ASSERT_TRUE(RunStatus(labelled).ok());
+  EXPECT_EQ(ReadText(plain.output_directory + "/model.safetensors"),
+            ReadText(labelled.output_directory + "/model.safetensors"));
+}
+
+TEST(RunTest, SeedDecides) {
+  RunSpec spec = Vectors().Spec("dann");
+  RunSpec other = Vectors().Spec("dann");
+  other.seed = 8;
+  ASSERT_TRUE(RunStatus(spec).ok());
+  const std::string first = ReadText(spec.output_directory + "/model.safetensors");
+  ASSERT_TRUE(RunStatus(spec).ok());
+  EXPECT_EQ(first, ReadText(spec.output_directory + "/model.safetensors"));
+  ASSERT_TRUE(RunStatus(other).ok());
+  EXPECT_NE(first, ReadText(other.output_directory + "/model.safetensors"));
+}
+
+TEST(RunTest, TakesSeveralSources) {
+  RunSpec spec = Vectors().Spec("deep_coral");
+  spec.sources.push_back(spec.sources.front());
+  spec.sources.push_back(spec.sources.front());
+  EXPECT_TRUE(RunStatus(spec).ok());
+}
+
+TEST(RunTest, CancelTakesEffectBeforeTheNextStep) {
+  for (const methods::MethodSpec& method : Catalog()) {
+    RunSpec spec = Vectors().Spec(method.name);
+    spec.evaluation = nullptr;
+    TestObserver observer(/*stop_after=*/1);
+    const absl::StatusOr<RunResult> result = job::Run(spec, observer);
+    ASSERT_TRUE(result.ok()) << method.name << ": " << result.status();
+    EXPECT_EQ(result->outcome, RunResult::Outcome::kCancelled) << method.name;
+    EXPECT_EQ(observer.last_progress.step, 0) << method.name;
+    EXPECT_TRUE(result->files.empty()) << method.name;
+  }
+}
+
+TEST(RunTest, SavesStatesOnTheWay) {
+  RunSpec spec = Vectors().Spec("dan");
+  spec.state_every_steps = 4;
+  TestObserver observer;
+  ASSERT_TRUE(job::Run(spec, observer).ok());
+  EXPECT_EQ(observer.states.size(), 2u);  // of 9 steps
+}
+
+// What is wrong is named.
+TEST(RunTest, UnknownMethodAndHyperparameters) {
+  RunSpec spec = Vectors().Spec("shot");
+  spec.hyperparameters["bets"] = 0.1;
+  spec.hyperparameters["beta"] = -1.0;
+  EXPECT_THAT(Reason(spec), ::testing::AllOf(HasSubstr("hyperparameters.bets: unknown"),
+                                             HasSubstr("hyperparameters.beta: -1 is outside")));
+  spec.method = "magic";
+  EXPECT_EQ(Reason(spec), "method: there is no \"magic\"");
+}
+
+TEST(RunTest, MissingInputs) {
+  RunSpec spec = Vectors().Spec("dann");
+  spec.sources.clear();
+  EXPECT_EQ(Reason(spec), "sources: dann needs labelled source data");
+  spec = Vectors().Spec("shot");
+  spec.checkpoint = nullptr;
+  EXPECT_EQ(Reason(spec), "checkpoint: shot needs a trained model");
+  spec = Vectors().Spec("shot");
+  spec.target = nullptr;
+  EXPECT_EQ(Reason(spec), "target: shot needs target data");
+  spec = Vectors().Spec("finetune");
+  spec.checkpoint = nullptr;
+  EXPECT_EQ(Reason(spec), "architecture: needed where there is no checkpoint");
+  spec = Vectors().Spec("finetune");
+  spec.target = OpenFile(Vectors().Path("target.safetensors"));
+  EXPECT_EQ(Reason(spec), "target: has no labels");
+}
+
+TEST(RunTest, LabelsOutsideTheClasses) {
+  Domain domain = MakeDomain(20, {12}, 4);
+  domain.labels[5] = 12;
+  const std::string path = NewFolder("labels") + "/evaluation.safetensors";
+  WriteDomain(path, domain);
+  RunSpec spec = Vectors().Spec("shot");
+  spec.evaluation = OpenFile(path);
+  EXPECT_EQ(Reason(spec), "labels of evaluation: value 12 at index 5, the model has 3 classes");
+}
+
+TEST(RunTest, ShapesThatDiffer) {
+  const std::string path = NewFolder("shapes") + "/source.safetensors";
+  WriteDomain(path, MakeDomain(20, {13}, 4));
+  RunSpec spec = Vectors().Spec("dan");
+  spec.sources = {OpenFile(path)};
+  EXPECT_EQ(Reason(spec), "sources[0]: samples have shape [13], those of the target [12]");
+  spec = Vectors().Spec("evaluate");
+  spec.target = OpenFile(path);
+  EXPECT_THAT(Reason(spec), HasSubstr("checkpoint: "));
+}
+
+TEST(RunTest, StateOfAnotherRunIsRefused) {
+  RunSpec spec = Vectors().Spec("shot");
+  TestObserver pause(/*stop_after=*/4, Directive::kPause);
+  const absl::StatusOr<RunResult> paused = job::Run(spec, pause);
+  ASSERT_TRUE(paused.ok()) << paused.status();
+  ASSERT_EQ(paused->outcome, RunResult::Outcome::kPaused);
+  ASSERT_THAT(paused->files, ElementsAre("training_state.safetensors"));
+  spec.resume_state = OpenFile(spec.output_directory + "/training_state.safetensors");
+  spec.seed = 8;
+  EXPECT_EQ(Reason(spec), "resume_state: is of another run: its seed is 7, not 8");
+}
+
+TEST(RunTest, DivergenceIsSaid) {
+  RunSpec spec = Vectors().Spec("finetune");
+  spec.hyperparameters["learning_rate"] = 100.0;
+  spec.hyperparameters["weight_decay"] = 1.0;
+  spec.hyperparameters["epochs"] = int64_t{200};
+  EXPECT_THAT(Reason(spec), HasSubstr("training diverged"));
+}
+
+}  // namespace
+}  // namespace acclimate::job
