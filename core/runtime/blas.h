@@ -11,7 +11,10 @@
 // Where there is no oneDNN to find or no AVX2, and in a LibTorch with its own BLAS inside (the
 // builds of pytorch.org), nothing changes.
 //
-// tests/bench/gemm_bench.cc measures what that is worth.
+// Single-precision products of 1024 x 1024, one thread, AVX-512, relative to oneDNN (1): reference
+// BLAS 0.03, OpenBLAS as Prescott 0.19, as Haswell 0.5, as SkylakeX 0.8; LibTorch through this
+// library 1.0. With two threads OpenBLAS's own pool reaches 0.5 of oneDNN on libgomp at best.
+// tests/bench/gemm_bench.cc measures it anew.
 #ifndef ACCLIMATE_CORE_RUNTIME_BLAS_H_
 #define ACCLIMATE_CORE_RUNTIME_BLAS_H_
 
