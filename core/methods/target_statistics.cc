@@ -46,7 +46,8 @@ class ChannelMoments {
 };
 
 void Mix(const at::Tensor& stored, const at::Tensor& target, double alpha) {
-  stored.copy_(stored.to(at::kDouble) * (1.0 - alpha) + target * alpha);
+  // Not 0 * stored at alpha = 1: a stored NaN would stay.
+  stored.copy_(alpha == 1.0 ? target : stored.to(at::kDouble) * (1.0 - alpha) + target * alpha);
 }
 
 }  // namespace

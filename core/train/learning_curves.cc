@@ -23,7 +23,8 @@ absl::Status CheckRows(const std::string& name, const at::Tensor& tensor) {
 }  // namespace
 
 LearningCurves::LearningCurves(int64_t total_steps, int64_t points)
-    : total_steps_(total_steps), interval_(std::max<int64_t>(1, total_steps / points)) {}
+    : total_steps_(total_steps),
+      interval_(std::max<int64_t>(1, (total_steps + points - 1) / points)) {}
 
 void LearningCurves::Add(int64_t step, const std::map<std::string, double>& values) {
   for (const auto& [name, value] : values) {
@@ -67,6 +68,10 @@ absl::Status LearningCurves::Restore(const TensorMap& state) {
   }
   for (const auto& [name, tensor] : whole.Part(kPending)) {
     if (absl::Status status = CheckRows(name, tensor); !status.ok()) return status;
+    if (tensor.size(0) != 1) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("learning curves: the open interval of ", name, " is not one row"));
+    }
     const auto row = tensor.accessor<double, 2>();
     pending_[name] = {row[0][0], static_cast<int64_t>(row[0][1])};
   }

@@ -2,6 +2,7 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -11,7 +12,7 @@ namespace acclimate::train {
 namespace {
 
 constexpr int64_t kGrain = 1 << 15;  // elements a thread takes at least
-constexpr char kStepKey[] = "step";
+constexpr char kUpdates[] = "updates/";
 
 bool IsPlainFloat(const at::Tensor& tensor) {
   return tensor.is_cpu() && tensor.scalar_type() == at::kFloat && tensor.is_contiguous();
@@ -67,9 +68,9 @@ class Adam : public Optimizer {
   }
 
   void Update(at::Tensor& parameter, const at::Tensor& gradient, std::vector<at::Tensor>& slots,
-              double learning_rate, int64_t step) override {
-    const double rate = learning_rate / (1.0 - std::pow(options_.beta1, step));
-    const double square_scale = 1.0 / (1.0 - std::pow(options_.beta2, step));
+              double learning_rate, int64_t update) override {
+    const double rate = learning_rate / (1.0 - std::pow(options_.beta1, update));
+    const double square_scale = 1.0 / (1.0 - std::pow(options_.beta2, update));
     if (!IsPlainFloat(parameter)) {
       at::Tensor g = gradient.add(parameter, options_.weight_decay);
       slots[0].mul_(options_.beta1).add_(g, 1.0 - options_.beta1);
@@ -105,12 +106,12 @@ class Adam : public Optimizer {
 Optimizer::Optimizer(const OptimizerOptions& options, std::vector<ParameterGroup> groups)
     : options_(options), groups_(std::move(groups)) {}
 
-std::vector<at::Tensor>& Optimizer::SlotsOf(const NamedParameter& parameter) {
-  std::vector<at::Tensor>& slots = slots_[parameter.name];
-  while (slots.size() < SlotNames().size()) {
-    slots.push_back(at::zeros_like(parameter.tensor.detach()));
+Optimizer::History& Optimizer::HistoryOf(const NamedParameter& parameter) {
+  History& history = histories_[parameter.name];
+  while (history.slots.size() < SlotNames().size()) {
+    history.slots.push_back(at::zeros_like(parameter.tensor.detach()));
   }
-  return slots;
+  return history;
 }
 
 void Optimizer::ZeroGradients() {
@@ -121,49 +122,64 @@ void Optimizer::ZeroGradients() {
 
 void Optimizer::Step(double factor) {
   const at::NoGradGuard no_grad;
-  ++step_;
   for (ParameterGroup& group : groups_) {
     const double rate = options_.learning_rate * factor * group.learning_rate_multiplier;
     for (NamedParameter& parameter : group.parameters) {
       const at::Tensor& gradient = parameter.tensor.grad();
-      if (gradient.defined()) {
-        Update(parameter.tensor, gradient, SlotsOf(parameter), rate, step_);
-      }
+      if (!gradient.defined()) continue;
+      History& history = HistoryOf(parameter);
+      Update(parameter.tensor, gradient, history.slots, rate, ++history.updates);
     }
   }
 }
 
 std::map<std::string, at::Tensor> Optimizer::State() const {
   std::map<std::string, at::Tensor> state;
-  state[kStepKey] = at::scalar_tensor(step_, at::kLong);
-  for (const auto& [parameter, slots] : slots_) {
-    for (size_t i = 0; i < slots.size(); ++i) {
-      state[absl::StrCat(SlotNames()[i], "/", parameter)] = slots[i];
-    }
+  for (const auto& [parameter, history] : histories_) {
+    const std::vector<std::string> names = StateNames(parameter);
+    state[names[0]] = at::scalar_tensor(history.updates, at::kLong);
+    for (size_t i = 0; i < history.slots.size(); ++i) state[names[1 + i]] = history.slots[i];
   }
   return state;
 }
 
+std::vector<std::string> Optimizer::StateNames(const std::string& parameter) const {
+  std::vector<std::string> names = {absl::StrCat(kUpdates, parameter)};
+  for (const std::string& slot : SlotNames()) names.push_back(absl::StrCat(slot, "/", parameter));
+  return names;
+}
+
 absl::Status Optimizer::Restore(const std::map<std::string, at::Tensor>& state) {
-  const auto step = state.find(kStepKey);
-  if (step == state.end() || step->second.numel() != 1) {
-    return absl::InvalidArgumentError("optimizer: the step count is missing");
-  }
-  step_ = step->second.item<int64_t>();
-  slots_.clear();
+  histories_.clear();
   for (const ParameterGroup& group : groups_) {
     for (const NamedParameter& parameter : group.parameters) {
-      for (size_t i = 0; i < SlotNames().size(); ++i) {
-        const auto it = state.find(absl::StrCat(SlotNames()[i], "/", parameter.name));
-        if (it == state.end()) continue;  // a parameter that never had a gradient
-        at::Tensor& slot = SlotsOf(parameter)[i];
-        if (it->second.sizes() != slot.sizes()) {
-          return absl::InvalidArgumentError(absl::StrCat("optimizer: wrong shape of ", it->first));
-        }
-        slot.copy_(it->second);
-      }
+      if (absl::Status status = RestoreHistory(parameter, state); !status.ok()) return status;
     }
   }
+  return absl::OkStatus();
+}
+
+absl::Status Optimizer::RestoreHistory(const NamedParameter& parameter,
+                                       const std::map<std::string, at::Tensor>& state) {
+  const std::vector<std::string> names = StateNames(parameter.name);
+  const auto in_state = [&state](const std::string& name) { return state.count(name) > 0; };
+  // A parameter that never had a gradient has no history.
+  if (std::none_of(names.begin(), names.end(), in_state)) return absl::OkStatus();
+  History& history = HistoryOf(parameter);
+  at::Tensor updates = at::scalar_tensor(0, at::kLong);
+  std::vector<at::Tensor> into = {updates};
+  into.insert(into.end(), history.slots.begin(), history.slots.end());
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (!in_state(names[i])) {
+      return absl::InvalidArgumentError(absl::StrCat("optimizer: ", names[i], " is missing"));
+    }
+    const at::Tensor& stored = state.at(names[i]);
+    if (stored.sizes() != into[i].sizes()) {
+      return absl::InvalidArgumentError(absl::StrCat("optimizer: wrong shape of ", names[i]));
+    }
+    into[i].copy_(stored);
+  }
+  history.updates = updates.item<int64_t>();
   return absl::OkStatus();
 }
 

@@ -51,19 +51,27 @@ class Optimizer {
   absl::Status Restore(const std::map<std::string, at::Tensor>& state);
 
  protected:
-  // `slots` are the parameter's state tensors, zero before the first step.
+  // `slots` are the parameter's state tensors, zero before its first update; `update` counts
+  // from 1.
   virtual void Update(at::Tensor& parameter, const at::Tensor& gradient,
-                      std::vector<at::Tensor>& slots, double learning_rate, int64_t step) = 0;
+                      std::vector<at::Tensor>& slots, double learning_rate, int64_t update) = 0;
   virtual const std::vector<std::string>& SlotNames() const = 0;
 
   const OptimizerOptions options_;
 
  private:
-  std::vector<at::Tensor>& SlotsOf(const NamedParameter& parameter);
+  struct History {
+    std::vector<at::Tensor> slots;
+    int64_t updates = 0;  // made so far, of this parameter
+  };
+  History& HistoryOf(const NamedParameter& parameter);
+  // Of its count of updates, then of its slots.
+  std::vector<std::string> StateNames(const std::string& parameter) const;
+  absl::Status RestoreHistory(const NamedParameter& parameter,
+                              const std::map<std::string, at::Tensor>& state);
 
   std::vector<ParameterGroup> groups_;
-  std::map<std::string, std::vector<at::Tensor>> slots_;  // by parameter
-  int64_t step_ = 0;                                      // updates made
+  std::map<std::string, History> histories_;  // by parameter
 };
 
 std::unique_ptr<Optimizer> MakeOptimizer(const OptimizerOptions& options,

@@ -25,14 +25,17 @@ class CheckpointTest : public ::testing::Test {
     if (!PythonModels::Get().available()) GTEST_SKIP() << "no python3-torch, python3-torchvision";
   }
   static std::string Path(const std::string& name) { return PythonModels::Get().Path(name); }
+  static std::string ScratchPath(const std::string& name) {
+    return PythonModels::Get().ScratchPath(name);
+  }
   static std::string ReadBytes(const std::string& name) {
     std::ifstream file(Path(name), std::ios::binary);
     return {std::istreambuf_iterator<char>(file), {}};
   }
   static absl::StatusOr<std::unique_ptr<Model>> LoadBytes(const std::string& bytes,
                                                           const LoadOptions& options = {}) {
-    std::ofstream(Path("mutated"), std::ios::binary) << bytes;
-    return Load(Path("mutated"), options);
+    std::ofstream(ScratchPath("mutated"), std::ios::binary) << bytes;
+    return Load(ScratchPath("mutated"), options);
   }
 };
 
@@ -87,15 +90,15 @@ TEST_P(PythonModelTest, SavesWhatPythonLoads) {
   (*model)->metadata()["mean"] = "0.5";
   const at::Tensor inputs = torch::randn({3, 3, 32, 32});
   const at::Tensor logits = (*model)->Forward(inputs, Mode::kEvaluation).logits;
-  ASSERT_TRUE((*model)->Save(Path("saved.pt")).ok());
+  ASSERT_TRUE((*model)->Save(ScratchPath("saved.pt")).ok());
   if (std::string(kind) != "trace_train") {
     const at::Tensor outputs = std::string(name) == "lenet" ? logits.log_softmax(1) : logits;
-    WriteExpected(Path("saved.expected.pt"), {{"inputs", inputs}, {"logits", outputs}});
-    EXPECT_EQ(PythonModels::Python(
-                  absl::StrCat("check ", Path("saved.pt"), " ", Path("saved.expected.pt"))),
+    WriteExpected(ScratchPath("saved.expected.pt"), {{"inputs", inputs}, {"logits", outputs}});
+    EXPECT_EQ(PythonModels::Python(absl::StrCat("check ", ScratchPath("saved.pt"), " ",
+                                                ScratchPath("saved.expected.pt"))),
               0);
   }
-  auto again = Load(Path("saved.pt"), {"", kImage});
+  auto again = Load(ScratchPath("saved.pt"), {"", kImage});
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_EQ((*again)->metadata().at("mean"), "0.5");
   EXPECT_EQ(Difference((*again)->Forward(inputs, Mode::kEvaluation).logits, logits), 0);
@@ -169,10 +172,10 @@ TEST_F(CheckpointTest, StateDictsOfTorchvisionFitTheBuiltInResNets) {
 TEST_F(CheckpointTest, SavesPickleThatPythonLoads) {
   auto model = Load(Path("resnet18.pth"), {"resnet18", kImage});
   ASSERT_TRUE(model.ok()) << model.status();
-  ASSERT_TRUE((*model)->Save(Path("saved.pth")).ok());
-  WriteExpected(Path("saved.expected.pt"), (*model)->StateDict());
-  EXPECT_EQ(PythonModels::Python(
-                absl::StrCat("check ", Path("saved.pth"), " ", Path("saved.expected.pt"))),
+  ASSERT_TRUE((*model)->Save(ScratchPath("saved.pth")).ok());
+  WriteExpected(ScratchPath("saved.expected.pt"), (*model)->StateDict());
+  EXPECT_EQ(PythonModels::Python(absl::StrCat("check ", ScratchPath("saved.pth"), " ",
+                                              ScratchPath("saved.expected.pt"))),
             0);
 }
 

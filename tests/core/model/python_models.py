@@ -152,7 +152,8 @@ def make(folder):
                f"{folder}/resnet50.pth")
     save_tensors(f"{folder}/resnet50.expected.pt", {"inputs": x, "eval:logits": resnet50(x).detach()})
     torch.save({"state_dict": Malicious(f"{folder}/executed")}, f"{folder}/malicious.pth")
-    torch.save(resnet50.state_dict(), f"{folder}/legacy.pth", _use_new_zipfile_serialization=False)
+    torch.save({"fc.weight": torch.randn(3, 4)}, f"{folder}/legacy.pth",
+               _use_new_zipfile_serialization=False)
     small = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3))
     torch.jit.script(small).save(f"{folder}/small.pt")
     torch.save({"fc.weight": torch.randn(3, 4)}, f"{folder}/small.pth")
