@@ -38,9 +38,10 @@ absl::StatusOr<DataDirectory> DataDirectory::Open(const std::string& path) {
   return DataDirectory(absolute, *std::move(lock));
 }
 
-absl::Status DataDirectory::WriteEndpoint(int grpc_port, int metrics_port) const {
+absl::Status DataDirectory::WriteEndpoint(const std::string& listen,
+                                          const std::string& metrics_listen) const {
   const nlohmann::json text = {
-      {"grpc_port", grpc_port}, {"metrics_port", metrics_port}, {"pid", getpid()}};
+      {"listen", listen}, {"metrics_listen", metrics_listen}, {"pid", getpid()}};
   return artifacts::WriteFileDurably(PathOf("endpoint.json"), text.dump() + "\n");
 }
 

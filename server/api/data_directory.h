@@ -19,8 +19,9 @@ class DataDirectory {
 
   const std::string& path() const { return path_; }
   std::string PathOf(const std::string& name) const { return path_ + "/" + name; }
-  // DIR/endpoint.json: where this server listens, for scripts that let it choose its ports.
-  absl::Status WriteEndpoint(int grpc_port, int metrics_port) const;
+  // DIR/endpoint.json: where this server listens ("127.0.0.1:50051"), for scripts that let it
+  // choose its ports.
+  absl::Status WriteEndpoint(const std::string& listen, const std::string& metrics_listen) const;
 
  private:
   DataDirectory(std::string path, artifacts::FileDescriptor lock);

@@ -57,10 +57,8 @@ int Serve(const ServerConfig& config) {
   LogInfo("serving", {{"version", kVersion},
                       {"pid", static_cast<int>(getpid())},
                       {"data_dir", config.data_dir},
-                      {"listen", config.listen},
-                      {"grpc_port", (*server)->grpc_port()},
-                      {"metrics_listen", config.metrics_listen},
-                      {"metrics_port", (*server)->metrics_port()},
+                      {"listen", (*server)->listen()},
+                      {"metrics_listen", (*server)->metrics_listen()},
                       {"slots", config.slots}});
 
   LogInfo("stopping: running jobs get time to end",

@@ -27,6 +27,11 @@ constexpr int kMaxThreads = 2048;
 constexpr const char* kServices[] = {"", "acclimate.v1.JobService", "acclimate.v1.ArtifactService",
                                      "acclimate.v1.CatalogService", "acclimate.v1.AdminService"};
 
+// "127.0.0.1:0" -> "127.0.0.1:50051".
+std::string WithPort(const std::string& address, int port) {
+  return absl::StrCat(address.substr(0, address.rfind(':') + 1), port);
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerConfig& config,
@@ -116,7 +121,13 @@ absl::Status Server::Listen() {
                      " for gRPC: the port is in use, or the address is not this machine's"));
   }
   SetServing(false);
-  return directory_->WriteEndpoint(grpc_port_, metrics_endpoint_->port());
+  return directory_->WriteEndpoint(listen(), metrics_listen());
+}
+
+std::string Server::listen() const { return WithPort(config_.listen, grpc_port_); }
+
+std::string Server::metrics_listen() const {
+  return WithPort(config_.metrics_listen, metrics_endpoint_->port());
 }
 
 void Server::SetServing(bool serving) {

@@ -30,8 +30,9 @@ class Server {
                                                        MethodCatalog catalog);
   ~Server();
 
-  int grpc_port() const { return grpc_port_; }
-  int metrics_port() const { return metrics_endpoint_->port(); }
+  // The configured addresses, with the ports that the system chose where they asked for port 0.
+  std::string listen() const;
+  std::string metrics_listen() const;
 
   // Health says NOT_SERVING, nothing new is taken, running attempts get until the timeout before
   // they go back to the queue. Returns when all is quiet.

@@ -121,8 +121,25 @@ absl::Status UploadStore::Load() {
     return absl::UnavailableError(absl::StrCat("cannot list ", directory_, ": ", error.message()));
   }
   absl::MutexLock lock(&mutex_);
+  RemoveOrphans();
   ExpireOld();
   return absl::OkStatus();
+}
+
+// A kill between the reservation of an upload and its description leaves space that nobody names.
+void UploadStore::RemoveOrphans() {
+  std::error_code ignored;
+  std::vector<std::filesystem::path> orphans;
+  for (const auto& file : std::filesystem::directory_iterator(directory_, ignored)) {
+    const bool described = entries_.count(file.path().stem()) > 0 ||
+                           std::filesystem::exists(DescriptionPath(file.path().stem()));
+    const bool data = file.path().extension() == ".data";
+    if (file.path().extension() == ".new" || (data && !described)) orphans.push_back(file.path());
+  }
+  for (const std::filesystem::path& orphan : orphans) {
+    LogWarning("upload left behind before it was described: removed", {{"path", orphan.string()}});
+    std::filesystem::remove(orphan, ignored);
+  }
 }
 
 void UploadStore::LoadOne(const std::string& description_path) {

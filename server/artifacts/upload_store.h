@@ -98,6 +98,7 @@ class UploadStore {
               UploadOptions options);
   absl::Status Load();
   void LoadOne(const std::string& description_path);
+  void RemoveOrphans() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ExpireOld() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<UploadInfo> Refresh(UploadInfo info);
   absl::Status CheckSpace(int64_t size_bytes);

@@ -44,9 +44,13 @@ absl::StatusOr<int64_t> ParseInteger(const std::string& text, int64_t minimum, i
 absl::StatusOr<int64_t> ParseBytes(const std::string& text) {
   absl::string_view digits = text;
   int shift = 0;
-  if (absl::ConsumeSuffix(&digits, "KiB")) shift = 10;
-  if (absl::ConsumeSuffix(&digits, "MiB")) shift = 20;
-  if (absl::ConsumeSuffix(&digits, "GiB")) shift = 30;
+  if (absl::ConsumeSuffix(&digits, "KiB")) {
+    shift = 10;
+  } else if (absl::ConsumeSuffix(&digits, "MiB")) {
+    shift = 20;
+  } else if (absl::ConsumeSuffix(&digits, "GiB")) {
+    shift = 30;
+  }
   int64_t value = 0;
   if (!absl::SimpleAtoi(digits, &value) || value < 0 || value > (INT64_MAX >> shift)) {
     return absl::InvalidArgumentError(
@@ -218,6 +222,7 @@ absl::StatusOr<GivenByName> ReadFile(const std::string& path) {
     if (!IsKnown(key)) return Unknown(absl::StrCat("key at ", origin), key);
     given[key] = {std::string(value), absl::StrCat(origin, ": ", key)};
   }
+  if (file.bad()) return absl::InvalidArgumentError(absl::StrCat("--config: cannot read ", path));
   return given;
 }
 

@@ -1,6 +1,8 @@
 #include "server/node/attempt_supervisor.h"
 
 #include <algorithm>
+#include <cmath>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -19,8 +21,9 @@ using jobs::AttemptOutcome;
 constexpr absl::Duration kSendLimit = absl::Seconds(10);
 // For a worker that has said its last word, or closed its channel, to end by itself.
 constexpr absl::Duration kExitGrace = absl::Seconds(5);
-constexpr size_t kMaxWarnings = 100;  // each is a durable write
-constexpr int kMaxMetrics = 256;      // in one point
+constexpr size_t kMaxWarnings = 100;             // each is a durable write
+constexpr int kMaxMetrics = 256;                 // in one point
+constexpr int64_t kMaxSteps = int64_t{1} << 40;  // of a run
 
 absl::Duration RunTimeLimit(const v1::JobSpec& spec, absl::Duration limit) {
   if (!spec.limits().has_run_time()) return limit;
@@ -31,6 +34,21 @@ absl::Duration RunTimeLimit(const v1::JobSpec& spec, absl::Duration limit) {
 int64_t SmallerLimit(int64_t a, int64_t b) {
   if (a <= 0 || b <= 0) return std::max<int64_t>({a, b, 0});
   return std::min(a, b);
+}
+
+// A worker has read a user's files: what it says is checked before it becomes a label or a count.
+absl::Status CheckProgress(const v1::Progress& progress) {
+  static constexpr const char* kPhases[] = {"loading_data", "loading_model", "preparing",
+                                            "training",     "evaluating",    "saving"};
+  if (std::find(std::begin(kPhases), std::end(kPhases), progress.phase()) == std::end(kPhases)) {
+    return absl::InternalError("progress in an unknown phase");
+  }
+  if (progress.metrics_size() > kMaxMetrics) return absl::InternalError("too many metrics");
+  if (progress.step() < 0 || progress.step() > kMaxSteps || progress.samples() < 0 ||
+      !std::isfinite(progress.step_seconds()) || progress.step_seconds() < 0) {
+    return absl::InternalError("progress that cannot be");
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -200,7 +218,7 @@ absl::Status AttemptSupervisor::Handle(const v1::WorkerToNode& message) {
 }
 
 absl::Status AttemptSupervisor::HandleProgress(const v1::Progress& progress) {
-  if (progress.metrics_size() > kMaxMetrics) return absl::InternalError("too many metrics");
+  if (absl::Status status = CheckProgress(progress); !status.ok()) return status;
   if (progress.phase() != progress_.phase()) EndPhase();
   const int64_t steps = progress.step() - progress_.step();
   if (steps > 0) {

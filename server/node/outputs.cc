@@ -84,9 +84,8 @@ absl::StatusOr<std::string> ImportCopy(const std::string& file,
   std::string path = absl::StrCat(blobs.StagingDirectory(), "/worker-XXXXXX");
   const UniqueFd copy(mkostemp(path.data(), O_CLOEXEC));
   if (!copy.valid()) return absl::ErrnoToStatus(errno, path);
-  absl::Status status = Copy(original->get(), copy.get());
-  absl::StatusOr<artifacts::BlobInfo> blob = status;
-  if (status.ok()) blob = blobs.Import(path);
+  const absl::Status copied = Copy(original->get(), copy.get());
+  const absl::StatusOr<artifacts::BlobInfo> blob = copied.ok() ? blobs.Import(path) : copied;
   if (!blob.ok()) {
     unlink(path.c_str());
     return blob.status();

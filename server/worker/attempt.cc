@@ -76,8 +76,8 @@ int ServeOneAttempt(Channel& channel) {
   const absl::StatusOr<job::RunSpec> spec =
       ToRunSpec(message.assignment(), channel.TakeDescriptors());
   std::thread(ObeyNode, message.id(), std::ref(channel), std::ref(reporter)).detach();
-  absl::StatusOr<job::RunResult> result = spec.status();
-  if (spec.ok()) result = job::Run(*spec, reporter);
+  const absl::StatusOr<job::RunResult> result =
+      spec.ok() ? job::Run(*spec, reporter) : spec.status();
   reporter.Flush();
   v1::WorkerToNode last;
   *last.mutable_finished() = Finished(result);

@@ -1,0 +1,56 @@
+#include "client/lib/error.h"
+
+#include "google/rpc/error_details.pb.h"
+#include "gtest/gtest.h"
+
+namespace acclimate::client {
+namespace {
+
+google::rpc::Status WithTwoBadFields() {
+  google::rpc::BadRequest bad_request;
+  for (const char* field : {"spec.seed", "spec.method"}) {
+    auto* violation = bad_request.add_field_violations();
+    violation->set_field(field);
+    violation->set_description("is wrong");
+  }
+  google::rpc::Status status;
+  status.set_code(3);
+  status.set_message("no");
+  status.add_details()->PackFrom(google::rpc::ErrorInfo());
+  status.add_details()->PackFrom(bad_request);
+  return status;
+}
+
+TEST(ErrorTest, EveryFieldAtFaultIsTold) {
+  const google::rpc::Status proto = WithTwoBadFields();
+  const grpc::Status on_the_wire(grpc::StatusCode::INVALID_ARGUMENT, "no",
+                                 proto.SerializeAsString());
+  for (const absl::Status& status : {FromProto(proto), FromGrpc(on_the_wire)}) {
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    ASSERT_EQ(FieldViolations(status).size(), 2u);
+    EXPECT_EQ(FieldViolations(status)[1].field, "spec.method");
+    EXPECT_EQ(ErrorText(status), "no\n  spec.seed: is wrong\n  spec.method: is wrong");
+  }
+}
+
+TEST(ErrorTest, AnErrorWithoutDetailsIsItsMessageOrItsCode) {
+  EXPECT_EQ(ErrorText(FromGrpc({grpc::StatusCode::NOT_FOUND, "no such job"})), "no such job");
+  EXPECT_EQ(ErrorText(FromGrpc({grpc::StatusCode::NOT_FOUND, ""})), "NOT_FOUND");
+  const grpc::Status damaged(grpc::StatusCode::NOT_FOUND, "no", "\xff\xff");
+  EXPECT_TRUE(FieldViolations(FromGrpc(damaged)).empty());
+  EXPECT_TRUE(FromGrpc(grpc::Status::OK).ok());
+}
+
+TEST(ErrorTest, OnlyWhatPassesIsTriedAgain) {
+  EXPECT_TRUE(IsTransient(absl::UnavailableError("")));
+  EXPECT_TRUE(IsTransient(absl::AbortedError("")));
+  for (absl::StatusCode code :
+       {absl::StatusCode::kOk, absl::StatusCode::kInvalidArgument, absl::StatusCode::kNotFound,
+        absl::StatusCode::kInternal, absl::StatusCode::kResourceExhausted,
+        absl::StatusCode::kDeadlineExceeded, absl::StatusCode::kFailedPrecondition}) {
+    EXPECT_FALSE(IsTransient(absl::Status(code, ""))) << code;
+  }
+}
+
+}  // namespace
+}  // namespace acclimate::client

@@ -1,0 +1,142 @@
+#include "server/base/config.h"
+
+#include <map>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/server/temporary_folder.h"
+
+namespace acclimate {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+using Variables = std::map<std::string, std::string>;
+
+absl::StatusOr<ServerConfig> Load(const std::vector<std::string>& arguments,
+                                  const Variables& variables = {}) {
+  return LoadServerConfig(arguments, [&](const char* name) -> const char* {
+    const auto found = variables.find(name);
+    return found == variables.end() ? nullptr : found->second.c_str();
+  });
+}
+
+// What the program says of a configuration that it refuses.
+std::string Refusal(const std::vector<std::string>& arguments, const Variables& variables = {}) {
+  const auto config = Load(arguments, variables);
+  EXPECT_EQ(config.status().code(), absl::StatusCode::kInvalidArgument);
+  return std::string(config.status().message());
+}
+
+TEST(ConfigTest, AFlagWinsOverTheEnvironmentAndThatOverTheFile) {
+  const TemporaryFolder folder;
+  const std::string file = folder.Write("config",
+                                        "listen = 1.1.1.1:1\n"
+                                        "device = cuda\n"
+                                        "slots = 1\n");
+  const auto config = Load({"--config", file, "--data-dir=/d", "--slots=3"},
+                           {{"ACCLIMATE_SLOTS", "2"}, {"ACCLIMATE_DEVICE", "cpu"}});
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->slots, 3);
+  EXPECT_EQ(config->device, "cpu");
+  EXPECT_EQ(config->listen, "1.1.1.1:1");
+  EXPECT_EQ(config->metrics_listen, ServerConfig().metrics_listen);
+}
+
+TEST(ConfigTest, TheFileCanBeNamedInTheEnvironment) {
+  const TemporaryFolder folder;
+  const std::string file = folder.Write("config", "data-dir = /from-file\n");
+  EXPECT_EQ(Load({}, {{"ACCLIMATE_CONFIG", file}})->data_dir, "/from-file");
+}
+
+TEST(ConfigTest, ReadsEverySetting) {
+  const TemporaryFolder folder;
+  const std::string file = folder.Write("config",
+                                        "# a comment\n"
+                                        "\n"
+                                        "  data-dir = \"/var/lib/a b\"  \n"
+                                        "job-memory-limit=2GiB\n"
+                                        "job-time-limit = 90m\n"
+                                        "max-blob-bytes = 512MiB\n"
+                                        "min-free-disk-bytes = 4096\n"
+                                        "log-level = warning\n"
+                                        "drain-timeout = 1.5s\n"
+                                        "worker = /w\n");
+  const auto config = Load({"--config=" + file});
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->data_dir, "/var/lib/a b");
+  EXPECT_EQ(config->job_memory_limit_bytes, int64_t{2} << 30);
+  EXPECT_EQ(config->job_time_limit, absl::Minutes(90));
+  EXPECT_EQ(config->max_blob_bytes, int64_t{512} << 20);
+  EXPECT_EQ(config->min_free_disk_bytes, 4096);
+  EXPECT_EQ(config->log_level, LogLevel::kWarning);
+  EXPECT_EQ(config->drain_timeout, absl::Milliseconds(1500));
+  EXPECT_EQ(config->worker, "/w");
+}
+
+TEST(ConfigTest, EveryErrorNamesItsPlace) {
+  EXPECT_THAT(Refusal({"--slots=many", "--data-dir=/d"}),
+              AllOf(HasSubstr("--slots"), HasSubstr("many")));
+  EXPECT_THAT(Refusal({"--data-dir=/d"}, {{"ACCLIMATE_LISTEN", "nowhere"}}),
+              AllOf(HasSubstr("ACCLIMATE_LISTEN"), HasSubstr("nowhere")));
+  EXPECT_THAT(Refusal({"--data-dir"}), HasSubstr("--data-dir"));
+  EXPECT_THAT(Refusal({}), HasSubstr("--data-dir"));
+  EXPECT_THAT(Refusal({"serve"}), HasSubstr("serve"));
+  EXPECT_THAT(Refusal({"--config=/nowhere", "--data-dir=/d"}),
+              AllOf(HasSubstr("--config"), HasSubstr("/nowhere")));
+
+  const TemporaryFolder folder;
+  EXPECT_THAT(Refusal({"--config", folder.path(), "--data-dir=/d"}), HasSubstr(folder.path()));
+  const std::string bad_value = folder.Write("bad_value", "# first\nslots = -1\n");
+  EXPECT_THAT(Refusal({"--config", bad_value, "--data-dir=/d"}),
+              AllOf(HasSubstr(bad_value + ":2"), HasSubstr("slots")));
+  const std::string no_value = folder.Write("no_value", "\n\nslots 3\n");
+  EXPECT_THAT(Refusal({"--config", no_value, "--data-dir=/d"}), HasSubstr(no_value + ":3"));
+  const std::string unknown = folder.Write("unknown", "slot = 3\n");
+  EXPECT_THAT(Refusal({"--config", unknown, "--data-dir=/d"}),
+              AllOf(HasSubstr(unknown + ":1"), HasSubstr("\"slots\"")));
+}
+
+TEST(ConfigTest, AnUnknownFlagIsToldTheNearest) {
+  EXPECT_THAT(Refusal({"--lisen=x"}), HasSubstr("\"listen\""));
+  EXPECT_THAT(Refusal({"--drain-time=3s"}), HasSubstr("\"drain-timeout\""));
+}
+
+TEST(ConfigTest, WrongValuesAreRefused) {
+  for (const char* flag : {"--slots=-1",
+                           "--slots=1025",
+                           "--slots=1.5",
+                           "--job-memory-limit=1MiBKiB",
+                           "--slots=",
+                           "--listen=50051",
+                           "--listen=:1",
+                           "--listen=a:65536",
+                           "--listen=a:-1",
+                           "--device=gpu",
+                           "--device=cuda:",
+                           "--device=cuda:-1",
+                           "--worker=",
+                           "--job-memory-limit=-1",
+                           "--job-memory-limit=1GB",
+                           "--job-memory-limit=9999999999GiB",
+                           "--max-blob-bytes=KiB",
+                           "--job-time-limit=5",
+                           "--job-time-limit=-1s",
+                           "--job-time-limit=inf",
+                           "--log-level=loud"}) {
+    const std::string name(flag, std::string(flag).find('='));
+    EXPECT_THAT(Refusal({flag, "--data-dir=/d"}), HasSubstr(name + ":")) << flag;
+  }
+}
+
+TEST(ConfigTest, HelpShowsEachFlagWithItsVariable) {
+  const std::string help = ServerHelp();
+  for (const char* text : {"--data-dir DIR", "[ACCLIMATE_DATA_DIR]", "--metrics-listen HOST:PORT",
+                           "[ACCLIMATE_METRICS_LISTEN]", "default: 30s", "[ACCLIMATE_CONFIG]"}) {
+    EXPECT_THAT(help, HasSubstr(text));
+  }
+}
+
+}  // namespace
+}  // namespace acclimate

@@ -1,0 +1,516 @@
+#include "server/jobs/job_queue.h"
+
+#include <set>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "server/jobs/job_change.h"
+#include "server/jobs/sqlite_job_store.h"
+#include "tests/server/temporary_folder.h"
+
+namespace acclimate::jobs {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+v1::Progress Point(const std::string& phase, int64_t step) {
+  v1::Progress progress;
+  progress.set_phase(phase);
+  progress.set_step(step);
+  return progress;
+}
+
+v1::JobSpec Priority(int priority) {
+  v1::JobSpec spec;
+  spec.set_method("shot");
+  spec.set_priority(priority);
+  return spec;
+}
+
+AttemptOutcome Succeeded() {
+  AttemptOutcome outcome;
+  outcome.kind = AttemptOutcome::Kind::kSucceeded;
+  return outcome;
+}
+
+AttemptOutcome Failed(v1::AttemptCause cause) {
+  AttemptOutcome outcome;
+  outcome.cause = cause;
+  outcome.error = absl::UnavailableError("the reason");
+  return outcome;
+}
+
+class JobQueueTest : public testing::Test {
+ protected:
+  JobQueueTest() { Restart(); }
+
+  // As a new process over the same files. Whoever held a lease has lost it.
+  void Restart() {
+    queue_ = nullptr;
+    store_ = nullptr;
+    auto store = SqliteJobStore::Open(folder_.File("jobs.sqlite"), &metrics_);
+    ASSERT_TRUE(store.ok()) << store.status();
+    store_ = *std::move(store);
+    NewQueue({});
+    ASSERT_TRUE(queue_->Recover().ok());
+  }
+  void NewQueue(const JobQueueOptions& options) {
+    queue_ = nullptr;
+    queue_ = std::make_unique<JobQueue>(store_.get(), &metrics_, options);
+  }
+
+  std::string Create(int priority = 0) {
+    auto created = queue_->Create("default", Priority(priority), "");
+    EXPECT_TRUE(created.ok()) << created.status();
+    return created->job.name();
+  }
+  // The next job there is; fails the test when there is none.
+  Lease Acquire() {
+    auto lease = queue_->Acquire("node", absl::ZeroDuration());
+    EXPECT_TRUE(lease.ok() && lease->has_value());
+    return lease.ok() && lease->has_value() ? **lease : Lease();
+  }
+  bool NothingQueued() {
+    return !queue_->Acquire("node", absl::ZeroDuration()).value().has_value();
+  }
+  Lease CreateRunning() {
+    Create();
+    Lease lease = Acquire();
+    EXPECT_TRUE(queue_->Started(lease.id).ok());
+    return lease;
+  }
+  v1::Job Get(const std::string& name) { return queue_->Get(name).value(); }
+  v1::JobState State(const std::string& name) { return Get(name).state(); }
+  std::vector<v1::JobEvent> Events(const std::string& name) {
+    return store_->Events(name, 0, 100000).value();
+  }
+  std::vector<v1::JobEvent> Watch(const std::string& name, int64_t after = 0) {
+    std::vector<v1::JobEvent> events;
+    const absl::Status status = queue_->Watch(
+        name, after,
+        [&](const v1::JobEvent& event) {
+          events.push_back(event);
+          return true;
+        },
+        [] { return false; });
+    EXPECT_TRUE(status.ok()) << status;
+    return events;
+  }
+
+  const TemporaryFolder folder_;
+  metrics::ServerMetrics metrics_;
+  std::unique_ptr<SqliteJobStore> store_;
+  std::unique_ptr<JobQueue> queue_;
+};
+
+std::vector<int64_t> Cursors(const std::vector<v1::JobEvent>& events) {
+  std::vector<int64_t> cursors;
+  for (const v1::JobEvent& event : events) cursors.push_back(event.cursor());
+  return cursors;
+}
+
+std::vector<int64_t> Range(int64_t first, int64_t last) {
+  std::vector<int64_t> numbers;
+  for (int64_t number = first; number <= last; ++number) numbers.push_back(number);
+  return numbers;
+}
+
+TEST_F(JobQueueTest, LeasesByPriorityThenFirstComeFirstServed) {
+  const std::string low = Create(-3), first = Create(), second = Create(), high = Create(100);
+  for (const std::string& expected : {high, first, second, low}) {
+    EXPECT_EQ(Acquire().id.job(), expected);
+    EXPECT_EQ(State(expected), v1::JOB_STATE_STARTING);
+  }
+  EXPECT_TRUE(NothingQueued());
+}
+
+TEST_F(JobQueueTest, AnInterruptedJobKeepsItsPlaceInTheLine) {
+  const Lease interrupted = CreateRunning();
+  Create();
+  ASSERT_TRUE(queue_->Finish(interrupted.id, Failed(v1::ATTEMPT_CAUSE_DRAINED)).ok());
+  const Lease next = Acquire();
+  EXPECT_EQ(next.id.job(), interrupted.id.job());
+  EXPECT_EQ(next.id.attempt(), 2);
+  EXPECT_GT(next.id.epoch(), interrupted.id.epoch());
+}
+
+TEST_F(JobQueueTest, ANewJobWakesANodeThatWaits) {
+  std::string leased;
+  std::thread node([&] {
+    const auto lease = queue_->Acquire("node", absl::InfiniteDuration());
+    if (lease.ok() && lease->has_value()) leased = (*lease)->id.job();
+  });
+  const std::string job = Create();
+  node.join();
+  EXPECT_EQ(leased, job);
+}
+
+TEST_F(JobQueueTest, AJobIsLeasedOnceHoweverManyAsk) {
+  constexpr int kJobs = 12;
+  std::set<std::string> expected;
+  for (int i = 0; i < kJobs; ++i) expected.insert(Create());
+  absl::Mutex mutex;
+  std::vector<std::string> leased;
+  std::vector<std::thread> nodes;
+  for (int i = 0; i < 4; ++i) {
+    nodes.emplace_back([&] {
+      while (true) {
+        const auto lease = queue_->Acquire("node", absl::ZeroDuration());
+        if (!lease.ok() || !lease->has_value()) return;
+        absl::MutexLock lock(&mutex);
+        leased.push_back((*lease)->id.job());
+      }
+    });
+  }
+  for (std::thread& node : nodes) node.join();
+  EXPECT_EQ(leased.size(), expected.size());
+  EXPECT_EQ(std::set<std::string>(leased.begin(), leased.end()), expected);
+}
+
+TEST_F(JobQueueTest, ShutdownSendsWaitingNodesHome) {
+  std::thread node([&] {
+    const auto lease = queue_->Acquire("node", absl::InfiniteDuration());
+    EXPECT_TRUE(lease.ok() && !lease->has_value());
+  });
+  queue_->Shutdown();
+  node.join();
+  Create();
+  EXPECT_TRUE(NothingQueued());
+}
+
+TEST_F(JobQueueTest, TheSameRequestIsTheSameJob) {
+  v1::JobSpec spec = Priority(1), same = Priority(1);
+  for (const char* key : {"a", "b", "c"}) (*spec.mutable_labels())[key] = "x";
+  for (const char* key : {"c", "b", "a"}) (*same.mutable_labels())[key] = "x";
+  const auto first = queue_->Create("default", spec, "request");
+  const auto again = queue_->Create("default", same, "request");
+  ASSERT_TRUE(first.ok() && again.ok());
+  EXPECT_EQ(again->job.name(), first->job.name());
+  EXPECT_TRUE(again->existed);
+  EXPECT_TRUE(absl::IsAlreadyExists(queue_->Create("default", Priority(2), "request").status()));
+  EXPECT_EQ(queue_->Statistics().queue_depth, 1);
+}
+
+TEST_F(JobQueueTest, AQueuedJobIsCancelledAtOnce) {
+  const std::string job = Create();
+  ASSERT_TRUE(queue_->Cancel(job).ok());
+  EXPECT_EQ(State(job), v1::JOB_STATE_CANCELLED);
+  EXPECT_TRUE(Get(job).has_end_time());
+  EXPECT_TRUE(NothingQueued());
+  EXPECT_TRUE(absl::IsFailedPrecondition(queue_->Cancel(job).status()));
+  EXPECT_TRUE(absl::IsNotFound(queue_->Cancel("tenants/default/jobs/none").status()));
+}
+
+TEST_F(JobQueueTest, ARunningJobIsAskedToStopAndEndsWhenItHas) {
+  std::vector<v1::AttemptId> asked;
+  queue_->OnWish([&](const v1::AttemptId& id, LeaseBroker::Wish wish) {
+    EXPECT_EQ(wish, LeaseBroker::Wish::kCancel);
+    asked.push_back(id);
+  });
+  const Lease lease = CreateRunning();
+  ASSERT_TRUE(queue_->Cancel(lease.id.job()).ok());
+  EXPECT_EQ(State(lease.id.job()), v1::JOB_STATE_CANCELLING);
+  ASSERT_EQ(asked.size(), 1u);
+  EXPECT_EQ(asked[0].epoch(), lease.id.epoch());
+
+  const int64_t cursor = Get(lease.id.job()).last_cursor();
+  ASSERT_TRUE(queue_->Cancel(lease.id.job()).ok());  // impatient
+  EXPECT_EQ(Get(lease.id.job()).last_cursor(), cursor);
+
+  AttemptOutcome outcome;
+  outcome.kind = AttemptOutcome::Kind::kCancelled;
+  ASSERT_TRUE(queue_->Finish(lease.id, outcome).ok());
+  EXPECT_EQ(State(lease.id.job()), v1::JOB_STATE_CANCELLED);
+}
+
+TEST_F(JobQueueTest, ACancelBetweenLeaseAndStartIsNotMissed) {
+  Create();
+  const Lease lease = Acquire();
+  ASSERT_TRUE(queue_->Cancel(lease.id.job()).ok());  // nobody listens yet
+  int asked = 0;
+  queue_->OnWish([&](const v1::AttemptId&, LeaseBroker::Wish) { ++asked; });
+  ASSERT_TRUE(queue_->Started(lease.id).ok());
+  EXPECT_EQ(asked, 1);
+  EXPECT_EQ(State(lease.id.job()), v1::JOB_STATE_CANCELLING);
+}
+
+TEST_F(JobQueueTest, AJobThatWasFasterThanItsCancelSucceeds) {
+  const Lease lease = CreateRunning();
+  ASSERT_TRUE(queue_->Cancel(lease.id.job()).ok());
+  ASSERT_TRUE(queue_->Finish(lease.id, Succeeded()).ok());
+  EXPECT_EQ(State(lease.id.job()), v1::JOB_STATE_SUCCEEDED);
+}
+
+TEST_F(JobQueueTest, OnlyAnEndedJobCanBeDeleted) {
+  const Lease lease = CreateRunning();
+  EXPECT_TRUE(absl::IsFailedPrecondition(queue_->Delete(lease.id.job())));
+  ASSERT_TRUE(queue_->Finish(lease.id, Succeeded()).ok());
+  EXPECT_TRUE(queue_->Delete(lease.id.job()).ok());
+  EXPECT_TRUE(absl::IsNotFound(queue_->Get(lease.id.job()).status()));
+}
+
+// An attempt that was given up cannot touch its successor.
+TEST_F(JobQueueTest, EveryReportUnderAStaleEpochIsRefused) {
+  const Lease stale = CreateRunning();
+  ASSERT_TRUE(queue_->Finish(stale.id, Failed(v1::ATTEMPT_CAUSE_PREEMPTED)).ok());
+  const Lease current = Acquire();
+  ASSERT_EQ(current.id.job(), stale.id.job());
+  ASSERT_TRUE(queue_->Started(current.id).ok());
+  const std::string before = Get(stale.id.job()).SerializeAsString();
+  EXPECT_TRUE(absl::IsAborted(queue_->Started(stale.id)));
+  EXPECT_TRUE(absl::IsAborted(queue_->ReportProgress(stale.id, Point("training", 9))));
+  EXPECT_TRUE(absl::IsAborted(queue_->ReportWarning(stale.id, "late")));
+  EXPECT_TRUE(absl::IsAborted(queue_->ReportCheckpoint(stale.id, {})));
+  EXPECT_TRUE(absl::IsAborted(queue_->Finish(stale.id, Succeeded())));
+  EXPECT_EQ(Get(stale.id.job()).SerializeAsString(), before);
+
+  EXPECT_TRUE(queue_->ReportProgress(current.id, Point("training", 1)).ok());
+  EXPECT_TRUE(queue_->Finish(current.id, Succeeded()).ok());
+  EXPECT_TRUE(absl::IsAborted(queue_->Finish(current.id, Succeeded()))) << "ended twice";
+  v1::AttemptId nobody = current.id;
+  nobody.set_job("tenants/default/jobs/none");
+  EXPECT_TRUE(absl::IsAborted(queue_->ReportWarning(nobody, "")));
+}
+
+TEST_F(JobQueueTest, ProgressIsMergedButNoPhaseIsLost) {
+  const Lease lease = CreateRunning();
+  for (int64_t step = 1; step <= 50; ++step) {
+    ASSERT_TRUE(queue_->ReportProgress(lease.id, Point("training", step)).ok());
+  }
+  ASSERT_TRUE(queue_->ReportProgress(lease.id, Point("saving", 50)).ok());
+  ASSERT_TRUE(queue_->Finish(lease.id, Succeeded()).ok());
+  std::vector<std::string> phases;
+  int64_t last_step = 0;
+  for (const v1::JobEvent& event : Events(lease.id.job())) {
+    if (!event.has_progress()) continue;
+    EXPECT_GE(event.progress().step(), last_step);
+    last_step = event.progress().step();
+    if (phases.empty() || phases.back() != event.progress().phase()) {
+      phases.push_back(event.progress().phase());
+    }
+  }
+  EXPECT_THAT(phases, ElementsAre("training", "saving"));
+  EXPECT_EQ(last_step, 50);
+  EXPECT_EQ(Get(lease.id.job()).progress().phase(), "saving");
+}
+
+TEST_F(JobQueueTest, ARestartClosesLeasesAndQueuesTheirJobsAgain) {
+  const std::string queued = Create(-1);
+  Create(1);
+  const Lease starting = Acquire();
+  Create(1);
+  const Lease running = Acquire();
+  ASSERT_TRUE(queue_->Started(running.id).ok());
+  Create(1);
+  const Lease cancelling = Acquire();
+  ASSERT_TRUE(queue_->Started(cancelling.id).ok());
+  ASSERT_TRUE(queue_->Cancel(cancelling.id.job()).ok());
+  Create(1);
+  const Lease done = Acquire();
+  ASSERT_TRUE(queue_->Started(done.id).ok());
+  ASSERT_TRUE(queue_->Finish(done.id, Succeeded()).ok());
+
+  Restart();
+  EXPECT_EQ(State(queued), v1::JOB_STATE_QUEUED);
+  EXPECT_THAT(Get(queued).attempts(), IsEmpty());
+  for (const Lease& lost : {starting, running}) {
+    const v1::Job job = Get(lost.id.job());
+    EXPECT_EQ(job.state(), v1::JOB_STATE_QUEUED);
+    EXPECT_EQ(job.attempts(0).cause(), v1::ATTEMPT_CAUSE_LOST);
+    EXPECT_TRUE(job.attempts(0).has_end_time());
+    EXPECT_EQ(Events(job.name()).back().state().to(), v1::JOB_STATE_QUEUED);
+    EXPECT_TRUE(absl::IsAborted(queue_->Finish(lost.id, Succeeded())));
+  }
+  EXPECT_EQ(State(cancelling.id.job()), v1::JOB_STATE_CANCELLED);
+  EXPECT_EQ(State(done.id.job()), v1::JOB_STATE_SUCCEEDED);
+  EXPECT_EQ(Acquire().id.job(), starting.id.job());
+  EXPECT_EQ(Acquire().id.job(), running.id.job());
+  EXPECT_EQ(Acquire().id.job(), queued);
+}
+
+TEST_F(JobQueueTest, AJobThatIsLostTooOftenIsNotTriedAgain) {
+  const std::string job = Create();
+  for (int attempt = 1; attempt <= JobQueueOptions().max_lost_attempts; ++attempt) {
+    EXPECT_EQ(State(job), v1::JOB_STATE_QUEUED);
+    EXPECT_EQ(Acquire().id.attempt(), attempt);
+    Restart();
+  }
+  EXPECT_EQ(State(job), v1::JOB_STATE_FAILED);
+  EXPECT_THAT(Get(job).error().message(), HasSubstr("not tried again"));
+  EXPECT_TRUE(NothingQueued());
+}
+
+TEST_F(JobQueueTest, StatisticsCountWhatWaits) {
+  const Lease lease = CreateRunning();
+  Create();
+  Create();
+  const metrics::JobStatistics statistics = queue_->Statistics();
+  EXPECT_EQ(statistics.queue_depth, 2);
+  EXPECT_GE(statistics.oldest_queue_age, absl::ZeroDuration());
+  EXPECT_EQ(statistics.counts.size(), 2u);
+  for (const metrics::JobCount& count : statistics.counts) {
+    EXPECT_EQ(count.method, "shot");
+    EXPECT_EQ(count.jobs, count.state == "QUEUED" ? 2 : 1) << count.state;
+  }
+}
+
+// A job with `points` metric points and a warning, after the three events of its start; each point
+// an event of its own.
+class WatchTest : public JobQueueTest {
+ protected:
+  static constexpr int64_t kStartEvents = 3;  // created, leased, started
+
+  void Report(const Lease& lease, int points) {
+    for (int i = 0; i < points; ++i) {
+      ASSERT_TRUE(queue_->ReportProgress(lease.id, Point(absl::StrCat("phase ", i % 2), i)).ok());
+    }
+    ASSERT_TRUE(queue_->ReportWarning(lease.id, "look out").ok());
+  }
+
+  // What a reader gets that is stuck in the first events until the job has ended.
+  std::vector<v1::JobEvent> WatchSlowly(const Lease& lease, int points) {
+    absl::Notification stuck, ended;
+    std::vector<v1::JobEvent> events;
+    std::thread reader([&] {
+      const absl::Status status = queue_->Watch(
+          lease.id.job(), 0,
+          [&](const v1::JobEvent& event) {
+            events.push_back(event);
+            if (event.cursor() == kStartEvents) {
+              stuck.Notify();
+              ended.WaitForNotification();
+            }
+            return true;
+          },
+          [] { return false; });
+      EXPECT_TRUE(status.ok()) << status;
+    });
+    stuck.WaitForNotification();
+    Report(lease, points);
+    EXPECT_TRUE(queue_->Finish(lease.id, Succeeded()).ok());
+    ended.Notify();
+    reader.join();
+    return events;
+  }
+};
+
+TEST_F(WatchTest, ReplaysFromTheCursorAndEndsWithTheJob) {
+  const Lease lease = CreateRunning();
+  Report(lease, 4);
+  ASSERT_TRUE(queue_->Finish(lease.id, Succeeded()).ok());
+  const int64_t last = Get(lease.id.job()).last_cursor();
+  EXPECT_EQ(last, kStartEvents + 4 + 1 + 2);
+  for (int64_t after = 0; after <= last; ++after) {
+    EXPECT_EQ(Cursors(Watch(lease.id.job(), after)), Range(after + 1, last));
+  }
+  const auto sink = [](const v1::JobEvent&) { return true; };
+  const auto stays = [] { return false; };
+  EXPECT_TRUE(absl::IsOutOfRange(queue_->Watch(lease.id.job(), last + 1, sink, stays)));
+  EXPECT_TRUE(absl::IsNotFound(queue_->Watch("tenants/default/jobs/none", 0, sink, stays)));
+}
+
+TEST_F(WatchTest, FollowsLiveWithoutGapOrDuplicate) {
+  const Lease lease = CreateRunning();
+  absl::Notification caught_up;
+  std::vector<v1::JobEvent> events;
+  std::thread reader([&] {
+    const absl::Status status = queue_->Watch(
+        lease.id.job(), 1,
+        [&](const v1::JobEvent& event) {
+          events.push_back(event);
+          if (event.cursor() == kStartEvents) caught_up.Notify();
+          return true;
+        },
+        [] { return false; });
+    EXPECT_TRUE(status.ok()) << status;
+  });
+  caught_up.WaitForNotification();
+  for (int round = 0; round < 5; ++round) Report(lease, 4);
+  ASSERT_TRUE(queue_->Finish(lease.id, Succeeded()).ok());
+  reader.join();
+  EXPECT_EQ(Cursors(events), Range(2, Get(lease.id.job()).last_cursor()));
+  EXPECT_EQ(events.back().state().to(), v1::JOB_STATE_SUCCEEDED);
+}
+
+TEST_F(WatchTest, ASlowReaderLosesMetricPointsOnlyAndIsToldWhich) {
+  constexpr int kPoints = 10;
+  NewQueue({.max_watch_backlog = 4});
+  const Lease lease = CreateRunning();
+  const std::vector<v1::JobEvent> events = WatchSlowly(lease, kPoints);
+  constexpr int64_t kLastPoint = kStartEvents + kPoints;
+  // In place of the points, under the last one's cursor: a watch can be resumed from there.
+  EXPECT_THAT(Cursors(events),
+              ElementsAre(1, 2, 3, kLastPoint, kLastPoint + 1, kLastPoint + 2, kLastPoint + 3));
+  ASSERT_EQ(events.size(), 7u);
+  EXPECT_EQ(events[3].dropped().first_cursor(), kStartEvents + 1);
+  EXPECT_EQ(events[3].dropped().last_cursor(), kLastPoint);
+  EXPECT_EQ(events[4].warning(), "look out");
+  EXPECT_TRUE(events[5].has_result());
+  EXPECT_EQ(events[6].state().to(), v1::JOB_STATE_SUCCEEDED);
+}
+
+TEST_F(WatchTest, AReaderThatIsALittleBehindLosesNothing) {
+  constexpr int kPoints = 10;
+  NewQueue({.max_watch_backlog = kPoints + 3});
+  const Lease lease = CreateRunning();
+  EXPECT_EQ(Cursors(WatchSlowly(lease, kPoints)), Range(1, kStartEvents + kPoints + 3));
+}
+
+TEST_F(WatchTest, HistoryIsReplayedInFullHoweverLong) {
+  NewQueue({.max_watch_backlog = 1});
+  const Lease lease = CreateRunning();
+  constexpr int kPoints = 600;  // several reads
+  ASSERT_TRUE(store_
+                  ->Update(lease.id.job(),
+                           [](JobChange& change) {
+                             for (int i = 0; i < kPoints; ++i) {
+                               AddProgress(change, Point("training", i), absl::Now());
+                             }
+                             return absl::OkStatus();
+                           })
+                  .ok());
+  ASSERT_TRUE(queue_->Finish(lease.id, Succeeded()).ok());
+  EXPECT_EQ(Cursors(Watch(lease.id.job())), Range(1, kStartEvents + kPoints + 2));
+}
+
+TEST_F(WatchTest, EndsForAReaderThatHasGone) {
+  const Lease lease = CreateRunning();
+  int seen = 0;
+  EXPECT_TRUE(queue_
+                  ->Watch(
+                      lease.id.job(), 0, [&](const v1::JobEvent&) { return ++seen < 2; },
+                      [] { return false; })
+                  .ok());
+  EXPECT_EQ(seen, 2);
+  EXPECT_TRUE(absl::IsCancelled(queue_->Watch(
+      lease.id.job(), 0, [](const v1::JobEvent&) { return true; }, [] { return true; })));
+}
+
+TEST_F(WatchTest, ShutdownTellsReadersToComeBack) {
+  const Lease lease = CreateRunning();
+  absl::Notification caught_up;
+  absl::Status status;
+  std::thread reader([&] {
+    status = queue_->Watch(
+        lease.id.job(), 0,
+        [&](const v1::JobEvent& event) {
+          if (event.cursor() == kStartEvents) caught_up.Notify();
+          return true;
+        },
+        [] { return false; });
+  });
+  caught_up.WaitForNotification();
+  queue_->Shutdown();
+  reader.join();
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  EXPECT_TRUE(queue_->Finish(lease.id, Succeeded()).ok()) << "reports still work";
+}
+
+}  // namespace
+}  // namespace acclimate::jobs
