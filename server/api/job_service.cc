@@ -57,15 +57,17 @@ grpc::Status JobService::CreateJob(grpc::ServerContext*, const v1::CreateJobRequ
   });
 }
 
-grpc::Status JobService::GetJob(grpc::ServerContext*, const v1::GetJobRequest* request,
-                                v1::Job* response) {
-  return RunCall(metrics_, "acclimate.v1.JobService/GetJob", [&]() -> absl::Status {
+grpc::ServerUnaryReactor* JobService::GetJob(grpc::CallbackServerContext* context,
+                                             const v1::GetJobRequest* request, v1::Job* response) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  reactor->Finish(RunCall(metrics_, "acclimate.v1.JobService/GetJob", [&]() -> absl::Status {
     absl::StatusOr<ResourceName> name = JobOfName(request->name());
     if (!name.ok()) return name.status();
     absl::StatusOr<v1::Job> job = queue_.Get(request->name());
     if (job.ok()) *response = *std::move(job);
     return job.status();
-  });
+  }));
+  return reactor;
 }
 
 grpc::Status JobService::ListJobs(grpc::ServerContext*, const v1::ListJobsRequest* request,

@@ -222,13 +222,22 @@ absl::Status JobQueue::ReportProgress(const v1::AttemptId& id, const v1::Progres
   if (found == leases_.end() || !SameAttempt(found->second.id, id)) {
     return absl::AbortedError(absl::StrCat("the lease on ", id.job(), " is over"));
   }
-  std::deque<v1::Progress>& pending = found->second.pending;
+  LeaseState& lease = found->second;
+  const bool new_phase = progress.phase() != lease.phase;
+  const bool first_step = progress.step() > 0 && !lease.stepped;
+  lease.phase = progress.phase();
+  lease.stepped |= first_step;
+  if ((new_phase || first_step) && lease.prompt_left > 0) {
+    lease.prompt = true;
+    --lease.prompt_left;
+  }
+  std::deque<v1::Progress>& pending = lease.pending;
   if (!pending.empty() && pending.back().phase() == progress.phase()) {
     pending.back() = progress;
-    return absl::OkStatus();
+  } else {
+    if (pending.size() == kMaxPendingProgress) pending.pop_front();
+    pending.push_back(progress);
   }
-  if (pending.size() == kMaxPendingProgress) pending.pop_front();
-  pending.push_back(progress);
   progress_.Signal();
   return absl::OkStatus();
 }
@@ -304,6 +313,7 @@ std::deque<v1::Progress> JobQueue::TakePending(const v1::AttemptId& id) {
   const auto found = leases_.find(id.job());
   if (found == leases_.end() || !SameAttempt(found->second.id, id)) return {};
   found->second.last_flush = absl::Now();
+  found->second.prompt = false;
   return std::exchange(found->second.pending, {});
 }
 
@@ -313,7 +323,7 @@ std::vector<v1::AttemptId> JobQueue::DueForFlush(absl::Time& next) {
   for (const auto& [job, lease] : leases_) {
     if (lease.pending.empty()) continue;
     const absl::Time at = lease.last_flush + options_.progress_interval;
-    if (at <= absl::Now()) {
+    if (lease.prompt || at <= absl::Now()) {
       due.push_back(lease.id);
     } else {
       next = std::min(next, at);

@@ -28,7 +28,8 @@ namespace acclimate::jobs {
 struct JobQueueOptions {
   // A job whose attempts were lost this often is FAILED: it may be what takes the server down.
   int max_lost_attempts = 3;
-  // A job's progress is written at most this often; points in between are merged.
+  // A job's progress is written at most this often; points in between are merged. Its first
+  // points of a phase do not wait, as long as there are not many phases.
   absl::Duration progress_interval = absl::Milliseconds(100);
   // A watcher that is further behind than this loses metric points.
   int max_watch_backlog = 256;
@@ -90,6 +91,10 @@ class JobQueue : public LeaseBroker {
     v1::AttemptId id;
     std::deque<v1::Progress> pending;  // one a phase, newest last
     absl::Time last_flush = absl::InfinitePast();
+    std::string phase;     // of the newest point
+    bool stepped = false;  // a point with a training step has come
+    bool prompt = false;   // do not wait for the interval
+    int prompt_left = 32;  // a worker that changes its phase for ever is slowed down
   };
   // Where the watchers of one job wait.
   struct Channel {
