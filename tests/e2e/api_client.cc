@@ -161,6 +161,8 @@ v1::JobSpec TrainingSpec(const std::string& data, int64_t epochs) {
   spec.mutable_target()->set_display_name("images.safetensors");
   SetInteger("epochs", epochs, &spec);
   SetInteger("batch_size", 20, &spec);
+  // Threads that wait for each other are slow where other tests run beside them.
+  spec.mutable_resources()->set_threads(1);
   return spec;
 }
 
@@ -173,6 +175,7 @@ v1::JobSpec AdaptationSpec(const std::string& method, const std::string& checkpo
   spec.mutable_model()->set_checkpoint(checkpoint);
   spec.mutable_target()->set_blob(target);
   spec.mutable_target()->set_display_name("target.safetensors");
+  spec.mutable_resources()->set_threads(1);
   return spec;
 }
 

@@ -28,7 +28,7 @@ TEST_F(RestartTest, QueuedRunningAndFinishedJobsSurviveAKill) {
     data = api.Upload(ImageDataset({}, true));
     finished = Submit(api, TrainingSpec(data, 1));
     finished_before = api.WaitForEnd(finished);
-    running = Submit(api, TrainingSpec(data, 300));
+    running = Submit(api, TrainingSpec(data, 150));
     queued = Submit(api, TrainingSpec(data, 1), "the-queued-one");
     api.WaitForStep(running);
     EXPECT_EQ(api.Get(queued)->state(), v1::JOB_STATE_QUEUED);
@@ -86,7 +86,7 @@ TEST_F(RestartTest, AnOrderlyStopPutsRunningJobsBack) {
   std::string job;
   {
     ApiClient api(server_);
-    job = Submit(api, TrainingSpec(api.Upload(ImageDataset({}, true)), 300));
+    job = Submit(api, TrainingSpec(api.Upload(ImageDataset({}, true)), 150));
     api.WaitForStep(job);
   }
   EXPECT_EQ(server_.Stop(), 0);
