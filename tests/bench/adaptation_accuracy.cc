@@ -1,12 +1,12 @@
-// MNIST -> USPS: trains source models and adapts them with each method through job::Run. The
-// target's labels are used to report, never to train or to choose.
+// Trains source models and adapts them with each method through job::Run, on published pairs of
+// domains. The target's labels are used to report, never to train or to choose.
 //
-//   digits_accuracy [--seeds 1,2,3] [--methods adabn,tent,shot,deep_coral,dan,dann]
-//                   [--architecture lenet] [--source-epochs 3] [--threads 1]
-//                   [--set shot.beta=0.1]... [--out FOLDER] [--json FILE]
+//   adaptation_accuracy [--task mnist_usps] [--seeds 1,2,3] [--methods adabn,tent,shot,...]
+//                       [--architecture NAME] [--source-epochs N] [--threads 1]
+//                       [--set shot.beta=0.1]... [--out FOLDER] [--json FILE]
 //
-// Data: $ACCLIMATE_TEST_DATA or ../shared/data beside the repository. Source models are kept in
-// FOLDER and used again.
+// Data: $ACCLIMATE_TEST_DATA or ../shared/data beside the repository. Source models and prepared
+// files are kept in FOLDER and used again.
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -23,9 +23,11 @@
 #include "absl/strings/str_split.h"
 #include "core/job/run.h"
 #include "core/runtime/blas.h"
+#include "tests/bench/adaptation_tasks.h"
 
 namespace {
 
+using acclimate::bench::AdaptationTask;
 using acclimate::io::MappedFile;
 using acclimate::job::RunResult;
 using acclimate::job::RunSpec;
@@ -34,11 +36,12 @@ using nlohmann::json;
 struct Options {
   std::vector<std::string> seeds = {"1", "2", "3"};
   std::vector<std::string> methods = {"adabn", "tent", "shot", "deep_coral", "dan", "dann"};
-  std::string architecture = "lenet";
-  int64_t source_epochs = 3;
+  std::string task = "mnist_usps";
+  std::string architecture;   // empty: the task's
+  int64_t source_epochs = 0;  // 0: the task's
   int threads = 1;
   std::map<std::string, acclimate::methods::Hyperparameters> set;  // by method
-  std::string out = "digits_accuracy.out";
+  std::string out = "adaptation_accuracy.out";
   std::string json_file;
 };
 
@@ -66,10 +69,9 @@ std::shared_ptr<MappedFile> OpenFile(const std::string& path) {
   return *file;
 }
 
-std::string DataFile(const std::string& name) {
+std::string DataFolder() {
   const char* folder = std::getenv("ACCLIMATE_TEST_DATA");
-  return absl::StrCat(folder != nullptr ? folder : ACCLIMATE_SOURCE_DIR "/../shared/data",
-                      "/digits/", name);
+  return folder != nullptr ? folder : ACCLIMATE_SOURCE_DIR "/../shared/data";
 }
 
 acclimate::methods::HyperparameterValue ParseValue(const std::string& text) {
@@ -89,6 +91,8 @@ Options ParseOptions(int argc, char** argv) {
       options.seeds = absl::StrSplit(value, ',');
     } else if (flag == "--methods") {
       options.methods = absl::StrSplit(value, ',', absl::SkipEmpty());
+    } else if (flag == "--task") {
+      options.task = value;
     } else if (flag == "--architecture") {
       options.architecture = value;
     } else if (flag == "--source-epochs") {
@@ -127,33 +131,48 @@ Outcome RunOrFail(const RunSpec& spec) {
   return {*std::move(result), report["seconds"]["training"].get<double>()};
 }
 
-RunSpec BaseSpec(const Options& options, const std::string& method, const std::string& seed) {
+RunSpec BaseSpec(const Options& options, const AdaptationTask& task, const std::string& method,
+                 const std::string& seed) {
   RunSpec spec;
   spec.method = method;
   const auto set = options.set.find(method);
   if (set != options.set.end()) spec.hyperparameters = set->second;
   spec.seed = std::strtoull(seed.c_str(), nullptr, 10);
   spec.threads = options.threads;
-  spec.mean = {0.5};
-  spec.std = {0.5};
+  spec.mean = task.mean;
+  spec.std = task.std;
   spec.output_directory =
-      absl::StrCat(options.out, "/", options.architecture, "-", seed, "/", method);
+      absl::StrCat(options.out, "/", task.name, "/", task.architecture, "-", seed, "/", method);
   return spec;
 }
 
 // The path of the source model of `seed`, trained unless it is there already.
-std::string SourceModel(const Options& options, const std::string& seed) {
-  RunSpec spec = BaseSpec(options, "finetune", seed);
+std::string SourceModel(const Options& options, const AdaptationTask& task,
+                        const std::string& seed) {
+  RunSpec spec = BaseSpec(options, task, "finetune", seed);
   const std::string path = spec.output_directory + "/model.safetensors";
   if (std::filesystem::exists(path)) return path;
-  spec.architecture = options.architecture;
-  spec.hyperparameters["epochs"] = options.source_epochs;
-  spec.target = OpenFile(DataFile("mnist_train.safetensors"));
-  spec.evaluation = OpenFile(DataFile("mnist_test.safetensors"));
+  spec.architecture = task.architecture;
+  spec.hyperparameters["epochs"] = task.source_epochs;
+  spec.target = OpenFile(task.source);
   const Outcome outcome = RunOrFail(spec);
-  std::printf("seed %s  source model: %.2f %% on MNIST test, %.1f s\n", seed.c_str(),
-              100 * outcome.result.metrics.at("accuracy"), outcome.seconds);
+  std::printf("seed %s  source model: %.1f s\n", seed.c_str(), outcome.seconds);
   return path;
+}
+
+AdaptationTask Prepare(const Options& options) {
+  AdaptationTask task =
+      acclimate::bench::PrepareTask(options.task, DataFolder(), options.out + "/data");
+  if (!options.architecture.empty()) task.architecture = options.architecture;
+  if (options.source_epochs > 0) task.source_epochs = options.source_epochs;
+  return task;
+}
+
+bool UsesSource(const std::string& method) {
+  for (const auto& known : acclimate::job::Catalog()) {
+    if (known.name == method) return known.source != acclimate::methods::DataNeed::kNone;
+  }
+  Fail(absl::StrCat("no method ", method));
 }
 
 struct Column {
@@ -181,19 +200,16 @@ int main(int argc, char** argv) {
   acclimate::runtime::ReexecWithRightBlas(argv);
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   const Options options = ParseOptions(argc, argv);
+  const AdaptationTask task = Prepare(options);
   std::map<std::string, Column> columns;
   for (const std::string& seed : options.seeds) {
-    const std::string source_model = SourceModel(options, seed);
+    const std::string source_model = SourceModel(options, task, seed);
     for (const std::string& method : options.methods) {
-      RunSpec spec = BaseSpec(options, method, seed);
+      RunSpec spec = BaseSpec(options, task, method, seed);
       spec.checkpoint = OpenFile(source_model);
-      for (const auto& known : acclimate::job::Catalog()) {
-        if (known.name == method && known.source == acclimate::methods::DataNeed::kRequired) {
-          spec.sources = {OpenFile(DataFile("mnist_train.safetensors"))};
-        }
-      }
-      spec.target = OpenFile(DataFile("usps_train_28x28.safetensors"));
-      spec.evaluation = spec.target;
+      if (UsesSource(method)) spec.sources = {OpenFile(task.source)};
+      spec.target = OpenFile(task.target);
+      spec.evaluation = OpenFile(task.evaluation);
       const Outcome outcome = RunOrFail(spec);
       columns[method].accuracies.push_back(outcome.result.metrics.at("accuracy"));
       columns[method].seconds.push_back(outcome.seconds);
@@ -207,9 +223,8 @@ int main(int argc, char** argv) {
                   100 * outcome.result.metrics.at("source_accuracy"), outcome.seconds);
     }
   }
-  json document = {{"task", "mnist_train -> usps_train_28x28"},
-                   {"architecture", options.architecture},
-                   {"seeds", options.seeds}};
+  json document = {
+      {"task", task.name}, {"architecture", task.architecture}, {"seeds", options.seeds}};
   for (const auto& [name, column] : columns) {
     Print(name, column);
     document["methods"][name] = {{"accuracy", column.accuracies}, {"seconds", column.seconds}};

@@ -1,0 +1,31 @@
+// The adaptation tasks that accuracy is measured on: which published data are source and target,
+// and how a source model is trained. Files that have to be made (channels repeated, sparse rows
+// picked, images corrupted) are made once, into a folder.
+#ifndef ACCLIMATE_TESTS_BENCH_ADAPTATION_TASKS_H_
+#define ACCLIMATE_TESTS_BENCH_ADAPTATION_TASKS_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace acclimate::bench {
+
+struct AdaptationTask {
+  std::string name;          // "mnist_usps"
+  std::string architecture;  // of the source model
+  int64_t source_epochs = 0;
+  std::vector<double> mean, std;
+  std::string source, target, evaluation;  // paths; the target's labels, if any, are never read
+};
+
+// "mnist_usps", ...
+std::vector<std::string> AdaptationTaskNames();
+
+// The task with its files, from data sets under `data` (../shared/data of the repository); made
+// files go to `work`. Ends the process with a message when a data set is absent.
+AdaptationTask PrepareTask(const std::string& name, const std::string& data,
+                           const std::string& work);
+
+}  // namespace acclimate::bench
+
+#endif  // ACCLIMATE_TESTS_BENCH_ADAPTATION_TASKS_H_
