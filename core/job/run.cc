@@ -214,6 +214,7 @@ class Session {
   }
 
   absl::Status Save() {
+    for (const std::string& warning : task_->Warnings()) recorder_.OnWarning(warning);
     const Findings findings = Summarize();
     trainer_.reset();  // gives the parameters back as they came
     absl::Status status;

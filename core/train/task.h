@@ -72,8 +72,12 @@ class Task {
   virtual TensorMap State() const { return {}; }
   virtual absl::Status Restore(const TensorMap& /*state*/) { return absl::OkStatus(); }
 
+  // After Finish(), of a task that ran to its end:
+
   // What an evaluation counted, [C, C] as in pass.h; undefined for every other task.
   virtual at::Tensor confusion_matrix() const { return {}; }
+  // What went wrong without stopping the run: a discriminator that gave up, a loss that collapsed.
+  virtual std::vector<std::string> Warnings() const { return {}; }
 };
 
 }  // namespace acclimate::train
