@@ -21,6 +21,11 @@ class Reversal : public torch::autograd::Function<Reversal> {
   }
 };
 
+// losses: [n, 1]; weights: [n] or undefined.
+at::Tensor WeightedMean(const at::Tensor& losses, const at::Tensor& weights) {
+  return weights.defined() ? (losses.squeeze(1) * weights).mean() : losses.mean();
+}
+
 }  // namespace
 
 at::Tensor ReverseGradient(const at::Tensor& features, double lambda) {
@@ -30,11 +35,13 @@ at::Tensor ReverseGradient(const at::Tensor& features, double lambda) {
 double ReversalSchedule(double progress) { return 2 / (1 + std::exp(-10 * progress)) - 1; }
 
 at::Tensor DomainAdversarialLoss(const at::Tensor& source_domain_logits,
-                                 const at::Tensor& target_domain_logits) {
+                                 const at::Tensor& target_domain_logits,
+                                 const at::Tensor& source_weights,
+                                 const at::Tensor& target_weights) {
   // -log sigmoid(z) = softplus(-z) for the source, -log(1 - sigmoid(z)) = softplus(z) for the
   // target; log_sigmoid is exact where softplus has a threshold.
-  at::Tensor source = -at::log_sigmoid(source_domain_logits).mean();
-  at::Tensor target = -at::log_sigmoid(-target_domain_logits).mean();
+  const at::Tensor source = WeightedMean(-at::log_sigmoid(source_domain_logits), source_weights);
+  const at::Tensor target = WeightedMean(-at::log_sigmoid(-target_domain_logits), target_weights);
   return 0.5 * (source + target);
 }
 

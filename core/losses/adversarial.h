@@ -16,8 +16,11 @@ double ReversalSchedule(double progress);
 
 // Binary cross-entropy of a discriminator that answers source = 1, target = 0, from its logits
 // [n, 1] and [m, 1] -> scalar: the mean of the two domains' means, so that n != m weighs neither.
+// Weights of the samples, [n] and [m] with mean 1; undefined: all 1.
 at::Tensor DomainAdversarialLoss(const at::Tensor& source_domain_logits,
-                                 const at::Tensor& target_domain_logits);
+                                 const at::Tensor& target_domain_logits,
+                                 const at::Tensor& source_weights = {},
+                                 const at::Tensor& target_weights = {});
 
 }  // namespace acclimate::losses
 

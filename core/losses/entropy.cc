@@ -12,4 +12,9 @@ at::Tensor Entropy(const at::Tensor& logits) {
 
 at::Tensor MeanEntropy(const at::Tensor& logits) { return Entropy(logits).mean(); }
 
+at::Tensor EntropyWeights(const at::Tensor& logits) {
+  const at::Tensor weights = 1 + (-Entropy(logits.detach())).exp();
+  return weights / weights.mean();
+}
+
 }  // namespace acclimate::losses

@@ -13,6 +13,10 @@ at::Tensor Entropy(const at::Tensor& logits);
 // The mean of Entropy over the batch: scalar.
 at::Tensor MeanEntropy(const at::Tensor& logits);
 
+// How much a sample counts by how sure the prediction is (Long et al., "CDAN", NeurIPS 2018; Jin et
+// al., "MCC", ECCV 2020): w_i = 1 + e^{-H_i}, scaled to mean 1, held constant. [N, C] -> [N].
+at::Tensor EntropyWeights(const at::Tensor& logits);
+
 }  // namespace acclimate::losses
 
 #endif  // ACCLIMATE_CORE_LOSSES_ENTROPY_H_

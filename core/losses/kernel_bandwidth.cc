@@ -30,6 +30,25 @@ double MeanSquaredDistanceOfCentred(const at::Tensor& source, const at::Tensor& 
   return std::max(kSmallest, 2 * squares / static_cast<double>(source.size(0) + target.size(0)));
 }
 
+at::Tensor SquaredDistances(const at::Tensor& a, const at::Tensor& b) {
+  const at::Tensor a_squares = a.square().sum(1, true), b_squares = b.square().sum(1);
+  return a.mm(b.t()).mul_(-2).add_(a_squares).add_(b_squares).clamp_min_(0);
+}
+
+double MedianSquaredDistanceOfCentred(const at::Tensor& source, const at::Tensor& target) {
+  const at::Tensor all = at::cat({source, target});
+  const at::Tensor distances = SquaredDistances(all, all);
+  const at::Tensor pairs = at::ones_like(distances, distances.options().dtype(at::kBool)).triu(1);
+  const double median = distances.masked_select(pairs).median().item<double>();
+  return median > 0 ? median : MeanSquaredDistanceOfCentred(source, target);
+}
+
+double KernelScaleOfCentred(const at::Tensor& source, const at::Tensor& target,
+                            Bandwidth bandwidth) {
+  return bandwidth == Bandwidth::kMean ? MeanSquaredDistanceOfCentred(source, target)
+                                       : MedianSquaredDistanceOfCentred(source, target);
+}
+
 at::Tensor CommonMean(const at::Tensor& source, const at::Tensor& target) {
   return (source.sum(0) + target.sum(0)) / static_cast<double>(source.size(0) + target.size(0));
 }

@@ -14,7 +14,7 @@ at::Tensor Alternate(const at::Tensor& samples, int64_t first, int64_t count) {
   return samples.slice(0, first, first + 2 * count - 1, 2);
 }
 
-double Bandwidth(const at::Tensor& source, const at::Tensor& target) {
+double MeanBandwidth(const at::Tensor& source, const at::Tensor& target) {
   at::NoGradGuard held_constant;
   at::Tensor mean = CommonMean(source, target);
   return MeanSquaredDistanceOfCentred(source - mean, target - mean);
@@ -26,10 +26,12 @@ at::Tensor LinearTimeMmd(const at::Tensor& source, const at::Tensor& target,
                          const MkMmdOptions& options) {
   CheckKernelSamples("LinearTimeMmd", source, target, options.bandwidth_multipliers,
                      /*least_rows=*/2);
+  TORCH_CHECK(options.bandwidth == Bandwidth::kMean,
+              "LinearTimeMmd: the median takes quadratic time");
   int64_t pairs = std::min(source.size(0), target.size(0)) / 2;
   at::Tensor x1 = Alternate(source, 0, pairs), x2 = Alternate(source, 1, pairs);
   at::Tensor y1 = Alternate(target, 0, pairs), y2 = Alternate(target, 1, pairs);
-  double mean_squared_distance = Bandwidth(source, target);
+  double mean_squared_distance = MeanBandwidth(source, target);
 
   auto kernel = [&](const at::Tensor& a, const at::Tensor& b) {
     at::Tensor distances = (a - b).square().sum(1);

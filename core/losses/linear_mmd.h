@@ -13,7 +13,8 @@
 namespace acclimate::losses {
 
 // source: [n, D], target: [m, D] -> scalar, O((n + m) D). Samples of unequal size use their common
-// even prefix, of at least two rows. Unbiased whatever options.unbiased says: it may be negative.
+// even prefix, of at least two rows. The bandwidth must be the mean. Unbiased whatever
+// options.unbiased says: it may be negative.
 at::Tensor LinearTimeMmd(const at::Tensor& source, const at::Tensor& target,
                          const MkMmdOptions& options = {});
 

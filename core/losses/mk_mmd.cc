@@ -13,8 +13,8 @@ namespace {
 
 struct KernelBank {
   std::vector<double> multipliers;  // descending, so that squaring leads from one to the next
-  double mean_squared_distance;
-  double Width(double multiplier) const { return 2 * multiplier * mean_squared_distance; }
+  double scale;                     // m
+  double Width(double multiplier) const { return 2 * multiplier * scale; }
 };
 
 struct KernelBlock {
@@ -26,12 +26,6 @@ struct KernelBlock {
 int Squarings(double from_multiplier, double to_multiplier) {
   double steps = std::log2(from_multiplier / to_multiplier);
   return steps == std::floor(steps) ? static_cast<int>(steps) : -1;
-}
-
-at::Tensor SquaredDistances(const at::Tensor& a, const at::Tensor& a_squares, const at::Tensor& b,
-                            const at::Tensor& b_squares) {
-  at::Tensor distances = a.mm(b.t());
-  return distances.mul_(-2).add_(a_squares.unsqueeze(1)).add_(b_squares).clamp_min_(0);
 }
 
 KernelBlock SumKernels(const at::Tensor& distances, const KernelBank& bank, bool skip_diagonal,
@@ -67,20 +61,17 @@ class FusedMkMmd : public torch::autograd::Function<FusedMkMmd> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& source,
                             const at::Tensor& target, std::vector<double> multipliers,
-                            bool unbiased, bool with_gradient) {
+                            bool unbiased, Bandwidth bandwidth, bool with_gradient) {
     // Distances do not change when both samples move; centred, the Gram form loses no digits.
     at::Tensor mean = CommonMean(source, target);
     at::Tensor x = source - mean, y = target - mean;
     std::sort(multipliers.begin(), multipliers.end(), std::greater<double>());
-    KernelBank bank{std::move(multipliers), MeanSquaredDistanceOfCentred(x, y)};
-    at::Tensor x_squares = x.square().sum(1), y_squares = y.square().sum(1);
+    KernelBank bank{std::move(multipliers), KernelScaleOfCentred(x, y, bandwidth)};
 
-    KernelBlock xx =
-        SumKernels(SquaredDistances(x, x_squares, x, x_squares), bank, unbiased, with_gradient);
-    KernelBlock yy =
-        SumKernels(SquaredDistances(y, y_squares, y, y_squares), bank, unbiased, with_gradient);
-    KernelBlock xy = SumKernels(SquaredDistances(x, x_squares, y, y_squares), bank,
-                                /*skip_diagonal=*/false, with_gradient);
+    KernelBlock xx = SumKernels(SquaredDistances(x, x), bank, unbiased, with_gradient);
+    KernelBlock yy = SumKernels(SquaredDistances(y, y), bank, unbiased, with_gradient);
+    KernelBlock xy =
+        SumKernels(SquaredDistances(x, y), bank, /*skip_diagonal=*/false, with_gradient);
 
     double n = x.size(0), m = y.size(0), dropped = unbiased ? 1 : 0;
     double xx_weight = 1 / (n * (n - dropped)), yy_weight = 1 / (m * (m - dropped));
@@ -100,7 +91,10 @@ class FusedMkMmd : public torch::autograd::Function<FusedMkMmd> {
     const at::Tensor &x = saved[0], &y = saved[1];
     const at::Tensor &g_xx = saved[2], &g_yy = saved[3], &g_xy = saved[4];
     return {Pull(x, y, g_xx, g_xy).mul_(gradients[0]),
-            Pull(y, x, g_yy, g_xy.t()).mul_(gradients[0]), at::Tensor(), at::Tensor(),
+            Pull(y, x, g_yy, g_xy.t()).mul_(gradients[0]),
+            at::Tensor(),
+            at::Tensor(),
+            at::Tensor(),
             at::Tensor()};
   }
 };
@@ -113,7 +107,7 @@ at::Tensor MkMmd(const at::Tensor& source, const at::Tensor& target, const MkMmd
   bool with_gradient =
       at::GradMode::is_enabled() && (source.requires_grad() || target.requires_grad());
   return FusedMkMmd::apply(source, target, options.bandwidth_multipliers, options.unbiased,
-                           with_gradient);
+                           options.bandwidth, with_gradient);
 }
 
 }  // namespace acclimate::losses

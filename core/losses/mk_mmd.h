@@ -3,7 +3,8 @@
 //
 //   MMD^2 = E k(x, x') + E k(y, y') - 2 E k(x, y),    k = sum_u exp(-D / (2 alpha_u m)),
 //   D_ij = ||z_i - z_j||^2 over Z = [source; target], N = n + m rows,
-//   m = mean of D over all N^2 pairs = 2 (mean ||z||^2 - ||mean z||^2), held constant.
+//   m = mean of D over all N^2 pairs = 2 (mean ||z||^2 - ||mean z||^2), or its median as in
+//   kernel_bandwidth.h, held constant.
 //
 // One GEMM gives D. With bandwidths that double, E = exp(-D / (2 alpha_max m)) and squarings give
 // every kernel from one exp. The gradient is analytic: with G = W * dK/dD for the symmetric weights
@@ -15,10 +16,14 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "core/losses/kernel_bandwidth.h"
+
 namespace acclimate::losses {
 
 struct MkMmdOptions {
-  std::vector<double> bandwidth_multipliers = {0.25, 0.5, 1, 2, 4};  // alpha_u > 0
+  // alpha_u > 0; the defaults, 2^-3 to 2^1, are those of TLlib.
+  std::vector<double> bandwidth_multipliers = {0.125, 0.25, 0.5, 1, 2};
+  Bandwidth bandwidth = Bandwidth::kMean;
   // false: the V statistic, >= 0 and exactly 0 for identical samples. true: the U statistic, with
   // mean 0 when both domains have the same distribution; it may be negative and needs two rows a
   // side.

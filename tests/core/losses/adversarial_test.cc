@@ -65,6 +65,19 @@ TEST(DomainAdversarialLossTest, EqualsItsDefinition) {
   EXPECT_NEAR(DomainAdversarialLoss(source, target).item<double>(), expected, 1e-12);
 }
 
+TEST(DomainAdversarialLossTest, WeighsSamplesWithinTheirDomain) {
+  at::Tensor source = Normal({4, 1}), target = Normal({7, 1});
+  at::Tensor w = Normal({4}).exp(), v = Normal({7}).exp();
+  double expected = 0;
+  for (int64_t i = 0; i < 4; ++i) {
+    expected -= 0.5 * w[i].item<double>() * std::log(source[i].sigmoid().item<double>()) / 4;
+  }
+  for (int64_t j = 0; j < 7; ++j) {
+    expected -= 0.5 * v[j].item<double>() * std::log(1 - target[j].sigmoid().item<double>()) / 7;
+  }
+  EXPECT_NEAR(DomainAdversarialLoss(source, target, w, v).item<double>(), expected, 1e-12);
+}
+
 TEST(DomainAdversarialLossTest, GradientIsRight) {
   at::Tensor source = Normal({4, 1}), target = Normal({3, 1});
   ExpectGradient([&](const at::Tensor& probe) { return DomainAdversarialLoss(probe, target); },

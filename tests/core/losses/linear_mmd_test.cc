@@ -70,5 +70,11 @@ TEST(LinearTimeMmdTest, RefusesFewerThanTwoRows) {
   EXPECT_THROW(LinearTimeMmd(at::randn({1, 3}), at::randn({4, 3})), c10::Error);
 }
 
+TEST(LinearTimeMmdTest, RefusesTheMedian) {
+  MkMmdOptions median;
+  median.bandwidth = Bandwidth::kMedian;
+  EXPECT_THROW(LinearTimeMmd(at::randn({4, 3}), at::randn({4, 3}), median), c10::Error);
+}
+
 }  // namespace
 }  // namespace acclimate::losses

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "tests/core/losses/gradient_check.h"
 
@@ -22,17 +24,30 @@ double MeanDistance(const at::Tensor& all) {
   return sum / (all.size(0) * all.size(0));
 }
 
-// The definition, pair by pair; `mean_distance` 0: that of the samples themselves.
+double MedianDistance(const at::Tensor& all) {
+  std::vector<double> distances;
+  for (int64_t i = 0; i < all.size(0); ++i) {
+    for (int64_t j = i + 1; j < all.size(0); ++j) distances.push_back(Distance(all[i], all[j]));
+  }
+  std::sort(distances.begin(), distances.end());
+  return distances[(distances.size() - 1) / 2];
+}
+
+double Scale(const at::Tensor& all, Bandwidth bandwidth) {
+  return bandwidth == Bandwidth::kMean ? MeanDistance(all) : MedianDistance(all);
+}
+
+// The definition, pair by pair; `scale` 0: that of the samples themselves.
 double BruteForce(const at::Tensor& x, const at::Tensor& y, const MkMmdOptions& options,
-                  double mean_distance = 0) {
-  if (mean_distance == 0) mean_distance = MeanDistance(at::cat({x, y}));
+                  double scale = 0) {
+  if (scale == 0) scale = Scale(at::cat({x, y}), options.bandwidth);
   auto mean_kernel = [&](const at::Tensor& a, const at::Tensor& b, bool same) {
     double sum = 0;
     for (int64_t i = 0; i < a.size(0); ++i) {
       for (int64_t j = 0; j < b.size(0); ++j) {
         if (same && options.unbiased && i == j) continue;
         for (double multiplier : options.bandwidth_multipliers) {
-          sum += std::exp(-Distance(a[i], b[j]) / (2 * multiplier * mean_distance));
+          sum += std::exp(-Distance(a[i], b[j]) / (2 * multiplier * scale));
         }
       }
     }
@@ -56,7 +71,7 @@ TEST_P(MkMmdTest, EqualsItsDefinition) {
 // The bandwidth is held constant, so the numeric derivative must hold it too.
 TEST_P(MkMmdTest, GradientIsThatOfTheDefinitionWithTheBandwidthHeld) {
   at::Tensor x = Normal({4, 3}), y = Normal({6, 3}) + 0.5;
-  double held = MeanDistance(at::cat({x, y}));
+  double held = Scale(at::cat({x, y}), GetParam().bandwidth);
   const MkMmdOptions& options = GetParam();
   auto along = [&](const at::Tensor& sample, bool is_source) {
     return [&options, &x, &y, held, sample, is_source](const at::Tensor& probe) {
@@ -77,12 +92,21 @@ TEST_P(MkMmdTest, DoesNotChangeWhenBothSamplesMove) {
   EXPECT_NEAR(here, there, 1e-4 * std::abs(here));
 }
 
-INSTANTIATE_TEST_SUITE_P(Statistics, MkMmdTest,
-                         ::testing::Values(MkMmdOptions{}, MkMmdOptions{{0.25, 0.5, 1, 2, 4}, true},
-                                           MkMmdOptions{{4, 0.5}, false},  // three squarings apart
-                                           MkMmdOptions{{1, 0.3, 2},
-                                                        false},  // not powers of two, unsorted
-                                           MkMmdOptions{{0.7}, true}));
+constexpr Bandwidth kMean = Bandwidth::kMean, kMedian = Bandwidth::kMedian;
+INSTANTIATE_TEST_SUITE_P(
+    Statistics, MkMmdTest,
+    ::testing::Values(MkMmdOptions{}, MkMmdOptions{{0.25, 0.5, 1, 2, 4}, kMean, true},
+                      MkMmdOptions{{4, 0.5}, kMean, false},     // three squarings apart
+                      MkMmdOptions{{1, 0.3, 2}, kMean, false},  // not powers of two, unsorted
+                      MkMmdOptions{{0.7}, kMean, true}, MkMmdOptions{{0.5, 1}, kMedian, true}));
+
+TEST(MkMmdMedianTest, FallsBackOnTheMeanWhenHalfOfThePairsAreAlike) {
+  at::Tensor x = at::zeros({6, 2}, at::kDouble), y = at::zeros({6, 2}, at::kDouble);
+  y[0].fill_(1);
+  MkMmdOptions median;
+  median.bandwidth = kMedian;
+  EXPECT_EQ(MkMmd(x, y, median).item<double>(), MkMmd(x, y).item<double>());
+}
 
 TEST(MkMmdVStatisticTest, IsExactlyZeroForIdenticalSamples) {
   at::Tensor x = at::randn({37, 19}).requires_grad_();
@@ -126,9 +150,12 @@ TEST(MkMmdEdgeTest, RefusesWhatItCannotDo) {
   EXPECT_THROW(MkMmd(at::randn({4}), at::randn({4})), c10::Error);
   EXPECT_THROW(MkMmd(at::randn({4, 3}), Normal({4, 3})), c10::Error);
   EXPECT_THROW(MkMmd(at::randn({0, 3}), at::randn({4, 3})), c10::Error);
-  EXPECT_THROW(MkMmd(at::randn({1, 3}), at::randn({4, 3}), MkMmdOptions{{1}, true}), c10::Error);
-  EXPECT_THROW(MkMmd(at::randn({4, 3}), at::randn({4, 3}), MkMmdOptions{{}, false}), c10::Error);
-  EXPECT_THROW(MkMmd(at::randn({4, 3}), at::randn({4, 3}), MkMmdOptions{{-1}, false}), c10::Error);
+  EXPECT_THROW(MkMmd(at::randn({1, 3}), at::randn({4, 3}), MkMmdOptions{{1}, kMean, true}),
+               c10::Error);
+  EXPECT_THROW(MkMmd(at::randn({4, 3}), at::randn({4, 3}), MkMmdOptions{{}, kMean, false}),
+               c10::Error);
+  EXPECT_THROW(MkMmd(at::randn({4, 3}), at::randn({4, 3}), MkMmdOptions{{-1}, kMean, false}),
+               c10::Error);
 }
 
 TEST(MkMmdEdgeTest, RefusesASecondDerivative) {
