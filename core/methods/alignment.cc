@@ -10,26 +10,28 @@
 namespace acclimate::methods {
 namespace {
 
-class DiscrepancyTask : public AlignmentTask {
+class TermTask : public AlignmentTask {
  public:
-  DiscrepancyTask(const MethodContext& context, Discrepancy discrepancy)
-      : AlignmentTask(context), discrepancy_(discrepancy) {}
+  TermTask(const MethodContext& context, std::string name, AlignmentTerm term)
+      : AlignmentTask(context), name_(std::move(name)), term_(std::move(term)) {}
 
   absl::StatusOr<train::StepOutput> Step(const train::StepInput& input,
                                          train::StopSignal&) override {
     const model::ForwardResult source = model_.Forward(input.source.inputs, model::Mode::kTraining);
     const model::ForwardResult target = model_.Forward(input.target.inputs, model::Mode::kTraining);
     const at::Tensor classification = losses::CrossEntropy(source.logits, input.source.labels);
-    const at::Tensor discrepancy = discrepancy_(source.features, target.features);
+    const at::Tensor term = term_(source, target);
     train::StepOutput output;
-    output.loss = classification + trade_off_ * discrepancy;
-    output.parts = {{"source", classification}, {"discrepancy", discrepancy}};
+    output.loss = classification + trade_off_ * term;
+    output.parts = {{"source", classification}, {name_, term}};
     output.target_logits = target.logits.detach();
+    watch_.SeePredictions(input.step, output.target_logits, input.source.labels);
     return output;
   }
 
  private:
-  const Discrepancy discrepancy_;
+  const std::string name_;
+  const AlignmentTerm term_;
 };
 
 }  // namespace
@@ -37,6 +39,7 @@ class DiscrepancyTask : public AlignmentTask {
 AlignmentTask::AlignmentTask(const MethodContext& context)
     : model_(context.model),
       trade_off_(context.settings.Real("trade_off")),
+      watch_(context.model.num_classes(), context.settings.Integer("steps")),
       target_(context.target),
       device_(context.device),
       target_statistics_(context.settings.Flag("target_statistics")) {
@@ -58,9 +61,10 @@ absl::Status AlignmentTask::Finish(train::StopSignal& stop) {
   return RecomputeStatistics(model_, target_, device_, stop);
 }
 
-absl::StatusOr<std::unique_ptr<train::Task>> MakeDiscrepancyTask(const MethodContext& context,
-                                                                 Discrepancy discrepancy) {
-  return std::make_unique<DiscrepancyTask>(context, discrepancy);
+absl::StatusOr<std::unique_ptr<train::Task>> MakeAlignmentTask(const MethodContext& context,
+                                                               std::string name,
+                                                               AlignmentTerm term) {
+  return std::make_unique<TermTask>(context, std::move(name), std::move(term));
 }
 
 MethodSpec AlignmentSpec(const OptimizationDefaults& defaults, double trade_off) {
@@ -75,6 +79,18 @@ MethodSpec AlignmentSpec(const OptimizationDefaults& defaults, double trade_off)
        FlagSetting("target_statistics",
                    "Take batch-norm statistics from the whole target after training", true)});
   return spec;
+}
+
+HyperparameterSpec BandwidthSetting() {
+  return ChoiceSetting("bandwidth",
+                       "What the widths of the Gaussian kernels are multiples of: mean or median "
+                       "of the squared distances in the batch",
+                       "mean", {"mean", "median"});
+}
+
+losses::Bandwidth BandwidthOf(const Settings& settings) {
+  return settings.Text("bandwidth") == "median" ? losses::Bandwidth::kMedian
+                                                : losses::Bandwidth::kMean;
 }
 
 }  // namespace acclimate::methods

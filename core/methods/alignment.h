@@ -1,23 +1,31 @@
-// What the methods with labelled source data share: their plan, their hyperparameters, the
-// target's statistics at the end.
+// What the methods with labelled source data share: their plan, their hyperparameters, the watch
+// over their predictions, the target's statistics at the end.
 #ifndef ACCLIMATE_CORE_METHODS_ALIGNMENT_H_
 #define ACCLIMATE_CORE_METHODS_ALIGNMENT_H_
 
+#include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
 
+#include "core/losses/kernel_bandwidth.h"
+#include "core/methods/collapse_watch.h"
 #include "core/methods/method.h"
 #include "core/methods/optimization.h"
 
 namespace acclimate::methods {
 
-// Moves every parameter; an epoch is one pass over the target.
+// Moves every parameter; an epoch is one pass over the target. A step tells watch_ what it saw; a
+// task with state of its own adds it to this State().
 class AlignmentTask : public train::Task {
  public:
   const train::Plan& plan() const override { return plan_; }
   absl::Status Finish(train::StopSignal& stop) override;
+  train::TensorMap State() const override { return watch_.State(); }
+  absl::Status Restore(const train::TensorMap& state) override { return watch_.Restore(state); }
+  std::vector<std::string> Warnings() const override { return watch_.Warnings(); }
 
  protected:
   explicit AlignmentTask(const MethodContext& context);
@@ -25,6 +33,7 @@ class AlignmentTask : public train::Task {
   model::Model& model_;
   const double trade_off_;
   train::Plan plan_;
+  CollapseWatch watch_;
 
  private:
   const data::Dataset& target_;
@@ -32,16 +41,22 @@ class AlignmentTask : public train::Task {
   const bool target_statistics_;
 };
 
-// A discrepancy of features [n, D] and [m, D], as a scalar.
-using Discrepancy = at::Tensor (*)(const at::Tensor& source, const at::Tensor& target);
+// What is to become small besides the source's loss, as a scalar.
+using AlignmentTerm = std::function<at::Tensor(const model::ForwardResult& source,
+                                               const model::ForwardResult& target)>;
 
-// CE(source) + trade_off * discrepancy(features of the source, features of the target), each domain
-// forwarded by itself and normalised by its own batch statistics, as DAN does.
-absl::StatusOr<std::unique_ptr<train::Task>> MakeDiscrepancyTask(const MethodContext& context,
-                                                                 Discrepancy discrepancy);
+// CE(source) + trade_off * term, each domain forwarded by itself and normalised by its own batch
+// statistics, as DAN does. The term is reported as "loss/<name>".
+absl::StatusOr<std::unique_ptr<train::Task>> MakeAlignmentTask(const MethodContext& context,
+                                                               std::string name,
+                                                               AlignmentTerm term);
 
 // Data needs and hyperparameters; the caller adds names and texts.
 MethodSpec AlignmentSpec(const OptimizationDefaults& defaults, double trade_off);
+
+// bandwidth: mean or median, of the methods with kernels.
+HyperparameterSpec BandwidthSetting();
+losses::Bandwidth BandwidthOf(const Settings& settings);
 
 }  // namespace acclimate::methods
 

@@ -33,19 +33,29 @@ class DannTask : public AlignmentTask {
     const at::Tensor classification =
         losses::CrossEntropy(both.logits.narrow(0, 0, n), input.source.labels);
     const int64_t m = domains.size(0) - n;
-    const at::Tensor adversarial =
-        losses::DomainAdversarialLoss(domains.narrow(0, 0, n), domains.narrow(0, n, m));
+    const at::Tensor source_domains = domains.narrow(0, 0, n);
+    const at::Tensor target_domains = domains.narrow(0, n, m);
+    const at::Tensor adversarial = losses::DomainAdversarialLoss(source_domains, target_domains);
     train::StepOutput output;
     output.loss = classification + adversarial;
     output.parts = {{"source", classification}, {"domain", adversarial}};
-    output.values = {{"lambda", lambda}};
+    output.values = {
+        {"lambda", lambda},
+        {"domain_accuracy", watch_.SeeDomains(input.step, source_domains, target_domains)}};
     output.target_logits = both.logits.narrow(0, n, m).detach();
+    watch_.SeePredictions(input.step, output.target_logits, input.source.labels);
     return output;
   }
 
-  train::TensorMap State() const override { return discriminator_.State(); }
+  train::TensorMap State() const override {
+    train::TensorMap state = AlignmentTask::State();
+    state.merge(discriminator_.State());
+    return state;
+  }
   absl::Status Restore(const train::TensorMap& state) override {
-    return discriminator_.Restore(state);
+    absl::Status status = AlignmentTask::Restore(state);
+    status.Update(discriminator_.Restore(state));
+    return status;
   }
 
  private:

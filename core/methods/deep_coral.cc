@@ -14,10 +14,11 @@ MethodEntry DeepCoral() {
   spec.reference = "Sun & Saenko, Deep CORAL, ECCV workshops (2016)";
   spec.formula = "CE(source) + trade_off ||C_s - C_t||_F^2 / (4 d^2)";
   return {spec, [](const MethodContext& context) {
-            return MakeDiscrepancyTask(context,
-                                       [](const at::Tensor& source, const at::Tensor& target) {
-                                         return losses::DeepCoral(source, target);
-                                       });
+            return MakeAlignmentTask(
+                context, "discrepancy",
+                [](const model::ForwardResult& source, const model::ForwardResult& target) {
+                  return losses::DeepCoral(source.features, target.features);
+                });
           }};
 }
 

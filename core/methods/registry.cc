@@ -5,11 +5,18 @@
 // One line a method: the function that its file defines.
 #define ACCLIMATE_METHODS(X) \
   X(Adabn)                   \
+  X(Afn)                     \
+  X(Bnm)                     \
+  X(Cdan)                    \
   X(Dan)                     \
   X(Dann)                    \
   X(DeepCoral)               \
   X(Evaluate)                \
   X(Finetune)                \
+  X(Jan)                     \
+  X(Mcc)                     \
+  X(Mcd)                     \
+  X(Mdd)                     \
   X(Shot)                    \
   X(Tent)
 

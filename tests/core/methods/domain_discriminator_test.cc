@@ -59,7 +59,7 @@ TEST(DomainDiscriminatorTest, RestoredIsTheSame) {
   const absl::Status status = other.Restore(one.State());
   ASSERT_TRUE(status.ok()) << status;
   const train::TensorMap state = one.State(), restored = other.State();
-  EXPECT_EQ(state.count("1.running_mean"), 1u);
+  EXPECT_EQ(state.count("discriminator.1.running_mean"), 1u);
   for (const auto& [name, tensor] : state)
     EXPECT_TRUE(at::equal(tensor, restored.at(name))) << name;
   EXPECT_TRUE(at::equal(one.Forward(Features()), other.Forward(Features())));
@@ -68,8 +68,8 @@ TEST(DomainDiscriminatorTest, RestoredIsTheSame) {
 TEST(DomainDiscriminatorTest, StateThatDoesNotFitIsNamed) {
   DomainDiscriminator discriminator = New(1);
   train::TensorMap missing = discriminator.State();
-  missing.erase("3.weight");
-  EXPECT_THAT(discriminator.Restore(missing).message(), HasSubstr("3.weight"));
+  missing.erase("discriminator.3.weight");
+  EXPECT_THAT(discriminator.Restore(missing).message(), HasSubstr("discriminator.3.weight"));
   const absl::Status wider = discriminator.Restore(New(1, kWidth + 1).State());
   EXPECT_EQ(wider.code(), absl::StatusCode::kInvalidArgument);
 }

@@ -1,0 +1,90 @@
+#include "core/methods/collapse_watch.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+namespace acclimate::methods {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr int64_t kClasses = 4, kSteps = 8;  // the last quarter: steps 6 and 7
+
+// Logits whose largest is in the class given, a sample each.
+at::Tensor Predicting(const std::vector<int64_t>& classes) {
+  return at::one_hot(torch::tensor(classes, at::kLong), kClasses).to(at::kFloat);
+}
+
+at::Tensor Labels(const std::vector<int64_t>& classes) { return torch::tensor(classes, at::kLong); }
+
+// `right` of ten samples in each domain are told right.
+double SeeDomains(CollapseWatch& watch, int64_t step, int64_t right) {
+  at::Tensor source = -at::ones({10, 1}), target = at::ones({10, 1});
+  source.narrow(0, 0, right).fill_(1);
+  target.narrow(0, 0, right).fill_(-1);
+  return watch.SeeDomains(step, source, target);
+}
+
+TEST(CollapseWatchTest, AccuracyWeighsBothDomainsAlike) {
+  CollapseWatch watch(kClasses, kSteps);
+  const at::Tensor source = torch::tensor({1.0, 1.0, 1.0, -1.0}).view({4, 1});  // 3 of 4 right
+  const at::Tensor target = torch::tensor({1.0, -1.0}).view({2, 1});            // 1 of 2 right
+  EXPECT_DOUBLE_EQ(watch.SeeDomains(0, source, target), 0.625);
+}
+
+TEST(CollapseWatchTest, TellsOfADiscriminatorThatWonInTheLastQuarterOnly) {
+  CollapseWatch won(kClasses, kSteps), late(kClasses, kSteps), fair(kClasses, kSteps);
+  for (int64_t step = 0; step < kSteps; ++step) {
+    SeeDomains(won, step, step < 6 ? 5 : 10);
+    SeeDomains(late, step, step < 6 ? 10 : 5);
+    SeeDomains(fair, step, 9);
+  }
+  EXPECT_THAT(won.Warnings(), ElementsAre(::testing::AllOf(HasSubstr("domain classifier won"),
+                                                           HasSubstr("100.0"))));
+  EXPECT_THAT(late.Warnings(), IsEmpty());
+  EXPECT_THAT(fair.Warnings(), IsEmpty());
+}
+
+TEST(CollapseWatchTest, TellsOfPredictionsOnFewClassesInTheLastQuarterOnly) {
+  CollapseWatch collapsed(kClasses, kSteps), early(kClasses, kSteps);
+  for (int64_t step = 0; step < kSteps; ++step) {
+    collapsed.SeePredictions(step, Predicting(step < 6 ? std::vector<int64_t>{0, 1, 2, 3}
+                                                       : std::vector<int64_t>{2, 2, 2, 2}));
+    early.SeePredictions(step, Predicting(step < 6 ? std::vector<int64_t>{2, 2, 2, 2}
+                                                   : std::vector<int64_t>{0, 1, 2, 3}));
+  }
+  EXPECT_THAT(collapsed.Warnings(), ElementsAre(HasSubstr("over 1.0 classes, where 4.0")));
+  EXPECT_THAT(early.Warnings(), IsEmpty());
+}
+
+TEST(CollapseWatchTest, HoldsPredictionsAgainstTheSpreadOfTheSource) {
+  // Nine in ten of one class: as in the source, or not.
+  const std::vector<int64_t> skewed = {0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+  CollapseWatch like_source(kClasses, kSteps), unlike(kClasses, kSteps);
+  like_source.SeePredictions(kSteps - 1, Predicting(skewed), Labels(skewed));
+  unlike.SeePredictions(kSteps - 1, Predicting(skewed), Labels({0, 1, 2, 3, 0, 1, 2, 3}));
+  EXPECT_THAT(like_source.Warnings(), IsEmpty());
+  EXPECT_THAT(unlike.Warnings(), ElementsAre(HasSubstr("predictions on the target collapsed")));
+}
+
+TEST(CollapseWatchTest, SaysNothingOfWhatItHasNotSeen) {
+  EXPECT_THAT(CollapseWatch(kClasses, kSteps).Warnings(), IsEmpty());
+}
+
+TEST(CollapseWatchTest, GoesOnFromItsState) {
+  CollapseWatch first(kClasses, kSteps), second(kClasses, kSteps);
+  first.SeePredictions(6, Predicting({0, 1, 2, 3}));
+  SeeDomains(first, 6, 10);
+  ASSERT_TRUE(second.Restore(first.State()).ok());
+  EXPECT_EQ(second.Warnings(), first.Warnings());
+  SeeDomains(second, 7, 5);
+  EXPECT_THAT(second.Warnings(), IsEmpty());
+  EXPECT_THAT(first.Warnings(), ElementsAre(HasSubstr("won")));  // its own sums
+  EXPECT_FALSE(second.Restore({}).ok());
+}
+
+}  // namespace
+}  // namespace acclimate::methods
