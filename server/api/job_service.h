@@ -10,8 +10,8 @@
 
 namespace acclimate::api {
 
-// GetJob, which clients poll, answers on gRPC's own threads: about twice as many calls a second as
-// one that is handed to a thread of the pool. It never waits. The other calls may.
+// GetJob, which clients poll, answers on gRPC's own threads, which spares it a change of thread
+// (docs/performance.md). It reads one row; the other calls may wait for longer things.
 using MixedJobService = v1::JobService::WithCallbackMethod_GetJob<v1::JobService::Service>;
 
 // The references outlive the service.
