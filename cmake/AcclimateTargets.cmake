@@ -7,6 +7,7 @@ if(CCACHE_PROGRAM)
   # A precompiled header changes nothing that ccache has to see twice.
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
       CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+      CCACHE_INODECACHE=1
       ${CCACHE_PROGRAM})
 endif()
 

@@ -7,7 +7,7 @@ target_link_libraries(acclimate_torch INTERFACE ${TORCH_LIBRARIES})
 add_library(acclimate_torch_pch OBJECT ${PROJECT_SOURCE_DIR}/cmake/torch_pch.cc)
 acclimate_compile_options(acclimate_torch_pch)
 target_link_libraries(acclimate_torch_pch PUBLIC acclimate_torch)
-target_precompile_headers(acclimate_torch_pch PRIVATE <torch/torch.h> <torch/script.h>)
+target_precompile_headers(acclimate_torch_pch PRIVATE <torch/types.h>)
 
 # acclimate_torch_library / acclimate_torch_test: as their plain forms, linked with LibTorch and
 # compiled with the precompiled header.

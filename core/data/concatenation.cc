@@ -1,6 +1,6 @@
 #include "core/data/concatenation.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <string>

@@ -1,6 +1,6 @@
 #include "core/data/csr.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <limits>

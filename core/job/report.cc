@@ -1,6 +1,7 @@
 #include "core/job/report.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/version.h>
 
 #include <nlohmann/json.hpp>
 #include <utility>

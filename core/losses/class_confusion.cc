@@ -1,6 +1,6 @@
 #include "core/losses/class_confusion.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/losses/entropy.h"
 

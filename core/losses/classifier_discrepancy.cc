@@ -1,6 +1,6 @@
 #include "core/losses/classifier_discrepancy.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace acclimate::losses {
 

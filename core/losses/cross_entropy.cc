@@ -1,6 +1,6 @@
 #include "core/losses/cross_entropy.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <limits>
 

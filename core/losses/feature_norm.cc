@@ -1,6 +1,6 @@
 #include "core/losses/feature_norm.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace acclimate::losses {
 

@@ -1,6 +1,6 @@
 #include "core/losses/joint_mmd.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/losses/kernel_bandwidth.h"
 

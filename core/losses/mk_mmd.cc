@@ -4,7 +4,8 @@
 #include <cmath>
 #include <functional>
 
-#include <torch/torch.h>
+#include <torch/autograd.h>
+#include <torch/types.h>
 
 #include "core/losses/kernel_bandwidth.h"
 

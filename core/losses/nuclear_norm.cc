@@ -4,7 +4,8 @@
 #include <limits>
 #include <tuple>
 
-#include <torch/torch.h>
+#include <torch/autograd.h>
+#include <torch/types.h>
 
 namespace acclimate::losses {
 namespace {

@@ -1,8 +1,9 @@
 // CDAN: features and predictions together that a domain classifier cannot tell apart.
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "core/losses/adversarial.h"
 #include "core/losses/conditioning.h"

@@ -1,6 +1,6 @@
 #include "core/methods/collapse_watch.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <map>
 

@@ -1,4 +1,6 @@
 // DAN: the kernel mean embeddings of the last layers brought together by MK-MMD.
+#include <torch/types.h>
+
 #include "core/losses/mk_mmd.h"
 #include "core/methods/alignment.h"
 

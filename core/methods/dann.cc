@@ -1,5 +1,5 @@
 // DANN: features that a domain classifier cannot tell apart.
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <memory>
 #include <vector>

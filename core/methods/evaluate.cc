@@ -1,5 +1,5 @@
 // Evaluation: counts a model's predictions on labelled data; changes nothing.
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <memory>

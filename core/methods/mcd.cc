@@ -1,5 +1,5 @@
 // MCD: two classifiers seek where they disagree on the target; the features move away from there.
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <memory>
 #include <vector>

@@ -1,7 +1,8 @@
 // MDD: features on which no second classifier can disagree with the first in the target only.
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <memory>
+#include <utility>
 
 #include "core/losses/adversarial.h"
 #include "core/losses/cross_entropy.h"

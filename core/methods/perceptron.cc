@@ -1,6 +1,7 @@
 #include "core/methods/perceptron.h"
 
-#include <torch/torch.h>
+#include <torch/nn.h>
+#include <torch/types.h>
 
 #include <utility>
 

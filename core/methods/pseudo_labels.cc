@@ -1,6 +1,6 @@
 #include "core/methods/pseudo_labels.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace acclimate::methods {
 namespace {

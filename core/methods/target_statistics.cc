@@ -1,6 +1,6 @@
 #include "core/methods/target_statistics.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <tuple>

@@ -2,7 +2,8 @@
 
 #include <caffe2/serialize/read_adapter_interface.h>
 #include <torch/script.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <cstring>

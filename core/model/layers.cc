@@ -1,7 +1,8 @@
 #include "core/model/layers.h"
 
+#include <torch/nn.h>
 #include <torch/script.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"

@@ -1,6 +1,6 @@
 #include "core/model/pickle_reader.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <exception>
 #include <vector>

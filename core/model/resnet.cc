@@ -1,7 +1,8 @@
 #include "core/model/resnet.h"
 
+#include <torch/nn.h>
 #include <torch/script.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <string>
 #include <vector>

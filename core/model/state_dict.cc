@@ -1,6 +1,7 @@
 #include "core/model/state_dict.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <vector>
 

@@ -6,7 +6,8 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include <torch/torch.h>
+#include <ATen/Parallel.h>
+#include <torch/types.h>
 
 #include "absl/strings/match.h"
 #include "core/runtime/gemm_router.h"

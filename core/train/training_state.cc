@@ -1,6 +1,6 @@
 #include "core/train/training_state.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <utility>
 

@@ -1,6 +1,6 @@
 #include "server/worker/warm_up.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <filesystem>
 #include <system_error>

@@ -1,6 +1,6 @@
 #include "tests/bench/adaptation_tasks.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdio>
 #include <cstdlib>

@@ -1,7 +1,7 @@
 // The rate of LibTorch's matrix products in the worker's configuration against oneDNN's own:
 // one JSON line. Argument: the number of threads (1).
 #include <dnnl.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <chrono>

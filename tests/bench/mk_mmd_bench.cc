@@ -1,6 +1,7 @@
 // The fused MK-MMD against the broadcast form, forward and backward, and its memory: one JSON line.
 // Argument: the number of threads (1).
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <chrono>

@@ -3,7 +3,7 @@
 #define ACCLIMATE_TESTS_CORE_DATA_DATASET_FILES_H_
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 #include <zlib.h>
 
 #include <cstdint>

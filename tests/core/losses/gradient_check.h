@@ -3,7 +3,8 @@
 #define ACCLIMATE_TESTS_CORE_LOSSES_GRADIENT_CHECK_H_
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/autograd.h>
+#include <torch/types.h>
 
 #include <functional>
 

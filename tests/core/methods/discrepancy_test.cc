@@ -1,7 +1,8 @@
 // DAN and Deep CORAL: the same task around two losses; and what all methods with sources share.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/autograd.h>
+#include <torch/types.h>
 
 #include "core/losses/coral.h"
 #include "core/losses/mk_mmd.h"

@@ -1,6 +1,6 @@
 #include "tests/core/methods/reference_mlp.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace acclimate::testing {
 

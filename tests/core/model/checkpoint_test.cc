@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <torch/enum.h>
+#include <torch/nn.h>
 
 #include <fstream>
 

@@ -1,7 +1,8 @@
 #include "core/runtime/device.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/cuda.h>
+#include <torch/types.h>
 
 namespace acclimate::runtime {
 namespace {
