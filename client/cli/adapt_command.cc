@@ -4,9 +4,8 @@
 namespace acclimate::cli {
 namespace {
 
-// What adapts without a choice by the user: the strongest method for the data at hand.
-constexpr char kDefaultWithoutSources[] = "shot";
-constexpr char kDefaultWithSources[] = "dann";
+// Chooses among the methods that fit the data at hand.
+constexpr char kDefaultMethod[] = "auto";
 
 absl::StatusOr<ExitCode> Adapt(Invocation& invocation) {
   const Arguments& arguments = invocation.arguments;
@@ -16,8 +15,8 @@ absl::StatusOr<ExitCode> Adapt(Invocation& invocation) {
   inputs.sources = arguments.All("source");
   inputs.target = arguments.Text("target");
   inputs.evaluation = arguments.Text("eval");
-  inputs.method = arguments.Text(
-      "method", inputs.sources.empty() ? kDefaultWithoutSources : kDefaultWithSources);
+  inputs.named = arguments.KeyValues("input");
+  inputs.method = arguments.Text("method", kDefaultMethod);
   absl::Status status = CheckOut(arguments);
   if (!status.ok()) return status;
   absl::StatusOr<v1::JobSpec> spec = PrepareJob(invocation, inputs);
@@ -41,9 +40,11 @@ Command AdaptCommand() {
       {"target", ValueKind::kFile, "DATA", "unlabelled: safetensors, npz or npy with `inputs`",
        true},
       {"source", ValueKind::kFile, "DATA", "labelled data of the model's own domain", false, true},
+      {"input", ValueKind::kKeyValue, "NAME=FILE",
+       "what the method takes beside these: see `acclimate methods NAME`", false, true},
       {"eval", ValueKind::kFile, "DATA", "labelled target data, for the report"},
       {"method", ValueKind::kText, "NAME",
-       "see `acclimate methods` (default: shot; dann when there is a --source)"},
+       "see `acclimate methods` (default: auto, which chooses by label-free validators)"},
       {"architecture", ValueKind::kText, "NAME", "of a state dict that does not name its own"},
   };
   AddJobOptions(&command.arguments);

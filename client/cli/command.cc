@@ -4,10 +4,10 @@ namespace acclimate::cli {
 
 const std::vector<Command>& Commands() {
   static const auto* commands = new std::vector<Command>{
-      AdaptCommand(),      TrainCommand(),      EvaluateCommand(),   JobsListCommand(),
-      JobsGetCommand(),    JobsWatchCommand(),  JobsCancelCommand(), JobsDeleteCommand(),
-      BlobsPutCommand(),   BlobsGetCommand(),   BlobsStatCommand(),  MethodsCommand(),
-      ServerInfoCommand(), CompletionCommand(),
+      AdaptCommand(),      TrainCommand(),      EvaluateCommand(),   DiagnoseCommand(),
+      JobsListCommand(),   JobsGetCommand(),    JobsWatchCommand(),  JobsCancelCommand(),
+      JobsDeleteCommand(), BlobsPutCommand(),   BlobsGetCommand(),   BlobsStatCommand(),
+      MethodsCommand(),    ServerInfoCommand(), CompletionCommand(),
   };
   return *commands;
 }

@@ -45,6 +45,7 @@ const std::vector<OptionSpec>& GlobalOptions();
 Command AdaptCommand();
 Command TrainCommand();
 Command EvaluateCommand();
+Command DiagnoseCommand();
 Command JobsListCommand();
 Command JobsGetCommand();
 Command JobsWatchCommand();

@@ -1,10 +1,8 @@
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
+#include <iterator>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "client/cli/fetched_report.h"
 #include "client/cli/following.h"
 #include "client/cli/submission.h"
 
@@ -13,34 +11,6 @@ namespace {
 
 // What the report of an evaluation must hold, and what is printed of it.
 constexpr const char* kFields[] = {"accuracy", "per_class_accuracy", "confusion_matrix"};
-
-// A folder that goes when this does.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string pattern = std::filesystem::temp_directory_path() / "acclimate-XXXXXX";
-    if (mkdtemp(pattern.data()) != nullptr) path_ = pattern;
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
-  }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
-
-absl::StatusOr<Json> ReadReport(const std::string& folder) {
-  std::ifstream file(folder + "/report.json");
-  Json report = Json::parse(file, nullptr, /*allow_exceptions=*/false);
-  for (const char* field : kFields) {
-    if (!report.is_object() || !report.contains(field)) {
-      return absl::DataLossError(absl::StrCat("the server's report has no ", field));
-    }
-  }
-  return report;
-}
 
 std::string ReportText(const Json& report) {
   std::string text = absl::StrFormat("accuracy %.4f\n", report["accuracy"].get<double>());
@@ -60,11 +30,8 @@ std::string ReportText(const Json& report) {
 }
 
 absl::StatusOr<ExitCode> PrintReport(Invocation& invocation, const v1::Job& job) {
-  const TemporaryFolder temporary;
-  const std::string out = invocation.arguments.Text("out", temporary.path());
-  auto fetched = FetchResult(invocation, job, out);
-  if (!fetched.ok()) return fetched.status();
-  absl::StatusOr<Json> report = ReadReport(out);
+  absl::StatusOr<Json> report =
+      FetchReport(invocation, job, {std::begin(kFields), std::end(kFields)});
   if (!report.ok()) return report.status();
   if (!invocation.json) {
     PrintText(ReportText(*report));

@@ -42,6 +42,10 @@ std::string MethodText(const v1::Method& method) {
                   "\n  labelled source ", NeedText(method.source()), "\n  target          ",
                   NeedText(method.target()), "\n  target labels   ",
                   NeedText(method.target_labels()), "\n");
+  for (const v1::MethodInput& input : method.inputs()) {
+    absl::StrAppendFormat(&text, "  %-15s %s; --input %s=FILE: %s\n", input.name(),
+                          NeedText(input.need()), input.name(), input.description());
+  }
   if (method.needs_batch_norm()) absl::StrAppend(&text, "  a model with batch normalisation\n");
   if (!method.hyperparameters().empty()) absl::StrAppend(&text, "\nHyperparameters (--set):\n");
   for (const v1::Hyperparameter& hyperparameter : method.hyperparameters()) {

@@ -29,6 +29,7 @@ absl::StatusOr<Blobs> UploadInputs(Invocation& invocation, const JobInputs& inpu
   std::vector<std::string> paths;
   std::vector<std::string> all = inputs.sources;
   all.insert(all.end(), {inputs.checkpoint, inputs.target, inputs.evaluation});
+  for (const auto& [name, input] : inputs.named) all.push_back(input);
   for (const std::string& input : all) {
     if (IsBlobName(input)) blobs[input] = input;
     if (!input.empty() && !IsBlobName(input)) paths.push_back(input);
@@ -115,6 +116,12 @@ absl::StatusOr<v1::JobSpec> PrepareJob(Invocation& invocation, const JobInputs& 
   if (!inputs.target.empty()) SetDataset(inputs.target, *blobs, spec.mutable_target());
   if (!inputs.evaluation.empty()) {
     SetDataset(inputs.evaluation, *blobs, spec.mutable_evaluation());
+  }
+  for (const auto& [name, input] : inputs.named) {
+    v1::NamedInput* added = spec.add_inputs();
+    added->set_name(name);
+    added->set_blob(blobs->at(input));
+    added->set_display_name(client::LastSegment(input));
   }
   return spec;
 }

@@ -4,6 +4,7 @@
 #define ACCLIMATE_CLIENT_CLI_SUBMISSION_H_
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -21,6 +22,7 @@ struct JobInputs {
   std::string target;
   std::string evaluation;
   std::vector<std::string> sources;
+  std::vector<std::pair<std::string, std::string>> named;  // of the method's own inputs
 };
 
 // The options of every command that submits a job: --set, --mean, --std, --seed, --out, ...

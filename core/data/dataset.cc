@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "absl/strings/str_cat.h"
 #include "core/data/dataset_checks.h"
@@ -83,7 +83,28 @@ absl::Status Dataset::SetNormalization(const Normalization& normalization) {
   shift_ = (-mean / std).to(at::kFloat);
   bool identity = (scale_ == 1).all().item<bool>() && (shift_ == 0).all().item<bool>();
   if (identity) scale_ = shift_ = at::Tensor();
+  normalization_ = normalization;
   return absl::OkStatus();
+}
+
+absl::StatusOr<Dataset> Dataset::WithSamples(at::Tensor inputs, at::Tensor labels,
+                                             std::string name) const {
+  if (inputs.dim() < 1 || inputs.sizes().slice(1) != inputs_.sizes().slice(1)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(name, ": samples of another shape than those of ", name_));
+  }
+  absl::StatusOr<Dataset> other =
+      FromTensors(std::move(inputs), std::move(labels), std::move(name));
+  if (!other.ok() || !normalization_) return other;
+  if (absl::Status status = other->SetNormalization(*normalization_); !status.ok()) return status;
+  return other;
+}
+
+Dataset Dataset::Select(const at::Tensor& index) const {
+  Dataset selected = *this;
+  selected.inputs_ = inputs_.index_select(0, index);
+  if (has_labels()) selected.labels_ = labels_.index_select(0, index);
+  return selected;
 }
 
 int64_t Dataset::size() const { return inputs_.size(0); }
@@ -107,6 +128,14 @@ Batch Dataset::Gather(const at::Tensor& index, const at::Device& device) const {
   batch.inputs = ToModelInput(inputs_.index_select(0, index), device);
   if (has_labels()) batch.labels = labels_.index_select(0, index).to(device);
   return batch;
+}
+
+Dataset Dataset::Subset(const at::Tensor& index, bool labels) const {
+  Dataset subset(inputs_.index_select(0, index),
+                 labels && has_labels() ? labels_.index_select(0, index) : at::Tensor(), name_);
+  subset.scale_ = scale_;
+  subset.shift_ = shift_;
+  return subset;
 }
 
 Batch Dataset::Slice(int64_t begin, int64_t end, const at::Device& device) const {

@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/optional.h"
 #include "core/io/mapped_file.h"
 
 namespace acclimate::data {
@@ -43,6 +44,12 @@ class Dataset {
   // INVALID_ARGUMENT unless mean and std have one value or one a channel, and std > 0.
   absl::Status SetNormalization(const Normalization& normalization);
 
+  // Other samples of the same kind, normalised as these. INVALID_ARGUMENT: as FromTensors(), and
+  // samples of another shape.
+  absl::StatusOr<Dataset> WithSamples(at::Tensor inputs, at::Tensor labels, std::string name) const;
+  // A copy of the samples at `index` (int64 [B] on the CPU), normalised as these.
+  Dataset Select(const at::Tensor& index) const;
+
   int64_t size() const;                       // N
   std::vector<int64_t> sample_shape() const;  // without N, for example [1, 28, 28] or [128]
   bool has_labels() const;
@@ -53,6 +60,9 @@ class Dataset {
 
   // index: int64 [B] on the CPU, values in [0, N).
   Batch Gather(const at::Tensor& index, const at::Device& device) const;
+  // The samples of index, int64 [B] on the CPU with values in [0, N), as a dataset of its own: a
+  // copy in the stored type, normalised as this one. Without labels unless `labels`.
+  Dataset Subset(const at::Tensor& index, bool labels = true) const;
   // Samples [begin, end) in order.
   Batch Slice(int64_t begin, int64_t end, const at::Device& device) const;
 
@@ -64,6 +74,7 @@ class Dataset {
   at::Tensor labels_;
   // stored * scale + shift, float32, broadcastable over a batch. Undefined: nothing to do.
   at::Tensor scale_, shift_;
+  absl::optional<Normalization> normalization_;  // as set
   std::string name_;
 };
 

@@ -1,6 +1,6 @@
 #include "core/job/inputs.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <utility>
@@ -17,6 +17,7 @@ namespace acclimate::job {
 namespace {
 
 using methods::DataNeed;
+using methods::InputSpec;
 using methods::MethodSpec;
 
 absl::Status Invalid(const std::string& field, const std::string& message) {
@@ -25,8 +26,26 @@ absl::Status Invalid(const std::string& field, const std::string& message) {
 
 std::string SourceField(size_t index) { return absl::StrCat("sources[", index, "]"); }
 
+std::string InputField(const std::string& name) { return absl::StrCat("inputs[\"", name, "\"]"); }
+
 std::string ShapeText(const std::vector<int64_t>& shape) {
   return absl::StrCat("[", absl::StrJoin(shape, ", "), "]");
+}
+
+absl::Status CheckExtraInputs(const MethodSpec& method, const RunSpec& spec) {
+  for (const auto& [name, file] : spec.inputs) {
+    const bool known =
+        std::any_of(method.inputs.begin(), method.inputs.end(),
+                    [&name = name](const auto& input) { return input.name == name; });
+    if (!known) return Invalid(InputField(name), absl::StrCat(method.name, " takes no such input"));
+  }
+  for (const InputSpec& input : method.inputs) {
+    if (input.need == DataNeed::kRequired && spec.inputs.count(input.name) == 0) {
+      return Invalid(InputField(input.name),
+                     absl::StrCat(method.name, " needs it: ", input.description));
+    }
+  }
+  return absl::OkStatus();
 }
 
 // What the spec alone shows to be missing.
@@ -43,6 +62,11 @@ absl::Status CheckNeeds(const MethodSpec& method, const RunSpec& spec, RunObserv
   if (!method.trains && spec.evaluation != nullptr) {
     observer.OnWarning(absl::StrCat("evaluation: ", method.name, " evaluates the target itself"));
   }
+  if (!method.labels_are_classes && spec.evaluation != nullptr) {
+    observer.OnWarning(
+        absl::StrCat("evaluation: not used; ", method.name, " learns no classes of its own"));
+  }
+  if (absl::Status status = CheckExtraInputs(method, spec); !status.ok()) return status;
   if (spec.checkpoint != nullptr) return absl::OkStatus();
   if (method.checkpoint == DataNeed::kRequired) {
     return Invalid("checkpoint", absl::StrCat(method.name, " needs a trained model"));
@@ -79,15 +103,49 @@ absl::Status LoadData(const RunSpec& spec, Inputs& inputs) {
     if (!source.ok()) return source.status();
     inputs.sources.push_back(*std::move(source));
   }
-  if (method.trains && spec.evaluation != nullptr) {
+  if (method.trains && method.labels_are_classes && spec.evaluation != nullptr) {
     absl::StatusOr<data::Dataset> evaluation = ReadDataset("evaluation", spec.evaluation, true);
     if (!evaluation.ok()) return evaluation.status();
     inputs.evaluation = *std::move(evaluation);
   }
+  for (const InputSpec& input : method.inputs) {
+    const auto given = spec.inputs.find(input.name);
+    if (given == spec.inputs.end()) continue;
+    if (input.kind == InputSpec::Kind::kFile) inputs.extra.files.insert(*given);
+    if (input.kind != InputSpec::Kind::kDataset &&
+        input.kind != InputSpec::Kind::kLabelledDataset) {
+      continue;
+    }
+    absl::StatusOr<data::Dataset> dataset = ReadDataset(
+        InputField(input.name), given->second, input.kind == InputSpec::Kind::kLabelledDataset);
+    if (!dataset.ok()) return dataset.status();
+    inputs.extra.datasets.emplace(input.name, *std::move(dataset));
+  }
   return absl::OkStatus();
 }
 
-// Every dataset of the run with the name of its field.
+// Of a source with `samples`: a twentieth, so many more of a small one that an accuracy can be read
+// off them, and no more than validators look at.
+int64_t HeldOutSamples(int64_t samples) {
+  constexpr int64_t kEnough = 500, kMost = 2000;
+  return std::clamp(samples / 20, std::min(kEnough, samples / 10), kMost);
+}
+
+// Splits every source in two, by the run's seed.
+void HoldOut(uint64_t seed, Inputs& inputs) {
+  if (!inputs.method->spec.holds_out_source) return;
+  for (data::Dataset& source : inputs.sources) {
+    const int64_t count = HeldOutSamples(source.size());
+    if (count == 0) continue;
+    const at::Tensor order = at::randperm(source.size(), at::detail::createCPUGenerator(seed),
+                                          at::TensorOptions(at::kLong));
+    const at::Tensor kept = std::get<0>(order.slice(0, count).sort());
+    inputs.held_out.push_back(source.Subset(order.slice(0, 0, count)));
+    source = source.Subset(kept);
+  }
+}
+
+// The datasets that the run's own model reads, with the names of their fields.
 std::vector<std::pair<std::string, data::Dataset*>> AllDatasets(Inputs& inputs) {
   std::vector<std::pair<std::string, data::Dataset*>> all = {{"target", &*inputs.target}};
   if (inputs.unlabelled) all.emplace_back("target", &*inputs.unlabelled);
@@ -96,6 +154,56 @@ std::vector<std::pair<std::string, data::Dataset*>> AllDatasets(Inputs& inputs) 
   }
   if (inputs.evaluation) all.emplace_back("evaluation", &*inputs.evaluation);
   return all;
+}
+
+constexpr char kInputsOf[] = "_inputs";
+
+// The model "teacher" reads the dataset "teacher_inputs"; null for every other dataset.
+const model::Model* ReaderOf(const std::string& dataset, const methods::ExtraInputs& extra) {
+  for (const auto& [name, model] : extra.models) {
+    if (absl::StrCat(name, kInputsOf) == dataset) return model.get();
+  }
+  return nullptr;
+}
+
+// A model without a dataset of its own reads the target.
+absl::Status LoadExtraModels(const RunSpec& spec, Inputs& inputs) {
+  for (const InputSpec& input : inputs.method->spec.inputs) {
+    const auto given = spec.inputs.find(input.name);
+    if (input.kind != InputSpec::Kind::kModel || given == spec.inputs.end()) continue;
+    const auto own = inputs.extra.datasets.find(absl::StrCat(input.name, kInputsOf));
+    model::LoadOptions options;
+    options.sample_shape = own == inputs.extra.datasets.end() ? inputs.target->sample_shape()
+                                                              : own->second.sample_shape();
+    absl::StatusOr<std::unique_ptr<model::Model>> loaded =
+        model::LoadCheckpoint(given->second, options);
+    if (!loaded.ok()) return InField(InputField(input.name), loaded.status());
+    (*loaded)->To(inputs.device);
+    inputs.extra.models.emplace(input.name, *std::move(loaded));
+  }
+  return absl::OkStatus();
+}
+
+// A model that may have a dataset of its own and was given none reads the target, but normalised
+// as it records itself.
+void ShareTargetWithModels(Inputs& inputs) {
+  for (const InputSpec& input : inputs.method->spec.inputs) {
+    if (input.kind != InputSpec::Kind::kDataset) continue;
+    if (ReaderOf(input.name, inputs.extra) == nullptr) continue;
+    inputs.extra.datasets.emplace(input.name, inputs.method_target());
+  }
+}
+
+// Of a fresh architecture: as told, else those of a model it is to agree with, else of the labels.
+int64_t ClassesOfFreshModel(const RunSpec& spec, const Inputs& inputs) {
+  if (spec.num_classes > 0) return spec.num_classes;
+  int64_t classes = 0;
+  for (const auto& [name, model] : inputs.extra.models) {
+    classes = std::max(classes, model->num_classes());
+  }
+  if (classes > 0) return classes;
+  if (inputs.method->spec.labels_are_classes) return inputs.target->num_classes();
+  return std::get<int64_t>(inputs.hyperparameters.at("ways"));  // of an episode
 }
 
 absl::Status CheckShapes(Inputs& inputs) {
@@ -126,6 +234,7 @@ absl::Status CheckModel(Inputs& inputs, RunObserver& observer) {
     return Invalid("checkpoint",
                    absl::StrCat(method.name, " needs batch-norm layers; the model has none"));
   }
+  if (!method.labels_are_classes) return absl::OkStatus();
   for (const auto& [field, dataset] : AllDatasets(inputs)) {
     const absl::Status status = CheckLabels(field, *dataset, classes);
     if (status.ok()) continue;
@@ -150,7 +259,10 @@ absl::StatusOr<std::unique_ptr<model::Model>> LoadModel(const RunSpec& spec, con
   model::ArchitectureOptions options;
   options.name = spec.architecture;
   options.sample_shape = inputs.target->sample_shape();
-  options.num_classes = spec.num_classes > 0 ? spec.num_classes : inputs.target->num_classes();
+  options.num_classes = ClassesOfFreshModel(spec, inputs);
+  if (options.num_classes == 0) {
+    return Invalid("num_classes", "needed for a fresh architecture where there are no labels");
+  }
   absl::StatusOr<std::unique_ptr<model::Model>> built = model::BuildArchitecture(options);
   if (!built.ok()) return InField("architecture", built.status());
   return built;
@@ -164,6 +276,14 @@ absl::Status Normalize(const RunSpec& spec, Inputs& inputs) {
   for (const auto& [field, dataset] : AllDatasets(inputs)) {
     absl::Status status = dataset->SetNormalization(inputs.normalization);
     if (!status.ok()) return InField(field, status);
+  }
+  for (auto& [name, dataset] : inputs.extra.datasets) {
+    const model::Model* reader = ReaderOf(name, inputs.extra);
+    absl::StatusOr<data::Normalization> its_own = inputs.normalization;
+    if (reader != nullptr) its_own = ChooseNormalization({}, {}, reader->metadata());
+    if (!its_own.ok()) return InField(InputField(name), its_own.status());
+    absl::Status status = dataset.SetNormalization(*its_own);
+    if (!status.ok()) return InField(InputField(name), status);
   }
   return absl::OkStatus();
 }
@@ -195,12 +315,15 @@ absl::StatusOr<Inputs> LoadInputs(const RunSpec& spec, RunObserver& observer) {
   if (status = CheckShapes(inputs); !status.ok()) return status;
 
   observer.OnPhase("loading_model");
+  if (status = LoadExtraModels(spec, inputs); !status.ok()) return status;
   absl::StatusOr<std::unique_ptr<model::Model>> model = LoadModel(spec, inputs);
   if (!model.ok()) return model.status();
   inputs.model = *std::move(model);
   for (const std::string& warning : inputs.model->warnings()) observer.OnWarning(warning);
   if (status = CheckModel(inputs, observer); !status.ok()) return status;
+  ShareTargetWithModels(inputs);
   if (status = Normalize(spec, inputs); !status.ok()) return status;
+  HoldOut(spec.seed, inputs);
   inputs.model->To(inputs.device);
   return inputs;
 }

@@ -23,9 +23,11 @@ struct Inputs {
   methods::Hyperparameters hyperparameters;  // every one of the method
   at::Device device = at::kCPU;
   std::vector<data::Dataset> sources;
+  std::vector<data::Dataset> held_out;       // of each source, in no other dataset; for validators
   absl::optional<data::Dataset> target;      // with the labels of its file, if any
   absl::optional<data::Dataset> unlabelled;  // the same without, for methods that must not see them
   absl::optional<data::Dataset> evaluation;
+  methods::ExtraInputs extra;
   std::unique_ptr<model::Model> model;  // on `device`
   data::Normalization normalization;    // as set on every dataset
 

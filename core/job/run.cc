@@ -1,6 +1,6 @@
 #include "core/job/run.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <chrono>
 #include <nlohmann/json.hpp>
@@ -13,6 +13,7 @@
 #include "core/job/normalization.h"
 #include "core/job/report.h"
 #include "core/methods/registry.h"
+#include "core/methods/selection.h"
 #include "core/model/architectures.h"
 #include "core/runtime/blas.h"
 #include "core/runtime/random.h"
@@ -119,10 +120,15 @@ class Session {
     if (!status.ok()) return status;
     recorder_.OnPhase("training");
     if (status = trainer_->Run(stop_); !status.ok()) return status;
+    outcome_ = task_->TakeModel();
     if (inputs_.evaluation) {
       recorder_.OnPhase("evaluating");
       status = EvaluateInto(adapted_, "accuracy");
       if (!status.ok()) return status;
+    }
+    if (task_->target_probabilities().defined() && inputs_.target->has_labels()) {
+      recorder_.OnPhase("evaluating");
+      if (status = CountTargetPredictions(); !status.ok()) return status;
     }
     if (task_->confusion_matrix().defined()) {
       result_.metrics["accuracy"] = train::Accuracy(task_->confusion_matrix());
@@ -134,9 +140,10 @@ class Session {
   // Up to the first step: the task, the state to resume from, the source model's scores.
   absl::Status Prepare() {
     if (spec_.checkpoint != nullptr) original_ = Copies(inputs_.model->StateDict());
-    absl::StatusOr<std::unique_ptr<train::Task>> task =
-        inputs_.method->make_task({*inputs_.model, inputs_.sources, inputs_.method_target(),
-                                   inputs_.device, methods::Settings(inputs_.hyperparameters)});
+    absl::StatusOr<std::unique_ptr<train::Task>> task = methods::MakeSelectedTask(
+        *inputs_.method,
+        {*inputs_.model, inputs_.sources, inputs_.method_target(), inputs_.device,
+         methods::Settings(inputs_.hyperparameters), inputs_.extra, inputs_.held_out, spec_.seed});
     if (!task.ok()) return task.status();
     task_ = *std::move(task);
     trainer_ = MakeTrainer();
@@ -174,12 +181,26 @@ class Session {
 
   absl::Status EvaluateInto(at::Tensor& confusion, const std::string& metric) {
     absl::StatusOr<at::Tensor> counted =
-        train::ConfusionMatrix(*inputs_.model, *inputs_.evaluation, inputs_.device, stop_);
+        train::ConfusionMatrix(FinalModel(), *inputs_.evaluation, inputs_.device, stop_);
     if (!counted.ok()) return counted.status();
     confusion = *counted;
     const double accuracy = train::Accuracy(confusion);
     result_.metrics[metric] = accuracy;
     recorder_.OnMetrics(progress_, {{metric, accuracy}});
+    return absl::OkStatus();
+  }
+
+  // The target's own predictions, the model's and the corrected ones, against labels that the
+  // method has not seen.
+  absl::Status CountTargetPredictions() {
+    absl::StatusOr<at::Tensor> plain =
+        train::ConfusionMatrix(*inputs_.model, *inputs_.target, inputs_.device, stop_);
+    if (!plain.ok()) return plain.status();
+    source_only_ = *plain;
+    adapted_ = at::zeros_like(source_only_);
+    train::CountPredictions(task_->target_probabilities(), inputs_.target->labels(), adapted_);
+    result_.metrics["source_accuracy"] = train::Accuracy(source_only_);
+    result_.metrics["accuracy"] = train::Accuracy(adapted_);
     return absl::OkStatus();
   }
 
@@ -214,19 +235,29 @@ class Session {
   }
 
   absl::Status Save() {
+    for (const auto& [name, value] : task_->Metrics()) result_.metrics[name] = value;
     for (const std::string& warning : task_->Warnings()) recorder_.OnWarning(warning);
     const Findings findings = Summarize();
+    nlohmann::json report = Report(spec_, findings);
+    task_->Report(report);
     trainer_.reset();  // gives the parameters back as they came
     absl::Status status;
     if (inputs_.method->spec.trains) {
       if (status = SaveModel(findings); !status.ok()) return status;
     }
+    for (const auto& [file, tensors] : task_->Files()) {
+      if (status = io::WriteSafetensors(OutputPath(file), tensors); !status.ok()) return status;
+      result_.files.push_back(file);
+    }
     result_.files.push_back(kReportFile);
-    return WriteJson(OutputPath(kReportFile), Report(spec_, findings));
+    return WriteJson(OutputPath(kReportFile), report);
   }
 
+  // The run's own model, or the one that came out in its place.
+  model::Model& FinalModel() { return outcome_ != nullptr ? *outcome_ : *inputs_.model; }
+
   absl::Status SaveModel(const Findings& findings) {
-    model::Model& model = *inputs_.model;
+    model::Model& model = FinalModel();
     model.To(at::kCPU);
     RecordNormalization(inputs_.normalization, model.metadata());
     const std::string file = model::FileNameFor(model.form());
@@ -265,6 +296,7 @@ class Session {
   train::TensorMap original_;  // the checkpoint's tensors; empty for a fresh start, on the CPU
   std::unique_ptr<train::Task> task_;
   std::unique_ptr<train::Trainer> trainer_;
+  std::unique_ptr<model::Model> outcome_;  // Task::TakeModel()
   at::Tensor source_only_, adapted_;
   Progress progress_;
   RunResult result_;

@@ -31,7 +31,8 @@ struct RunSpec {
   int64_t num_classes = 0;                     // fresh start; 0: from the labels
   std::vector<std::shared_ptr<io::MappedFile>> sources;  // labelled
   std::shared_ptr<io::MappedFile> target;
-  std::shared_ptr<io::MappedFile> evaluation;  // labelled; only ever reported
+  std::shared_ptr<io::MappedFile> evaluation;                     // labelled; only ever reported
+  std::map<std::string, std::shared_ptr<io::MappedFile>> inputs;  // by name of the InputSpec
   std::vector<double> mean, std;  // empty: those recorded with the checkpoint, else 0 and 1
   uint64_t seed = 0;
   std::string device = "auto";  // auto, cpu, cuda or cuda:<i>

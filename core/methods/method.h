@@ -5,6 +5,8 @@
 #ifndef ACCLIMATE_CORE_METHODS_METHOD_H_
 #define ACCLIMATE_CORE_METHODS_METHOD_H_
 
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,12 +16,22 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "core/data/dataset.h"
+#include "core/io/mapped_file.h"
 #include "core/methods/method_spec.h"
 #include "core/methods/settings.h"
 #include "core/model/model.h"
 #include "core/train/task.h"
 
 namespace acclimate::methods {
+
+// The files of the spec's InputSpecs that were given, by name. The dataset "teacher_inputs" is
+// normalised as the model "teacher" records, every other like the target; where the spec has it and
+// it was not given, it is the target, normalised so. Models are on the run's device.
+struct ExtraInputs {
+  std::map<std::string, data::Dataset> datasets;
+  std::map<std::string, std::unique_ptr<model::Model>> models;
+  std::map<std::string, std::shared_ptr<io::MappedFile>> files;
+};
 
 // What a method works on; all of it outlives the method. The job has already checked what the spec
 // can say: which data there are, shapes, labels within the model's classes, batch norm present.
@@ -29,6 +41,10 @@ struct MethodContext {
   const data::Dataset& target;  // labels in it are for those methods only that require them
   at::Device device;
   Settings settings;  // every hyperparameter of the spec
+  const ExtraInputs& inputs;
+  // Labelled, of the same domains as `sources` and not in them, for validators; empty without.
+  std::vector<data::Dataset> held_out = {};
+  uint64_t seed = 0;  // of samplers that a method makes for itself
 };
 
 // Makes the task: plans its steps, builds modules of its own (initialised from the default CPU

@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "core/shift/shift_kind.h"
 
 namespace acclimate::methods {
 
@@ -30,6 +31,20 @@ struct HyperparameterSpec {
 
 enum class DataNeed { kNone, kOptional, kRequired };
 
+// A file that a method takes beside checkpoint, sources, target and evaluation.
+struct InputSpec {
+  enum class Kind {
+    kDataset,          // inputs, without labels
+    kLabelledDataset,  // inputs and labels
+    kModel,            // a checkpoint
+    kFile,             // what a job of this method left before, for example a memory
+  };
+  std::string name;  // "teacher"
+  Kind kind = Kind::kDataset;
+  DataNeed need = DataNeed::kRequired;
+  std::string description;  // one sentence
+};
+
 struct MethodSpec {
   std::string name;       // "dann"
   std::string title;      // "Domain-adversarial training (DANN)"
@@ -41,7 +56,19 @@ struct MethodSpec {
   DataNeed target = DataNeed::kRequired;     // unlabelled target data
   DataNeed target_labels = DataNeed::kNone;  // kRequired: finetune, evaluate
   bool trains = true;                        // false: evaluate
+  // The target's labels are classes of the model. False: of a set of base classes, any number of
+  // them; a fresh model has the hyperparameter `ways` as its classes, and there is no evaluation.
+  bool labels_are_classes = true;
   bool needs_batch_norm = false;
+  // The weights between any two epochs make a classifier of the target, so that label-free
+  // validators can choose among them and the guard can hold them against the source model.
+  bool selects_weights = false;
+  // The kinds of shift that it is made for: what `diagnose` tells users by. Empty: what the needs
+  // above say (shift_offers.h).
+  std::vector<shift::ShiftKind> answers;
+  // A share of each source is kept from training, for validators.
+  bool holds_out_source = false;
+  std::vector<InputSpec> inputs;
   std::vector<HyperparameterSpec> hyperparameters;
 };
 

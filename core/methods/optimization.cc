@@ -13,6 +13,13 @@ train::Schedule ScheduleNamed(const std::string& name) {
   return train::Schedule::kConstant;
 }
 
+train::OptimizerOptions::Kind OptimizerNamed(const std::string& name) {
+  using Kind = train::OptimizerOptions::Kind;
+  if (name == "adam") return Kind::kAdam;
+  if (name == "lars") return Kind::kLars;
+  return Kind::kSgd;
+}
+
 // "layer4.1.conv2.weight" -> "layer4.1.conv2".
 absl::string_view LayerOf(absl::string_view parameter) {
   return parameter.substr(0, std::min(parameter.rfind('.'), parameter.size()));
@@ -22,10 +29,10 @@ absl::string_view LayerOf(absl::string_view parameter) {
 
 std::vector<HyperparameterSpec> OptimizationSettings(const OptimizationDefaults& defaults) {
   return {
-      ChoiceSetting("optimizer", "SGD with Nesterov momentum, or Adam", defaults.optimizer,
-                    {"sgd", "adam"}),
+      ChoiceSetting("optimizer", "SGD with Nesterov momentum, Adam, or LARS for very large batches",
+                    defaults.optimizer, {"sgd", "adam", "lars"}),
       PositiveSetting("learning_rate", "Initial learning rate", defaults.learning_rate, 100.0),
-      RealSetting("momentum", "Momentum of SGD; Adam has its own", 0.9, 0.0, 0.9999),
+      RealSetting("momentum", "Momentum of SGD and LARS; Adam has its own", 0.9, 0.0, 0.9999),
       RealSetting("weight_decay", "L2 penalty, added to the gradient", defaults.weight_decay, 0.0,
                   1.0),
       ChoiceSetting("schedule",
@@ -38,8 +45,7 @@ std::vector<HyperparameterSpec> OptimizationSettings(const OptimizationDefaults&
 }
 
 void SetOptimization(const Settings& settings, train::Plan& plan) {
-  using Kind = train::OptimizerOptions::Kind;
-  plan.optimizer.kind = settings.Text("optimizer") == "adam" ? Kind::kAdam : Kind::kSgd;
+  plan.optimizer.kind = OptimizerNamed(settings.Text("optimizer"));
   plan.optimizer.learning_rate = settings.Real("learning_rate");
   plan.optimizer.momentum = settings.Real("momentum");
   plan.optimizer.nesterov = plan.optimizer.momentum > 0.0;

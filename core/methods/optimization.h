@@ -13,7 +13,7 @@
 namespace acclimate::methods {
 
 struct OptimizationDefaults {
-  std::string optimizer = "sgd";  // sgd, adam
+  std::string optimizer = "sgd";  // sgd, adam, lars
   double learning_rate = 0.01;
   double weight_decay = 1e-3;
   std::string schedule = "inverse_decay";  // inverse_decay, step_decay, constant

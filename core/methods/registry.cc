@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/methods/selection.h"
+
 // One line a method: the function that its file defines.
 #define ACCLIMATE_METHODS(X) \
   X(Adabn)                   \
@@ -30,6 +32,7 @@ const std::vector<MethodEntry>& Registry() {
 #define ACCLIMATE_CALL(Name) Name(),
   static const auto* const kRegistry = [] {
     auto* entries = new std::vector<MethodEntry>{ACCLIMATE_METHODS(ACCLIMATE_CALL)};
+    for (MethodEntry& entry : *entries) AddSelection(entry.spec);
     std::sort(entries->begin(), entries->end(),
               [](const MethodEntry& a, const MethodEntry& b) { return a.spec.name < b.spec.name; });
     return entries;

@@ -1,7 +1,7 @@
 #include "core/model/architectures.h"
 
 #include <torch/script.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <functional>
@@ -80,6 +80,31 @@ def forward(self, x):
   return net;
 }
 
+// Four blocks of a strided convolution to 64 channels, batch norm and ReLU: the network of few-shot
+// papers (Vinyals et al. 2016), strided and averaged over places as MAML's code has it for
+// Omniglot.
+Module BuildConv4(const Shape& shape, int64_t classes) {
+  const LayerFactory layers;
+  constexpr int64_t kWidth = 64;
+  Module net = layers.Empty("Conv4");
+  int64_t width = shape[0];
+  for (const int64_t block : {1, 2, 3, 4}) {
+    net.register_module(absl::StrCat("conv", block), layers.Convolution({width, kWidth, 3, 2, 1}));
+    net.register_module(absl::StrCat("bn", block), layers.BatchNorm(kWidth));
+    width = kWidth;
+  }
+  net.register_module("fc", layers.Linear(kWidth, classes));
+  net.define(R"(
+def forward(self, x):
+  x = torch.relu(self.bn1.forward(self.conv1.forward(x)))
+  x = torch.relu(self.bn2.forward(self.conv2.forward(x)))
+  x = torch.relu(self.bn3.forward(self.conv3.forward(x)))
+  x = torch.relu(self.bn4.forward(self.conv4.forward(x)))
+  return self.fc.forward(torch.mean(x, [2, 3]))
+)");
+  return net;
+}
+
 // Two hidden layers of 512 with batch norm and a bottleneck, for vectors; other shapes are
 // flattened.
 Module BuildMlp(const Shape& shape, int64_t classes) {
@@ -119,13 +144,12 @@ struct Architecture {
 };
 
 // Sorted by name. The minima are what the layers need: two 5x5 convolutions and poolings (lenet),
-// three strides that must leave something to normalise (dtn), five halvings (resnet).
+// three or four strides that must leave something to normalise (dtn, conv4), five halvings
+// (resnet).
 constexpr Architecture kArchitectures[] = {
-    {"dtn", 8, &BuildDtn},
-    {"lenet", 16, &BuildLeNet},
-    {"mlp", 0, &BuildMlp},
-    {"resnet18", 32, &BuildResNet18},
-    {"resnet50", 32, &BuildResNet50},
+    {"conv4", 8, &BuildConv4},        {"dtn", 8, &BuildDtn},
+    {"lenet", 16, &BuildLeNet},       {"mlp", 0, &BuildMlp},
+    {"resnet18", 32, &BuildResNet18}, {"resnet50", 32, &BuildResNet50},
 };
 
 absl::Status CheckShape(const Architecture& architecture, const Shape& shape) {

@@ -13,7 +13,7 @@
 namespace acclimate::model {
 
 struct ArchitectureOptions {
-  std::string name;                   // lenet, dtn, mlp, resnet18, resnet50
+  std::string name;                   // conv4, dtn, lenet, mlp, resnet18, resnet50
   std::vector<int64_t> sample_shape;  // of one sample, without N
   int64_t num_classes = 0;
 };

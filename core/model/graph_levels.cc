@@ -4,6 +4,7 @@
 #include <torch/csrc/jit/ir/constants.h>
 #include <torch/script.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <utility>
@@ -127,10 +128,10 @@ class LevelFinder {
   std::vector<Cut> cuts_;
 };
 
-std::vector<Cut> FindCuts(const Graph& graph) {
-  std::vector<Cut> cuts = LevelFinder(graph).Find();
+std::vector<Cut> FindCuts(const std::shared_ptr<Graph>& graph) {
+  std::vector<Cut> cuts = LevelFinder(*graph).Find();
   // A tensor that is written to after it was made is not what a reader at the end would see.
-  const torch::jit::AliasDb aliases(const_cast<Graph&>(graph).shared_from_this());
+  const torch::jit::AliasDb aliases(graph);
   for (size_t i = cuts.size() - 1; i-- > 0;) {
     if (!aliases.hasWriters(cuts[i].value)) continue;
     Level& next = cuts[i + 1].level;
@@ -142,25 +143,41 @@ std::vector<Cut> FindCuts(const Graph& graph) {
 }
 
 // Half a graph must not count batches in the layers of the other half.
-std::shared_ptr<Graph> PartOf(const Graph& graph) {
-  std::shared_ptr<Graph> part = const_cast<Graph&>(graph).copy();
+std::shared_ptr<Graph> PartOf(const std::shared_ptr<Graph>& graph) {
+  std::shared_ptr<Graph> part = graph->copy();
   StopCountingBatches(part.get());
   RemoveChecks(part);
   return part;
 }
 
+// What only fed the other half. Dead code elimination alone would keep what writes statistics.
+void RemoveReadersOf(Graph& graph, const Value* value) {
+  std::set<const Value*> reached = {value};
+  std::vector<Node*> readers;
+  for (Node* node : graph.nodes()) {
+    const std::vector<const Value*> uses = UsesOf(node);
+    if (std::none_of(uses.begin(), uses.end(),
+                     [&](const Value* use) { return reached.count(use) > 0; })) {
+      continue;
+    }
+    reached.insert(node->outputs().begin(), node->outputs().end());
+    readers.push_back(node);
+  }
+  std::for_each(readers.rbegin(), readers.rend(), [](Node* node) { node->destroy(); });
+}
+
 }  // namespace
 
-std::vector<Level> FindLevels(const Graph& graph) {
+std::vector<Level> FindLevels(const std::shared_ptr<Graph>& graph) {
   std::vector<Level> levels;
   for (Cut& cut : FindCuts(graph)) levels.push_back(std::move(cut.level));
   return levels;
 }
 
-std::shared_ptr<Graph> GraphTo(const Graph& graph, const std::vector<size_t>& levels,
-                               bool with_outputs) {
-  std::shared_ptr<Graph> part = with_outputs ? const_cast<Graph&>(graph).copy() : PartOf(graph);
-  const std::vector<Cut> cuts = FindCuts(*part);
+std::shared_ptr<Graph> GraphTo(const std::shared_ptr<Graph>& graph,
+                               const std::vector<size_t>& levels, bool with_outputs) {
+  std::shared_ptr<Graph> part = with_outputs ? graph->copy() : PartOf(graph);
+  const std::vector<Cut> cuts = FindCuts(part);
   std::vector<Value*> outputs;
   for (size_t level : levels) outputs.push_back(cuts.at(level).value);
   if (with_outputs) outputs.insert(outputs.end(), part->outputs().begin(), part->outputs().end());
@@ -168,20 +185,21 @@ std::shared_ptr<Graph> GraphTo(const Graph& graph, const std::vector<size_t>& le
   return part;
 }
 
-std::shared_ptr<Graph> GraphFrom(const Graph& graph, size_t level) {
+std::shared_ptr<Graph> GraphFrom(const std::shared_ptr<Graph>& graph, size_t level) {
   std::shared_ptr<Graph> part = PartOf(graph);
-  Value* const cut = FindCuts(*part).at(level).value;
+  Value* const cut = FindCuts(part).at(level).value;
   Value* const input = part->addInput("level");
   input->setType(cut->type());
   cut->replaceAllUsesWith(input);
+  RemoveReadersOf(*part, part->inputs().at(1));
   SetOutputs(part, part->outputs().vec());
   part->eraseInput(1);
   return part;
 }
 
-std::shared_ptr<Graph> WithParametersAsInputs(const Graph& graph,
+std::shared_ptr<Graph> WithParametersAsInputs(const std::shared_ptr<Graph>& graph,
                                               const std::vector<std::string>& names) {
-  std::shared_ptr<Graph> lifted = const_cast<Graph&>(graph).copy();
+  std::shared_ptr<Graph> lifted = graph->copy();
   std::map<std::string, Value*> inputs;
   for (const std::string& name : names) inputs[name] = lifted->addInput();
   for (Node* node : AllNodes(*lifted)) {

@@ -7,9 +7,10 @@ namespace acclimate::model {
 GraphProgram::GraphProgram(std::shared_ptr<torch::jit::Graph> graph, const std::string& name)
     : code_(graph, name), outputs_(graph->outputs().size()) {}
 
-std::vector<at::Tensor> GraphProgram::Run(const torch::jit::Module& self,
-                                          const at::Tensor& input) const {
+std::vector<at::Tensor> GraphProgram::Run(const torch::jit::Module& self, const at::Tensor& input,
+                                          const std::vector<at::Tensor>& more) const {
   torch::jit::Stack stack{self._ivalue(), input};
+  stack.insert(stack.end(), more.begin(), more.end());
   torch::jit::InterpreterState(code_).run(stack);
   std::vector<at::Tensor> results;
   results.reserve(outputs_);

@@ -17,11 +17,13 @@ namespace acclimate::model {
 // inputs alone, not on how often it ran before, so that a resumed job ends bit-equal. Immutable.
 class GraphProgram {
  public:
-  // `graph` takes (self, tensor) and returns tensors.
+  // `graph` takes (self, tensor, ...) and returns tensors.
   GraphProgram(std::shared_ptr<torch::jit::Graph> graph, const std::string& name);
 
-  // One tensor for each output of the graph. Gradients are recorded as the caller's grad mode says.
-  std::vector<at::Tensor> Run(const torch::jit::Module& self, const at::Tensor& input) const;
+  // One tensor for each output of the graph; `more` are its inputs behind the first tensor.
+  // Gradients are recorded as the caller's grad mode says.
+  std::vector<at::Tensor> Run(const torch::jit::Module& self, const at::Tensor& input,
+                              const std::vector<at::Tensor>& more = {}) const;
 
  private:
   torch::jit::Code code_;

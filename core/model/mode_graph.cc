@@ -92,15 +92,6 @@ void RewriteBakedFlags(Graph* graph, bool training) {
   }
 }
 
-// A trace in training mode bakes num_batches_tracked.add_(1) in.
-void StopCountingBatches(Graph* graph) {
-  for (Node* node : AllNodes(*graph)) {
-    if (node->kind() != aten::add_ || !IsAttribute(node->input(0), "num_batches_tracked")) continue;
-    node->output()->replaceAllUsesWith(node->input(0));
-    node->destroy();
-  }
-}
-
 void UseBatchStatistics(Graph* graph) {
   for (Node* node : AllNodes(*graph)) {
     if (node->kind() != aten::batch_norm) continue;
@@ -174,6 +165,14 @@ std::shared_ptr<Graph> SpecialiseGraph(const torch::jit::Module& module, Mode mo
   Simplify(graph);
   if (mode == Mode::kBatchStatistics) UseBatchStatistics(graph.get());
   return graph;
+}
+
+void StopCountingBatches(Graph* graph) {
+  for (Node* node : AllNodes(*graph)) {
+    if (node->kind() != aten::add_ || !IsAttribute(node->input(0), "num_batches_tracked")) continue;
+    node->output()->replaceAllUsesWith(node->input(0));
+    node->destroy();
+  }
 }
 
 std::vector<std::string> ModeWarnings(const torch::jit::Module& module, const Graph& evaluation) {

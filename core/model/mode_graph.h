@@ -21,6 +21,10 @@ namespace acclimate::model {
 std::shared_ptr<torch::jit::Graph> SpecialiseGraph(const torch::jit::Module& module, Mode mode,
                                                    const at::Device& device);
 
+// Takes num_batches_tracked.add_(1) out, which scripting keeps and a trace in training mode bakes
+// in.
+void StopCountingBatches(torch::jit::Graph* graph);
+
 // What SpecialiseGraph could not restore, one line each; `evaluation` is its graph for kEvaluation.
 std::vector<std::string> ModeWarnings(const torch::jit::Module& module,
                                       const torch::jit::Graph& evaluation);

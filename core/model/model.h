@@ -41,6 +41,18 @@ struct Parameter {
   bool batch_norm;    // scale or shift of a batch-norm layer
 };
 
+// A place between two layers, through which everything that follows depends on the inputs: the
+// input of a convolution or a linear layer. The last level is the features.
+struct Level {
+  std::string name;                     // of the last layer before it, "layer1.1.bn2"
+  std::vector<std::string> parameters;  // and buffers, read between the level before and this one
+};
+
+struct LevelsResult {
+  std::vector<at::Tensor> levels;  // [N, ...], in the order asked for
+  ForwardResult output;
+};
+
 enum class CheckpointForm { kTorchScript, kSafetensors, kPickle };
 
 // One TorchScript module and graphs specialised from its forward(): one a mode. Built-in
@@ -55,6 +67,23 @@ class Model {
   virtual ForwardResult Forward(const at::Tensor& inputs, Mode mode) = 0;
   // The classifier layer alone, [N, D] -> [N, C], with its current weights.
   virtual at::Tensor ClassifyFeatures(const at::Tensor& features) = 0;
+
+  // Forward() with `parameters` (by name, shaped as the model's own) in place of the model's
+  // parameters of those names: gradients, of any order, flow to them. Stored statistics are the
+  // model's.
+  virtual ForwardResult ForwardWith(const std::map<std::string, at::Tensor>& parameters,
+                                    const at::Tensor& inputs, Mode mode) = 0;
+
+  // In forward order; at least one, the features. A network with few levels is one whose layers
+  // cannot be told apart (shapes of the inputs that travel to its end, as in some traced models).
+  virtual const std::vector<Level>& levels() const = 0;
+  // Forward(), and what passes through the levels.
+  virtual LevelsResult ForwardThrough(const std::vector<size_t>& levels, const at::Tensor& inputs,
+                                      Mode mode) = 0;
+  // The two halves: ForwardFrom(l, ForwardTo(l, x, mode), mode) is Forward(x, mode), but for
+  // num_batches_tracked, which halves leave alone. Each half costs only its own layers.
+  virtual at::Tensor ForwardTo(size_t level, const at::Tensor& inputs, Mode mode) = 0;
+  virtual ForwardResult ForwardFrom(size_t level, const at::Tensor& tensor, Mode mode) = 0;
 
   virtual int64_t num_classes() const = 0;
   virtual int64_t feature_size() const = 0;  // D; 0 until the first forward pass when unknown

@@ -3,7 +3,8 @@
 #include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/serialization/export.h>
 #include <torch/script.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <array>
@@ -17,6 +18,7 @@
 #include "core/io/atomic_file.h"
 #include "core/io/tensor_file.h"
 #include "core/model/classifier_split.h"
+#include "core/model/graph_levels.h"
 #include "core/model/graph_program.h"
 #include "core/model/mode_graph.h"
 #include "core/model/pickle_writer.h"
@@ -89,8 +91,22 @@ struct ScriptModel::Programs {
   absl::Status Analyse(const Module& module, const ClassifierSplit& split);
   const GraphProgram& BatchNormInput(size_t layer);
 
+  // The program under `key`, compiled at its first use.
+  template <typename MakeGraph>
+  const GraphProgram& Compiled(const std::string& key, const MakeGraph& make_graph) {
+    const auto found = compiled.find(key);
+    if (found != compiled.end()) return found->second;
+    return compiled.emplace(key, GraphProgram(make_graph(), key)).first->second;
+  }
+  const std::shared_ptr<Graph>& GraphOf(Mode mode) const {
+    return graphs.at(static_cast<size_t>(mode));
+  }
+
   const at::Device device;
-  std::vector<GraphProgram> forward;       // (self, inputs) -> (features, logits), by mode
+  std::vector<std::shared_ptr<Graph>> graphs;  // (self, inputs) -> (features, logits), by mode
+  std::vector<GraphProgram> forward;           // of those
+  std::map<std::string, GraphProgram> compiled;
+  std::vector<Level> levels;
   std::optional<GraphProgram> classifier;  // (self, features) -> logits
   std::shared_ptr<Graph> evaluation;
   std::string head_weight;
@@ -122,6 +138,8 @@ absl::Status ScriptModel::Programs::AddMode(const Module& module, Mode mode) {
   }
   SetOutputs(graph, {split->features, split->logits});
   forward.emplace_back(graph, "forward");
+  if (mode == Mode::kEvaluation) levels = FindLevels(graph);
+  graphs.push_back(std::move(graph));
   return absl::OkStatus();
 }
 
@@ -207,13 +225,62 @@ void ScriptModel::CollectTensors() {
   if (weight.dim() == 2) feature_size_ = weight.size(1 - programs_->class_dimension);
 }
 
+ForwardResult ScriptModel::ToResult(const at::Tensor& features, const at::Tensor& logits) {
+  feature_shape_ = features.sizes().slice(1).vec();
+  ForwardResult result{features.flatten(1), logits.flatten(1)};
+  feature_size_ = result.features.size(1);
+  return result;
+}
+
 ForwardResult ScriptModel::Forward(const at::Tensor& inputs, Mode mode) {
   const std::vector<at::Tensor> outputs =
       programs_->forward.at(static_cast<size_t>(mode)).Run(module_, inputs);
-  feature_shape_ = outputs[0].sizes().slice(1).vec();
-  ForwardResult result{outputs[0].flatten(1), outputs[1].flatten(1)};
-  feature_size_ = result.features.size(1);
+  return ToResult(outputs[0], outputs[1]);
+}
+
+ForwardResult ScriptModel::ForwardWith(const std::map<std::string, at::Tensor>& parameters,
+                                       const at::Tensor& inputs, Mode mode) {
+  std::vector<std::string> names;
+  std::vector<at::Tensor> tensors;
+  for (const auto& [name, tensor] : parameters) {
+    names.push_back(name);
+    tensors.push_back(tensor);
+  }
+  const GraphProgram& program = programs_->Compiled(
+      absl::StrCat("with_parameters/", static_cast<int>(mode), "/", absl::StrJoin(names, ",")),
+      [&] { return WithParametersAsInputs(programs_->GraphOf(mode), names); });
+  const std::vector<at::Tensor> outputs = program.Run(module_, inputs, tensors);
+  return ToResult(outputs[0], outputs[1]);
+}
+
+const std::vector<Level>& ScriptModel::levels() const { return programs_->levels; }
+
+LevelsResult ScriptModel::ForwardThrough(const std::vector<size_t>& levels,
+                                         const at::Tensor& inputs, Mode mode) {
+  const GraphProgram& program = programs_->Compiled(
+      absl::StrCat("through/", static_cast<int>(mode), "/", absl::StrJoin(levels, ",")),
+      [&] { return GraphTo(programs_->GraphOf(mode), levels, /*with_outputs=*/true); });
+  std::vector<at::Tensor> outputs = program.Run(module_, inputs);
+  LevelsResult result;
+  result.output = ToResult(outputs[levels.size()], outputs[levels.size() + 1]);
+  outputs.resize(levels.size());
+  result.levels = std::move(outputs);
   return result;
+}
+
+at::Tensor ScriptModel::ForwardTo(size_t level, const at::Tensor& inputs, Mode mode) {
+  return programs_
+      ->Compiled(absl::StrCat("to/", static_cast<int>(mode), "/", level),
+                 [&] { return GraphTo(programs_->GraphOf(mode), {level}, /*with_outputs=*/false); })
+      .Run(module_, inputs)[0];
+}
+
+ForwardResult ScriptModel::ForwardFrom(size_t level, const at::Tensor& tensor, Mode mode) {
+  const GraphProgram& program =
+      programs_->Compiled(absl::StrCat("from/", static_cast<int>(mode), "/", level),
+                          [&] { return GraphFrom(programs_->GraphOf(mode), level); });
+  const std::vector<at::Tensor> outputs = program.Run(module_, tensor);
+  return ToResult(outputs[0], outputs[1]);
 }
 
 at::Tensor ScriptModel::ClassifyFeatures(const at::Tensor& features) {

@@ -34,6 +34,13 @@ class ScriptModel final : public Model {
 
   ForwardResult Forward(const at::Tensor& inputs, Mode mode) override;
   at::Tensor ClassifyFeatures(const at::Tensor& features) override;
+  ForwardResult ForwardWith(const std::map<std::string, at::Tensor>& parameters,
+                            const at::Tensor& inputs, Mode mode) override;
+  const std::vector<Level>& levels() const override;
+  LevelsResult ForwardThrough(const std::vector<size_t>& levels, const at::Tensor& inputs,
+                              Mode mode) override;
+  at::Tensor ForwardTo(size_t level, const at::Tensor& inputs, Mode mode) override;
+  ForwardResult ForwardFrom(size_t level, const at::Tensor& tensor, Mode mode) override;
   int64_t num_classes() const override;
   int64_t feature_size() const override { return feature_size_; }
   const std::vector<Parameter>& parameters() const override { return parameters_; }
@@ -54,6 +61,7 @@ class ScriptModel final : public Model {
   struct Programs;
 
   ScriptModel(torch::jit::Module module, Origin origin, std::shared_ptr<Programs> programs);
+  ForwardResult ToResult(const at::Tensor& features, const at::Tensor& logits);
   // parameters_ and batch_norm_layers_, as views of the module's tensors.
   void CollectTensors();
   absl::Status SaveSafetensors(const std::string& path) const;

@@ -1,9 +1,11 @@
 #include "core/train/optimizer.h"
 
-#include <torch/torch.h>
+#include <ATen/Parallel.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -101,6 +103,58 @@ class Adam : public Optimizer {
   }
 };
 
+// The Euclidean norm, from sums over chunks of fixed size: the number of threads changes nothing.
+double Norm(const at::Tensor& tensor) {
+  if (!tensor.is_cpu()) return tensor.norm().item<double>();
+  const at::Tensor values = tensor.contiguous();
+  std::vector<double> squares((values.numel() + kGrain - 1) / kGrain);
+  AT_DISPATCH_FLOATING_TYPES(values.scalar_type(), "norm", [&] {
+    const scalar_t* const data = values.data_ptr<scalar_t>();
+    at::parallel_for(0, squares.size(), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t chunk = begin; chunk < end; ++chunk) {
+        double sum = 0;
+        const int64_t last = std::min((chunk + 1) * kGrain, values.numel());
+        for (int64_t i = chunk * kGrain; i < last; ++i) {
+          sum += static_cast<double>(data[i]) * static_cast<double>(data[i]);
+        }
+        squares[chunk] = sum;
+      }
+    });
+  });
+  return std::sqrt(std::accumulate(squares.begin(), squares.end(), 0.0));
+}
+
+class Lars : public Optimizer {
+ public:
+  using Optimizer::Optimizer;
+
+ protected:
+  const std::vector<std::string>& SlotNames() const override {
+    static const auto* const kNames = new std::vector<std::string>{"momentum"};
+    return *kNames;
+  }
+
+  void Update(at::Tensor& parameter, const at::Tensor& gradient, std::vector<at::Tensor>& slots,
+              double learning_rate, int64_t) override {
+    at::Tensor& velocity = slots[0];
+    velocity.mul_(options_.momentum);
+    if (parameter.dim() > 1) {
+      const double rate = learning_rate * TrustRatio(parameter, gradient);
+      velocity.add_(gradient, rate).add_(parameter, rate * options_.weight_decay);
+    } else {
+      velocity.add_(gradient, learning_rate);
+    }
+    parameter.sub_(velocity);
+  }
+
+ private:
+  double TrustRatio(const at::Tensor& parameter, const at::Tensor& gradient) const {
+    const double weight = Norm(parameter);
+    const double pull = Norm(gradient) + options_.weight_decay * weight;
+    return weight > 0 && pull > 0 ? options_.trust_coefficient * weight / pull : 1.0;
+  }
+};
+
 }  // namespace
 
 Optimizer::Optimizer(const OptimizerOptions& options, std::vector<ParameterGroup> groups)
@@ -132,6 +186,8 @@ void Optimizer::Step(double factor) {
     }
   }
 }
+
+void Optimizer::Restart() { histories_.clear(); }
 
 std::map<std::string, at::Tensor> Optimizer::State() const {
   std::map<std::string, at::Tensor> state;
@@ -187,6 +243,9 @@ std::unique_ptr<Optimizer> MakeOptimizer(const OptimizerOptions& options,
                                          std::vector<ParameterGroup> groups) {
   if (options.kind == OptimizerOptions::Kind::kAdam) {
     return std::make_unique<Adam>(options, std::move(groups));
+  }
+  if (options.kind == OptimizerOptions::Kind::kLars) {
+    return std::make_unique<Lars>(options, std::move(groups));
   }
   return std::make_unique<Sgd>(options, std::move(groups));
 }

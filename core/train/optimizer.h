@@ -24,16 +24,24 @@ struct ParameterGroup {
 };
 
 struct OptimizerOptions {
-  enum class Kind { kSgd, kAdam };
+  enum class Kind { kSgd, kAdam, kLars };
   Kind kind = Kind::kSgd;
   double learning_rate = 0.01;
   double weight_decay = 0.0;                          // added to the gradient, as torch.optim does
-  double momentum = 0.9;                              // SGD
+  double momentum = 0.9;                              // SGD, LARS
   bool nesterov = true;                               // SGD
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;  // Adam (Kingma & Ba 2015)
+  double trust_coefficient = 0.001;                   // LARS (You et al. 2017)
 };
 
-// The same updates as torch.optim.SGD and Adam. Parameters without a gradient stay as they are.
+// The same updates as torch.optim.SGD and Adam; and LARS (You et al., arXiv:1708.03888, 2017):
+//
+//   v <- momentum v + rate lambda (g + decay w),  w <- w - v,
+//   lambda = trust_coefficient ||w|| / (||g|| + decay ||w||), a parameter tensor; 1 where w or
+//   g + decay w is zero. Biases and batch-norm parameters (one dimension) have lambda = 1 and no
+//   decay, as in SimCLR's code (Chen et al. 2020).
+//
+// Parameters without a gradient stay as they are.
 // Not thread-safe. The result does not depend on the number of threads.
 class Optimizer {
  public:
@@ -43,6 +51,9 @@ class Optimizer {
   void ZeroGradients();
   // One update at learning_rate * factor * the group's multiplier.
   void Step(double factor);
+
+  // Forgets all that was gathered, as if no step had been made.
+  void Restart();
 
   // Everything that the next Step() depends on but parameters and gradients, by
   // "<slot>/<parameter>".

@@ -4,14 +4,17 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
+#include <nlohmann/json_fwd.hpp>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "core/data/dataset.h"
+#include "core/model/model.h"
 #include "core/train/optimizer.h"
 #include "core/train/schedule.h"
 #include "core/train/stop_signal.h"
@@ -35,7 +38,8 @@ struct Plan {
 struct StepInput {
   int64_t step = 0;     // from 0
   double progress = 0;  // step / total_steps, in [0, 1)
-  data::Batch source;   // drawn evenly from all sources; labelled
+  data::Batch source;   // drawn evenly from all sources, one after the other; labelled
+  std::vector<int64_t> source_counts;  // samples of each source in it
   data::Batch target;
   at::Tensor target_index;  // int64 [B] on the CPU: the samples in `target`
 };
@@ -44,15 +48,17 @@ struct StepOutput {
   at::Tensor loss;                          // scalar to descend; undefined: nothing to update
   std::map<std::string, at::Tensor> parts;  // scalars, reported as "loss/<name>"
   std::map<std::string, double> values;     // reported as they are: "lambda"
-  at::Tensor target_logits;  // [B, C] as predicted before the update, when a by-product
-  int64_t samples = 0;       // seen by a pass; batches drawn by the loop are counted by it
+  at::Tensor target_logits;        // [B, C] as predicted before the update, when a by-product
+  int64_t samples = 0;             // seen by a pass; batches drawn by the loop are counted by it
+  bool restart_optimizer = false;  // the task put weights back: what the optimiser gathered is void
 };
 
 // Rules:
 // 1. Everything a task changes while it runs is in the model, in a parameter of its groups or in
 //    State(): that is what makes a run resumable between any two steps.
-// 2. BeginEpoch() and Finish() may be stopped half way (CANCELLED) and are then called again,
-//    perhaps in another process: repeating them must give the same result.
+// 2. BeforeStep(), BeginEpoch() and Finish() may be stopped half way (CANCELLED) and are then
+// called
+//    again, perhaps in another process: repeating them must give the same result.
 // 3. Random numbers come from the default generator of the device only.
 class Task {
  public:
@@ -60,6 +66,10 @@ class Task {
 
   // Constant from the first call on.
   virtual const Plan& plan() const = 0;
+  // Between two steps, before the BeginEpoch() of the step that follows; perhaps more than once.
+  virtual absl::Status BeforeStep(int64_t /*step*/, StopSignal& /*stop*/) {
+    return absl::OkStatus();
+  }
   virtual absl::Status BeginEpoch(int64_t /*epoch*/, StopSignal& /*stop*/) {
     return absl::OkStatus();
   }
@@ -68,6 +78,11 @@ class Task {
   virtual absl::StatusOr<StepOutput> Step(const StepInput& input, StopSignal& stop) = 0;
   // After the last step.
   virtual absl::Status Finish(StopSignal& /*stop*/) { return absl::OkStatus(); }
+  // What Finish() would do, from a sample of the target where that is enough: to look at the model
+  // of a run that then goes on from the weights before.
+  virtual absl::Status Preview(const data::Dataset& /*target_sample*/, StopSignal& stop) {
+    return Finish(stop);
+  }
 
   virtual TensorMap State() const { return {}; }
   virtual absl::Status Restore(const TensorMap& /*state*/) { return absl::OkStatus(); }
@@ -76,8 +91,19 @@ class Task {
 
   // What an evaluation counted, [C, C] as in pass.h; undefined for every other task.
   virtual at::Tensor confusion_matrix() const { return {}; }
+  // Of a method that corrects predictions, not weights: probabilities [N, C] for the target's
+  // samples. The job counts them where the target's file has labels, for the report.
+  virtual at::Tensor target_probabilities() const { return {}; }
+  // Adds what the method found out to report.json, under keys of its own.
+  virtual void Report(nlohmann::json& /*report*/) const {}
   // What went wrong without stopping the run: a discriminator that gave up, a loss that collapsed.
   virtual std::vector<std::string> Warnings() const { return {}; }
+  // Numbers for the job's result, beside the last values of its metrics.
+  virtual std::map<std::string, double> Metrics() const { return {}; }
+  // Saved beside the model as safetensors: "memory.safetensors" -> tensors.
+  virtual std::map<std::string, TensorMap> Files() const { return {}; }
+  // The model to save where another one than the run's came out; null otherwise.
+  virtual std::unique_ptr<model::Model> TakeModel() { return nullptr; }
 };
 
 }  // namespace acclimate::train

@@ -1,7 +1,8 @@
 #include "core/train/trainer.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -88,11 +89,17 @@ Trainer::~Trainer() {
 }
 
 absl::Status Trainer::Run(StopSignal& stop) {
+  absl::Status status = RunTo(task_.plan().total_steps, stop);
+  return status.ok() ? task_.Finish(stop) : status;
+}
+
+absl::Status Trainer::RunTo(int64_t step, StopSignal& stop) {
   const Plan& plan = task_.plan();
   last_report_ = Clock::now();
   last_reported_step_ = step_;
-  while (step_ < plan.total_steps) {
+  while (step_ < std::min(step, plan.total_steps)) {
     if (absl::Status status = stop.Check(); !status.ok()) return status;
+    if (absl::Status status = task_.BeforeStep(step_, stop); !status.ok()) return status;
     if (!epoch_begun_) {
       absl::Status status = task_.BeginEpoch(step_ / plan.steps_per_epoch, stop);
       if (!status.ok()) return status;
@@ -105,7 +112,7 @@ absl::Status Trainer::Run(StopSignal& stop) {
       if (absl::Status status = hooks_.on_state(step_); !status.ok()) return status;
     }
   }
-  return task_.Finish(stop);
+  return absl::OkStatus();
 }
 
 absl::Status Trainer::RunStep(StopSignal& stop) {
@@ -136,6 +143,7 @@ StepInput Trainer::DrawInput() {
   std::vector<data::Batch> batches;
   for (Stream& stream : sources_) {
     batches.push_back(stream.dataset->Gather(stream.sampler.Next(), options_.device));
+    input.source_counts.push_back(batches.back().inputs.size(0));
   }
   if (!batches.empty()) input.source = Concatenate(std::move(batches));
   if (target_stream_ != nullptr) {
@@ -151,6 +159,7 @@ absl::StatusOr<std::map<std::string, double>> Trainer::Update(const StepOutput& 
   for (const auto& [name, part] : output.parts) {
     values[absl::StrCat("loss/", name)] = part.item<double>();
   }
+  if (output.restart_optimizer && optimizer_ != nullptr) optimizer_->Restart();
   if (!output.loss.defined()) return values;
   const double loss = output.loss.item<double>();
   if (!std::isfinite(loss)) {

@@ -50,6 +50,8 @@ class Trainer {
   // OK: the task is finished. CANCELLED: `stop` said so; State() is then a state between two steps.
   // INVALID_ARGUMENT: the loss is no longer a finite number.
   absl::Status Run(StopSignal& stop);
+  // The same up to `step` steps done, at most the plan's, without finishing the task.
+  absl::Status RunTo(int64_t step, StopSignal& stop);
 
   // The tensors alias those of the run: write them before the next step.
   TrainingState State() const;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -91,9 +92,11 @@ class JobValidator {
     }
   }
 
-  void CheckDataset(const std::string& field, const v1::DatasetRef& dataset) {
-    CheckBlob(absl::StrCat(field, ".blob"), dataset.blob());
-    if (dataset.display_name().size() > kMaxDisplayName) {
+  // A DatasetRef or a NamedInput.
+  template <typename Reference>
+  void CheckFile(const std::string& field, const Reference& file) {
+    CheckBlob(absl::StrCat(field, ".blob"), file.blob());
+    if (file.display_name().size() > kMaxDisplayName) {
       Add(absl::StrCat(field, ".display_name"),
           absl::StrCat("has more than ", kMaxDisplayName, " characters"));
     }
@@ -104,10 +107,10 @@ class JobValidator {
       Add("spec.sources", absl::StrCat("at most ", kMaxSources, "; are ", spec.sources_size()));
     }
     for (int i = 0; i < std::min(spec.sources_size(), kMaxSources); ++i) {
-      CheckDataset(absl::StrCat("spec.sources[", i, "]"), spec.sources(i));
+      CheckFile(absl::StrCat("spec.sources[", i, "]"), spec.sources(i));
     }
-    if (spec.has_target()) CheckDataset("spec.target", spec.target());
-    if (spec.has_evaluation()) CheckDataset("spec.evaluation", spec.evaluation());
+    if (spec.has_target()) CheckFile("spec.target", spec.target());
+    if (spec.has_evaluation()) CheckFile("spec.evaluation", spec.evaluation());
   }
 
   void CheckMethod(const v1::JobSpec& spec) {
@@ -124,6 +127,7 @@ class JobValidator {
     const bool labelled = method->target_labels() == v1::DATA_NEED_REQUIRED;
     CheckNeed(spec.method(), "spec.target", method->target(), spec.has_target(),
               labelled ? "labelled target data" : "target data");
+    CheckInputs(spec, *method);
     CheckStartingPoint(spec, *method);
     CheckHyperparameters(spec, *method);
   }
@@ -134,6 +138,30 @@ class JobValidator {
       Add(field, absl::StrCat("method ", method, " needs ", what));
     } else if (need == v1::DATA_NEED_NONE && given) {
       Add(field, absl::StrCat("method ", method, " takes no ", what));
+    }
+  }
+
+  void CheckInputs(const v1::JobSpec& spec, const v1::Method& method) {
+    std::set<std::string> given;
+    for (int i = 0; i < spec.inputs_size(); ++i) {
+      const v1::NamedInput& input = spec.inputs(i);
+      const std::string field = absl::StrCat("spec.inputs[", i, "]");
+      const auto& known = method.inputs();
+      if (std::none_of(known.begin(), known.end(), [&](const v1::MethodInput& candidate) {
+            return candidate.name() == input.name();
+          })) {
+        Add(field,
+            absl::StrCat("method ", spec.method(), " takes no input \"", input.name(), "\""));
+      } else if (!given.insert(input.name()).second) {
+        Add(field, absl::StrCat("\"", input.name(), "\" is given twice"));
+      }
+      CheckFile(field, input);
+    }
+    for (const v1::MethodInput& known : method.inputs()) {
+      if (known.need() == v1::DATA_NEED_REQUIRED && given.count(known.name()) == 0) {
+        Add("spec.inputs", absl::StrCat("method ", spec.method(), " needs \"", known.name(),
+                                        "\": ", known.description()));
+      }
     }
   }
 

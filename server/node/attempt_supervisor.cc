@@ -108,6 +108,13 @@ absl::Status AttemptSupervisor::SendAssignment() {
   }
   status.Update(AddFile(v1::InputFile::TARGET, spec.target(), assignment));
   status.Update(AddFile(v1::InputFile::EVALUATION, spec.evaluation(), assignment));
+  for (const v1::NamedInput& input : spec.inputs()) {
+    v1::DatasetRef file;
+    file.set_blob(input.blob());
+    file.set_display_name(input.display_name());
+    status.Update(AddFile(v1::InputFile::NAMED, file, assignment));
+    if (status.ok()) assignment.mutable_files()->rbegin()->set_name(input.name());
+  }
   if (!status.ok()) return status;
 
   const int64_t memory = SmallerLimit(spec.limits().memory_bytes(), options_.memory_limit_bytes);

@@ -52,9 +52,9 @@ job::RunSpec WithoutFiles(const v1::Assignment& assignment) {
 }
 
 // Puts the file where its role says, and its digest into the lineage. False: no such role.
-bool Place(v1::InputFile::Role role, const std::string& digest,
-           std::shared_ptr<io::MappedFile> file, job::RunSpec& spec) {
-  switch (role) {
+bool Place(const v1::InputFile& input, std::shared_ptr<io::MappedFile> file, job::RunSpec& spec) {
+  const std::string& digest = input.digest();
+  switch (input.role()) {
     case v1::InputFile::CHECKPOINT:
       spec.checkpoint = std::move(file);
       spec.lineage["checkpoint"] = digest;
@@ -73,6 +73,10 @@ bool Place(v1::InputFile::Role role, const std::string& digest,
       return true;
     case v1::InputFile::TRAINING_STATE:
       spec.resume_state = std::move(file);
+      return true;
+    case v1::InputFile::NAMED:
+      spec.lineage[absl::StrCat("inputs[\"", input.name(), "\"]")] = digest;
+      spec.inputs[input.name()] = std::move(file);
       return true;
     default:
       return false;
@@ -93,7 +97,7 @@ absl::StatusOr<job::RunSpec> ToRunSpec(const v1::Assignment& assignment,
     absl::StatusOr<std::shared_ptr<io::MappedFile>> file =
         io::MappedFile::FromDescriptor(files[i].get(), input.display_name());
     if (!file.ok()) return file.status();
-    if (!Place(input.role(), input.digest(), *std::move(file), spec)) {
+    if (!Place(input, *std::move(file), spec)) {
       return absl::InvalidArgumentError(absl::StrCat("a file of role ", input.role()));
     }
   }

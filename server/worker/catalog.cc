@@ -56,6 +56,19 @@ v1::Hyperparameter ToProto(const methods::HyperparameterSpec& spec) {
   return result;
 }
 
+v1::MethodInput ToProto(const methods::InputSpec& spec) {
+  using Kind = methods::InputSpec::Kind;
+  v1::MethodInput result;
+  result.set_name(spec.name);
+  result.set_kind(spec.kind == Kind::kDataset           ? v1::MethodInput::DATASET
+                  : spec.kind == Kind::kLabelledDataset ? v1::MethodInput::LABELLED_DATASET
+                  : spec.kind == Kind::kModel           ? v1::MethodInput::MODEL
+                                                        : v1::MethodInput::FILE);
+  result.set_need(ToProto(spec.need));
+  result.set_description(spec.description);
+  return result;
+}
+
 v1::Method ToProto(const methods::MethodSpec& spec) {
   v1::Method result;
   result.set_name(absl::StrCat("methods/", spec.name));
@@ -69,6 +82,8 @@ v1::Method ToProto(const methods::MethodSpec& spec) {
   result.set_target_labels(ToProto(spec.target_labels));
   result.set_needs_batch_norm(spec.needs_batch_norm);
   result.set_trains(spec.trains);
+  result.set_selects_weights(spec.selects_weights);
+  for (const methods::InputSpec& input : spec.inputs) *result.add_inputs() = ToProto(input);
   for (const auto& hyperparameter : spec.hyperparameters) {
     *result.add_hyperparameters() = ToProto(hyperparameter);
   }

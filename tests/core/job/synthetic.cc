@@ -1,6 +1,6 @@
 #include "tests/core/job/synthetic.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -32,11 +32,13 @@ const methods::MethodSpec& SpecNamed(const std::string& name) {
 // So few that a test can run every method.
 methods::Hyperparameters Shortened(const methods::MethodSpec& spec) {
   const std::map<std::string, int64_t> few = {
-      {"epochs", 2}, {"steps", 9}, {"batch_size", kBatchSize}};
+      {"epochs", 2},     {"steps", 9}, {"batch_size", kBatchSize},
+      {"chunk_size", 6}, {"ways", 3},  {"validation_episodes", 5}};
   methods::Hyperparameters values;
   for (const methods::HyperparameterSpec& known : spec.hyperparameters) {
     const auto it = few.find(known.name);
     if (it != few.end()) values[known.name] = it->second;
+    if (known.name == "budget") values[known.name] = 0.01;
   }
   return values;
 }
@@ -131,8 +133,14 @@ job::RunSpec SpecFor(const std::string& method, const std::string& world_folder,
   spec.method = method;
   spec.hyperparameters = Shortened(description);
   spec.checkpoint = open("model.safetensors");
-  if (description.source == methods::DataNeed::kRequired) {
+  if (description.source != methods::DataNeed::kNone) {
     spec.sources = {open("source.safetensors")};
+  }
+  for (const methods::InputSpec& input : description.inputs) {
+    using Kind = methods::InputSpec::Kind;
+    if (input.kind == Kind::kModel) spec.inputs[input.name] = open("model.safetensors");
+    if (input.kind == Kind::kDataset) spec.inputs[input.name] = open("target.safetensors");
+    if (input.kind == Kind::kLabelledDataset) spec.inputs[input.name] = open("source.safetensors");
   }
   const bool labels = description.target_labels == methods::DataNeed::kRequired;
   spec.target = open(labels ? "labelled_target.safetensors" : "target.safetensors");

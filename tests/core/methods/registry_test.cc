@@ -3,10 +3,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <set>
 
+#include "absl/strings/match.h"
 #include "tests/core/methods/scene.h"
 
 namespace acclimate::methods {
@@ -83,9 +84,9 @@ TEST_P(MethodTest, PlanKeepsWhatTheSpecPromises) {
   const train::Plan& plan = task->plan();
   EXPECT_GT(plan.total_steps, 0);
   EXPECT_GT(plan.steps_per_epoch, 0);
-  EXPECT_EQ(plan.source_batch_size > 0, spec_.source == DataNeed::kRequired);
+  EXPECT_LE(plan.source_batch_size > 0, spec_.source != DataNeed::kNone);
   EXPECT_LE(plan.target_labels, spec_.target_labels == DataNeed::kRequired);
-  EXPECT_EQ(task->confusion_matrix().defined(), !spec_.trains);
+  EXPECT_EQ(task->confusion_matrix().defined(), spec_.name == "evaluate");
 
   // Groups may hold a parameter once: its name is the key of its optimiser state.
   std::set<std::string> names;
@@ -109,6 +110,7 @@ TEST_P(MethodTest, OwnStateComesBack) {
   Scene scene;
   const auto task = scene.Task(GetParam());
   train::StopSignal stop([] { return train::Directive::kContinue; });
+  ASSERT_TRUE(task->BeforeStep(0, stop).ok());
   ASSERT_TRUE(task->BeginEpoch(0, stop).ok());
   ASSERT_TRUE(task->Step(scene.Input(8), stop).ok());
   const train::TensorMap state = task->State();
@@ -118,7 +120,9 @@ TEST_P(MethodTest, OwnStateComesBack) {
   const train::TensorMap restored = other->State();
   ASSERT_EQ(restored.size(), state.size());
   for (const auto& [name, tensor] : state) {
-    EXPECT_TRUE(at::equal(tensor, restored.at(name))) << name;
+    EXPECT_TRUE(at::allclose(tensor, restored.at(name), 0, 0, /*equal_nan=*/true)) << name;
+    // The runs inside a race are checked where they are restored.
+    if (absl::StartsWith(name, "racers/")) continue;
     train::TensorMap incomplete = state;
     incomplete.erase(name);
     EXPECT_EQ(other->Restore(incomplete).code(), absl::StatusCode::kInvalidArgument) << name;

@@ -1,7 +1,8 @@
 #include "tests/core/methods/scene.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <stdexcept>
 
@@ -50,8 +51,19 @@ std::unique_ptr<train::Task> Scene::Task(const std::string& method,
                                          const methods::Hyperparameters& given) {
   const methods::MethodEntry* entry = methods::FindMethod(method);
   if (entry == nullptr) throw std::runtime_error("no method " + method);
-  const methods::Settings settings(methods::ResolveHyperparameters(entry->spec, given).value());
-  return entry->make_task({*model, sources, target, at::kCPU, settings}).value();
+  methods::Hyperparameters values = given;
+  for (const methods::HyperparameterSpec& known : entry->spec.hyperparameters) {
+    if (known.name == "ways") values.emplace(known.name, kClasses);
+  }
+  const methods::Settings settings(methods::ResolveHyperparameters(entry->spec, values).value());
+  for (const methods::InputSpec& input : entry->spec.inputs) {
+    using Kind = methods::InputSpec::Kind;
+    if (input.kind == Kind::kDataset) inputs.datasets.emplace(input.name, target);
+    if (input.kind == Kind::kModel && input.need == methods::DataNeed::kRequired) {
+      inputs.models.emplace(input.name, model->Clone());
+    }
+  }
+  return entry->make_task({*model, sources, target, at::kCPU, settings, inputs}).value();
 }
 
 absl::Status Scene::Train(train::Task& task) {

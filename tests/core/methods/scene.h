@@ -12,7 +12,7 @@
 
 #include "absl/status/status.h"
 #include "core/data/dataset.h"
-#include "core/methods/method_spec.h"
+#include "core/methods/method.h"
 #include "core/model/model.h"
 #include "core/train/task.h"
 
@@ -28,7 +28,8 @@ struct Scene {
   explicit Scene(const std::string& architecture = "mlp",
                  const std::vector<int64_t>& sample_shape = {6}, int64_t target_samples = 48);
 
-  // The defaults of `method` with `given` laid over them.
+  // The defaults of `method` with `given` laid over them; of its inputs, the models that it needs
+  // and the unlabelled datasets.
   std::unique_ptr<train::Task> Task(const std::string& method,
                                     const methods::Hyperparameters& given = {});
   // Runs `task` to its end.
@@ -41,6 +42,7 @@ struct Scene {
   std::unique_ptr<model::Model> model;  // its batch norms are far from any data's statistics
   std::vector<data::Dataset> sources;
   data::Dataset target;
+  methods::ExtraInputs inputs;  // made by Task(): models are copies of `model`, datasets the target
 };
 
 // Copies of a model's parameters and buffers.
