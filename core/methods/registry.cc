@@ -10,9 +10,11 @@
   X(Afn)                     \
   X(Bnm)                     \
   X(Cdan)                    \
+  X(ConceptShift)            \
   X(Dan)                     \
   X(Dann)                    \
   X(DeepCoral)               \
+  X(Diagnose)                \
   X(Evaluate)                \
   X(Finetune)                \
   X(Jan)                     \
