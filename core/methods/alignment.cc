@@ -1,6 +1,6 @@
 #include "core/methods/alignment.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <utility>
 
@@ -56,9 +56,11 @@ AlignmentTask::AlignmentTask(const MethodContext& context)
       {std::move(parameters.head), 1.0}};
 }
 
-absl::Status AlignmentTask::Finish(train::StopSignal& stop) {
+absl::Status AlignmentTask::Finish(train::StopSignal& stop) { return Preview(target_, stop); }
+
+absl::Status AlignmentTask::Preview(const data::Dataset& target_sample, train::StopSignal& stop) {
   if (!target_statistics_) return absl::OkStatus();
-  return RecomputeStatistics(model_, target_, device_, stop);
+  return RecomputeStatistics(model_, target_sample, device_, stop);
 }
 
 absl::StatusOr<std::unique_ptr<train::Task>> MakeAlignmentTask(const MethodContext& context,
@@ -70,6 +72,7 @@ absl::StatusOr<std::unique_ptr<train::Task>> MakeAlignmentTask(const MethodConte
 MethodSpec AlignmentSpec(const OptimizationDefaults& defaults, double trade_off) {
   MethodSpec spec;
   spec.source = DataNeed::kRequired;
+  spec.selects_weights = true;
   spec.hyperparameters = Concatenated(
       OptimizationSettings(defaults),
       {IntegerSetting("steps", "Training steps", 2000, 1, 100000000),

@@ -23,6 +23,7 @@ class AlignmentTask : public train::Task {
  public:
   const train::Plan& plan() const override { return plan_; }
   absl::Status Finish(train::StopSignal& stop) override;
+  absl::Status Preview(const data::Dataset& target_sample, train::StopSignal& stop) override;
   train::TensorMap State() const override { return watch_.State(); }
   absl::Status Restore(const train::TensorMap& state) override { return watch_.Restore(state); }
   std::vector<std::string> Warnings() const override { return watch_.Warnings(); }

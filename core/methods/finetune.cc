@@ -5,6 +5,7 @@
 #include "core/losses/cross_entropy.h"
 #include "core/methods/method.h"
 #include "core/methods/optimization.h"
+#include "core/selection/source_record.h"
 
 namespace acclimate::methods {
 namespace {
@@ -12,7 +13,10 @@ namespace {
 class FinetuneTask : public train::Task {
  public:
   explicit FinetuneTask(const MethodContext& context)
-      : model_(context.model), label_smoothing_(context.settings.Real("label_smoothing")) {
+      : model_(context.model),
+        device_(context.device),
+        label_smoothing_(context.settings.Real("label_smoothing")),
+        held_out_(context.target, context.settings.Real("validation_share")) {
     const int64_t batch_size = context.settings.Integer("batch_size");
     SetOptimization(context.settings, plan_);
     plan_.steps_per_epoch = BatchesPerEpoch(context.target.size(), batch_size);
@@ -30,15 +34,22 @@ class FinetuneTask : public train::Task {
 
   absl::StatusOr<train::StepOutput> Step(const train::StepInput& input,
                                          train::StopSignal&) override {
-    const at::Tensor logits = model_.Forward(input.target.inputs, model::Mode::kTraining).logits;
+    const data::Batch batch = held_out_.Trained(input.target, input.target_index);
+    const at::Tensor logits = model_.Forward(batch.inputs, model::Mode::kTraining).logits;
     train::StepOutput output;
-    output.loss = losses::CrossEntropy(logits, input.target.labels, label_smoothing_);
+    output.loss = losses::CrossEntropy(logits, batch.labels, label_smoothing_);
     return output;
+  }
+
+  absl::Status Finish(train::StopSignal& stop) override {
+    return held_out_.Record(model_, device_, stop);
   }
 
  private:
   model::Model& model_;
+  const at::Device device_;
   const double label_smoothing_;
+  const selection::HeldOut held_out_;
   train::Plan plan_;
 };
 
@@ -61,7 +72,11 @@ MethodEntry Finetune() {
        RealSetting("label_smoothing", "Probability spread evenly over all classes", 0.1, 0.0, 0.99),
        RealSetting("head_learning_rate_multiplier",
                    "Learning rate of the classifier layer, relative to the others", 1.0, 0.0,
-                   1000.0)});
+                   1000.0),
+       RealSetting("validation_share",
+                   "Share of the data kept from training, from which accuracy and calibration are "
+                   "measured and recorded with the model; none where it is under 50 samples",
+                   0.05, 0.0, 0.5)});
   return {spec, [](const MethodContext& context) -> absl::StatusOr<std::unique_ptr<train::Task>> {
             return std::make_unique<FinetuneTask>(context);
           }};

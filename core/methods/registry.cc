@@ -8,6 +8,7 @@
 #define ACCLIMATE_METHODS(X) \
   X(Adabn)                   \
   X(Afn)                     \
+  X(Auto)                    \
   X(Bnm)                     \
   X(Cdan)                    \
   X(ConceptShift)            \

@@ -1,5 +1,5 @@
 // SHOT: source-free adaptation with a frozen classifier.
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <memory>
 #include <utility>
@@ -62,9 +62,10 @@ class ShotTask : public train::Task {
     return output;
   }
 
-  absl::Status Finish(train::StopSignal& stop) override {
+  absl::Status Finish(train::StopSignal& stop) override { return Preview(target_, stop); }
+  absl::Status Preview(const data::Dataset& target_sample, train::StopSignal& stop) override {
     if (!target_statistics_) return absl::OkStatus();
-    return RecomputeStatistics(model_, target_, device_, stop);
+    return RecomputeStatistics(model_, target_sample, device_, stop);
   }
 
   train::TensorMap State() const override { return {{kPseudoLabels, pseudo_labels_}}; }
@@ -115,6 +116,7 @@ MethodEntry Shot() {
       "strongest; the source model should be trained with label smoothing.";
   spec.reference = "Liang et al., Do We Really Need to Access the Source Data?, ICML (2020)";
   spec.formula = "mean_i H(p_i) - H(mean_i p_i) + beta CE(p_i, yhat_i)";
+  spec.selects_weights = true;
   spec.hyperparameters = Concatenated(
       OptimizationSettings({}),
       {IntegerSetting("epochs", "Passes over the target data", 15, 1, 100000),

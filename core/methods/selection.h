@@ -1,0 +1,26 @@
+// How a method's weights are chosen: the hyperparameters that every spec with selects_weights
+// shares, and the task that follows them.
+#ifndef ACCLIMATE_CORE_METHODS_SELECTION_H_
+#define ACCLIMATE_CORE_METHODS_SELECTION_H_
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "core/methods/method.h"
+#include "core/train/task.h"
+
+namespace acclimate::methods {
+
+// Adds `selection` and `guard` to a spec with selects_weights, and has it hold out source data.
+void AddSelection(MethodSpec& spec);
+
+// entry.make_task(context), inside a SelectingTask where the spec selects weights.
+absl::StatusOr<std::unique_ptr<train::Task>> MakeSelectedTask(const MethodEntry& entry,
+                                                              const MethodContext& context);
+
+// Below so many samples validators say nothing: the last weights are returned, unguarded.
+constexpr int64_t kLeastTargetSamples = 16;
+
+}  // namespace acclimate::methods
+
+#endif  // ACCLIMATE_CORE_METHODS_SELECTION_H_

@@ -1,0 +1,46 @@
+// The accuracy on an unlabelled target, estimated from a model's outputs there and what is known
+// of it on labelled data of another domain.
+#ifndef ACCLIMATE_CORE_SELECTION_ACCURACY_ESTIMATE_H_
+#define ACCLIMATE_CORE_SELECTION_ACCURACY_ESTIMATE_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include <ATen/core/Tensor.h>
+
+#include "absl/types/optional.h"
+#include "core/selection/source_record.h"
+
+namespace acclimate::selection {
+
+struct AccuracyEstimate {
+  double value = 0;
+  double low = 0, high = 0;                    // 90 % of the bootstrap's draws lie between
+  std::map<std::string, double> by_estimator;  // "atc", "doc", "confidence", "agreement"
+};
+
+// Means over the target's samples, with p_i = softmax(logits_i / T):
+//   confidence  max_c p_ic
+//   doc         accuracy_s + (max_c p_ic - confidence_s)   (difference of confidences; Guillory et
+//               al., ICCV 2021)
+//   atc         1[-H(p_i) >= t]                            (Garg et al., ICLR 2022)
+//   agreement   1[the head's class = the neighbours' class]: agreement of two heads on the same
+//               features (after Jiang et al., ICLR 2022)
+// Without a record T = 1, and neither doc nor atc. The estimate is the median of those; the
+// interval resamples both the samples and the estimators, so that it is wide where they disagree.
+// logits: [N, C]; neighbours: int64 [N].
+AccuracyEstimate EstimateAccuracy(const at::Tensor& logits, const at::Tensor& neighbours,
+                                  const absl::optional<SourceRecord>& record);
+
+// The class with the largest sum of similarities among the `k` nearest rows of the bank, by cosine.
+// bank: [M, D] with labels int64 [M]; queries: [N, D] -> int64 [N].
+at::Tensor NearestNeighbours(const at::Tensor& bank, const at::Tensor& labels,
+                             const at::Tensor& queries, int64_t num_classes, int64_t k);
+// The same among the other rows of the bank itself.
+at::Tensor NearestNeighboursOfOthers(const at::Tensor& bank, const at::Tensor& labels,
+                                     int64_t num_classes, int64_t k);
+
+}  // namespace acclimate::selection
+
+#endif  // ACCLIMATE_CORE_SELECTION_ACCURACY_ESTIMATE_H_

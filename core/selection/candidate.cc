@@ -1,0 +1,261 @@
+#include "core/selection/candidate.h"
+
+#include <torch/types.h>
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "core/selection/clusters.h"
+#include "core/selection/confidence.h"
+#include "core/selection/domain_weights.h"
+#include "core/selection/neighborhood_density.h"
+
+namespace acclimate::selection {
+namespace {
+
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+constexpr double kCollapsed = -1.0;
+constexpr double kLeastShareOfClasses = 0.5;
+constexpr double kMargin = 0.01;
+constexpr double kLeastShareOfSourceAccuracy = 0.5;
+constexpr int64_t kNeighbours = 10;
+
+enum Validator : size_t {
+  kEntropy,
+  kInformation,
+  kNuclearNorm,
+  kDensity,
+  kClassAmi,
+  kSilhouette,
+  kDev,
+  kNearestSource,
+  kSourceAccuracy,
+  kValidators,
+};
+
+constexpr Validator kEnsemble[] = {kInformation, kDensity, kClassAmi, kSilhouette, kNearestSource};
+
+// The estimators, in the order in which a state holds them.
+constexpr const char* kEstimators[] = {"agreement", "atc", "confidence", "doc"};
+
+void ScoreAgainstSource(const Predictions& target, const Predictions& source,
+                        std::vector<double>& scores) {
+  const at::Tensor wrong = source.logits.argmax(1).ne(source.labels).to(at::kDouble);
+  scores[kSourceAccuracy] = 1.0 - wrong.mean().item<double>();
+  scores[kDev] = DeepEmbeddedValidation(DensityRatios(source.features, target.features), wrong);
+  scores[kNearestSource] =
+      NearestSource(source.features, source.labels, target.features, target.logits);
+}
+
+bool Has(const std::vector<Candidate>& candidates, Validator validator) {
+  return std::all_of(candidates.begin(), candidates.end(), [validator](const Candidate& c) {
+    return std::isfinite(c.scores[validator]);
+  });
+}
+
+std::vector<Validator> UsableValidators(const std::vector<Candidate>& candidates) {
+  std::vector<Validator> usable;
+  for (const Validator validator : kEnsemble) {
+    if (Has(candidates, validator)) usable.push_back(validator);
+  }
+  return usable;
+}
+
+double ShareBeaten(const std::vector<Candidate>& candidates, size_t index, Validator validator) {
+  double beaten = 0;
+  const double own = candidates[index].scores[validator];
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    if (i == index) continue;
+    const double other = candidates[i].scores[validator];
+    beaten += own > other ? 1.0 : own == other ? 0.5 : 0.0;
+  }
+  return beaten / static_cast<double>(std::max<size_t>(candidates.size() - 1, 1));
+}
+
+// The adapted (or, else, source) candidate with the highest score; ties go to the later one.
+size_t BestOf(const std::vector<Candidate>& candidates, const std::vector<double>& scores,
+              bool adapted) {
+  size_t best = candidates.size();
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    if ((candidates[i].form == Form::kAdapted) != adapted) continue;
+    if (best == candidates.size() || scores[i] >= scores[best]) best = i;
+  }
+  return best;
+}
+
+size_t LastAdapted(const std::vector<Candidate>& candidates) {
+  size_t last = candidates.size();
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    if (candidates[i].form != Form::kAdapted) continue;
+    if (last == candidates.size() || candidates[i].step >= candidates[last].step) last = i;
+  }
+  return last;
+}
+
+// Of the forms of the source model on the held-out source; NaN without one.
+double LeastSourceAccuracy(const std::vector<Candidate>& candidates) {
+  double least = kNone;
+  for (const Candidate& c : candidates) {
+    if (c.form != Form::kAdapted) least = std::fmin(least, c.scores[kSourceAccuracy]);
+  }
+  return least;
+}
+
+std::string Percent(double share) { return absl::StrFormat("%.1f %%", 100 * share); }
+
+void Guard(const std::vector<Candidate>& candidates, const std::vector<double>& scores,
+           Choice& choice) {
+  const Candidate& adapted = candidates[choice.adapted];
+  const Candidate& source = candidates[choice.source];
+  const std::string estimates = absl::StrCat("estimated accuracy ", Percent(adapted.estimate.value),
+                                             " against ", Percent(source.estimate.value));
+  if (scores[choice.adapted] == kCollapsed) {
+    choice.held = false;
+    choice.reason =
+        absl::StrFormat("its predictions collapsed onto %.1f classes", adapted.classes_in_use);
+    return;
+  }
+  // False for NaN: nothing is known without a source.
+  if (adapted.scores[kSourceAccuracy] <
+      kLeastShareOfSourceAccuracy * LeastSourceAccuracy(candidates)) {
+    choice.held = false;
+    choice.reason = absl::StrCat("of the held-out source it has only ",
+                                 Percent(adapted.scores[kSourceAccuracy]), " right");
+    return;
+  }
+  double wins = 0;
+  const std::vector<Validator> usable = UsableValidators(candidates);
+  for (const Validator validator : usable) {
+    const double own = adapted.scores[validator], other = source.scores[validator];
+    wins += own > other ? 1.0 : own == other ? 0.5 : 0.0;
+  }
+  choice.held = 2 * wins >= static_cast<double>(usable.size()) &&
+                adapted.estimate.value >= source.estimate.value - kMargin;
+  choice.reason = absl::StrCat("it is better than the source model in ", wins, " of ",
+                               usable.size(), " label-free validators, ", estimates);
+}
+
+}  // namespace
+
+std::string Candidate::Name() const {
+  if (form == Form::kSource) return "source";
+  if (form == Form::kSourceStatistics) return "source_with_target_statistics";
+  return absl::StrCat("step_", step);
+}
+
+const std::vector<std::string>& ValidatorNames() {
+  static const auto* const kNames = new std::vector<std::string>{
+      "entropy",    "information", "nuclear_norm",   "neighborhood_density", "class_ami",
+      "silhouette", "dev",         "nearest_source", "source_accuracy"};
+  return *kNames;
+}
+
+Candidate Score(const Predictions& target, const absl::optional<Predictions>& source,
+                const absl::optional<SourceRecord>& record) {
+  const at::NoGradGuard no_grad;
+  Candidate candidate;
+  candidate.scores.assign(kValidators, kNone);
+  candidate.scores[kEntropy] = NegativeEntropy(target.logits);
+  candidate.scores[kInformation] = MutualInformation(target.logits);
+  candidate.scores[kNuclearNorm] = NuclearNorm(target.logits);
+  candidate.scores[kDensity] = NeighborhoodDensity(target.logits);
+  candidate.scores[kClassAmi] = ClassAmi(target.features, target.logits);
+  candidate.scores[kSilhouette] = Silhouette(target.features, target.logits);
+  if (source) ScoreAgainstSource(target, *source, candidate.scores);
+  candidate.classes_in_use = ClassesInUse(target.logits);
+  const int64_t classes = target.logits.size(1);
+  const at::Tensor neighbours =
+      source ? NearestNeighbours(source->features, source->labels, target.features, classes,
+                                 kNeighbours)
+             : NearestNeighboursOfOthers(target.features, target.logits.argmax(1), classes,
+                                         kNeighbours);
+  candidate.estimate =
+      EstimateAccuracy(target.logits, neighbours, source && !record ? Measure(*source) : record);
+  return candidate;
+}
+
+std::vector<double> EnsembleScores(const std::vector<Candidate>& candidates) {
+  const std::vector<Validator> usable = UsableValidators(candidates);
+  double most_classes = 0;
+  for (const Candidate& c : candidates) most_classes = std::max(most_classes, c.classes_in_use);
+  std::vector<double> scores(candidates.size(), 0.0);
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    for (const Validator validator : usable) {
+      scores[i] += ShareBeaten(candidates, i, validator) / static_cast<double>(usable.size());
+    }
+    if (candidates[i].classes_in_use < kLeastShareOfClasses * most_classes) scores[i] = kCollapsed;
+  }
+  return scores;
+}
+
+Choice Choose(const std::vector<Candidate>& candidates, bool last, bool guard) {
+  const std::vector<double> scores = EnsembleScores(candidates);
+  Choice choice;
+  choice.adapted = last ? LastAdapted(candidates) : BestOf(candidates, scores, true);
+  choice.source = BestOf(candidates, scores, false);
+  Guard(candidates, scores, choice);
+  choice.best = choice.held || !guard ? choice.adapted : choice.source;
+  return choice;
+}
+
+nlohmann::json ToJson(const Candidate& candidate) {
+  nlohmann::json scores = nlohmann::json::object();
+  for (size_t i = 0; i < kValidators; ++i) {
+    if (std::isfinite(candidate.scores[i])) scores[ValidatorNames()[i]] = candidate.scores[i];
+  }
+  return {{"name", candidate.Name()},
+          {"step", candidate.step},
+          {"scores", std::move(scores)},
+          {"classes_in_use", candidate.classes_in_use},
+          {"estimated_accuracy", candidate.estimate.value},
+          {"interval", {candidate.estimate.low, candidate.estimate.high}},
+          {"estimates", candidate.estimate.by_estimator}};
+}
+
+at::Tensor ToTensor(const Candidate& candidate) {
+  std::vector<double> values = {static_cast<double>(candidate.form),
+                                static_cast<double>(candidate.step),
+                                candidate.classes_in_use,
+                                candidate.estimate.value,
+                                candidate.estimate.low,
+                                candidate.estimate.high};
+  for (const char* name : kEstimators) {
+    const auto it = candidate.estimate.by_estimator.find(name);
+    values.push_back(it == candidate.estimate.by_estimator.end() ? kNone : it->second);
+  }
+  values.insert(values.end(), candidate.scores.begin(), candidate.scores.end());
+  return torch::tensor(values, at::kDouble);
+}
+
+absl::StatusOr<Candidate> CandidateFrom(const at::Tensor& tensor) {
+  constexpr int64_t kFixed = 6, kEstimatorCount = std::size(kEstimators);
+  if (tensor.scalar_type() != at::kDouble || tensor.dim() != 1 ||
+      tensor.size(0) != kFixed + kEstimatorCount + static_cast<int64_t>(kValidators)) {
+    return absl::InvalidArgumentError("training state: a candidate is misshapen");
+  }
+  const at::Tensor contiguous = tensor.contiguous();
+  const double* const values = contiguous.data_ptr<double>();
+  Candidate candidate;
+  candidate.form = values[0] == 0   ? Form::kSource
+                   : values[0] == 1 ? Form::kSourceStatistics
+                                    : Form::kAdapted;
+  candidate.step = static_cast<int64_t>(values[1]);
+  candidate.classes_in_use = values[2];
+  candidate.estimate.value = values[3];
+  candidate.estimate.low = values[4];
+  candidate.estimate.high = values[5];
+  for (int64_t i = 0; i < kEstimatorCount; ++i) {
+    const double value = values[kFixed + i];
+    if (std::isfinite(value)) candidate.estimate.by_estimator[kEstimators[i]] = value;
+  }
+  const double* const scores = values + kFixed + kEstimatorCount;
+  candidate.scores.assign(scores, scores + kValidators);
+  return candidate;
+}
+
+}  // namespace acclimate::selection

@@ -1,0 +1,74 @@
+// One model that a run might return, as label-free validators see it; and the choice among several.
+#ifndef ACCLIMATE_CORE_SELECTION_CANDIDATE_H_
+#define ACCLIMATE_CORE_SELECTION_CANDIDATE_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/optional.h"
+#include "core/selection/accuracy_estimate.h"
+#include "core/selection/predictions.h"
+#include "core/selection/source_record.h"
+#include "core/train/training_state.h"
+
+namespace acclimate::selection {
+
+enum class Form {
+  kSource,            // the model as it came
+  kSourceStatistics,  // the same with the target's batch-norm statistics
+  kAdapted,
+};
+
+struct Candidate {
+  Form form = Form::kAdapted;
+  int64_t step = 0;
+  std::vector<double> scores;  // as ValidatorNames(); NaN: not without source data
+  double classes_in_use = 0;
+  AccuracyEstimate estimate;
+
+  std::string Name() const;  // "source", "source_with_target_statistics", "step_400"
+};
+
+// "entropy", "information", "nuclear_norm", "neighborhood_density", "class_ami", "silhouette",
+// "dev", "nearest_source", "source_accuracy".
+const std::vector<std::string>& ValidatorNames();
+
+// Scores and estimate from predictions on the target and, where there is any, on held-out labelled
+// source data. `record`, when given, is what the estimate goes by instead of the latter.
+Candidate Score(const Predictions& target, const absl::optional<Predictions>& source,
+                const absl::optional<SourceRecord>& record);
+
+// The ensemble: for each candidate the mean, over the validators in kEnsemble of the .cc file that
+// every candidate has, of the share of the others that it beats (a tie counts half). In [0, 1]. A
+// candidate that uses fewer than half as many classes as the one that uses most has collapsed: -1.
+std::vector<double> EnsembleScores(const std::vector<Candidate>& candidates);
+
+struct Choice {
+  size_t best = 0;     // the candidate to return
+  size_t adapted = 0;  // the best adapted one
+  size_t source = 0;   // the best form of the source model
+  bool held = true;    // the guard: the adapted one may be returned
+  std::string reason;  // in words
+};
+
+// candidates: at least one form of the source and one adapted. `last`: the adapted one with the
+// highest step instead of the ensemble's. `guard`: the adapted one is returned only if it
+//   1. has not collapsed, and
+//   2. beats the best form of the source in half of the ensemble's validators or more, and
+//   3. has an estimated accuracy not more than kMargin below it.
+Choice Choose(const std::vector<Candidate>& candidates, bool last, bool guard);
+
+nlohmann::json ToJson(const Candidate& candidate);
+
+// For a task's state.
+at::Tensor ToTensor(const Candidate& candidate);
+absl::StatusOr<Candidate> CandidateFrom(const at::Tensor& tensor);
+
+}  // namespace acclimate::selection
+
+#endif  // ACCLIMATE_CORE_SELECTION_CANDIDATE_H_

@@ -1,0 +1,32 @@
+#include "core/selection/predictions.h"
+
+#include <torch/types.h>
+
+#include <algorithm>
+#include <tuple>
+
+#include "core/train/pass.h"
+
+namespace acclimate::selection {
+
+absl::StatusOr<Predictions> Predict(model::Model& model, const data::Dataset& dataset,
+                                    const at::Device& device, train::StopSignal& stop) {
+  std::vector<at::Tensor> features, logits;
+  const absl::Status status =
+      train::ForEachBatch(dataset, device, stop, [&](int64_t, const data::Batch& batch) {
+        const model::ForwardResult result = model.Forward(batch.inputs, model::Mode::kEvaluation);
+        features.push_back(result.features.to(at::kCPU, at::kFloat));
+        logits.push_back(result.logits.to(at::kCPU, at::kFloat));
+      });
+  if (!status.ok()) return status;
+  return Predictions{at::cat(features), at::cat(logits), dataset.labels()};
+}
+
+data::Dataset Sample(const data::Dataset& dataset, int64_t count, uint64_t seed, bool labels) {
+  const at::Tensor order = at::randperm(dataset.size(), at::detail::createCPUGenerator(seed),
+                                        at::TensorOptions(at::kLong));
+  const at::Tensor index = std::get<0>(order.slice(0, 0, std::min(count, dataset.size())).sort());
+  return dataset.Subset(index, labels);
+}
+
+}  // namespace acclimate::selection

@@ -1,0 +1,317 @@
+#include "core/selection/selecting_task.h"
+
+#include <torch/types.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/runtime/random.h"
+
+namespace acclimate::selection {
+namespace {
+
+using train::TensorMap;
+
+constexpr char kInner[] = "inner/";
+constexpr char kCandidates[] = "candidates/";
+constexpr char kSnapshots[] = "snapshots/";
+constexpr char kModel[] = "model/";
+constexpr char kTask[] = "task/";
+constexpr char kKept[] = "kept";  // a snapshot is here, even one without tensors
+// The ensemble of the end may prefer a candidate that was not among so many leading ones when it
+// was last asked; the best of those that are left is then taken.
+constexpr size_t kMostSnapshots = 3;
+
+TensorMap Copies(const TensorMap& tensors) {
+  TensorMap copies;
+  for (const auto& [name, tensor] : tensors) copies[name] = tensor.detach().clone();
+  return copies;
+}
+
+// Copies of what is not bit for bit in `before`.
+TensorMap Changed(const TensorMap& before, const TensorMap& after) {
+  TensorMap changed;
+  for (const auto& [name, tensor] : after) {
+    if (!before.at(name).equal(tensor)) changed[name] = tensor.detach().clone();
+  }
+  return changed;
+}
+
+// Model, task and generators as they were when it was made.
+class Bookmark {
+ public:
+  Bookmark(model::Model& model, train::Task& task, const at::Device& device)
+      : model_(model),
+        task_(task),
+        device_(device),
+        tensors_(Copies(model.StateDict())),
+        state_(Copies(task.State())),
+        generators_(runtime::GeneratorStates(device)) {}
+
+  absl::Status Return() {
+    absl::Status status = model_.LoadStateDict(tensors_);
+    status.Update(task_.Restore(state_));
+    status.Update(runtime::RestoreGenerators(generators_, device_));
+    return status;
+  }
+  const TensorMap& model() const { return tensors_; }
+  const TensorMap& task() const { return state_; }
+
+ private:
+  model::Model& model_;
+  train::Task& task_;
+  const at::Device device_;
+  const TensorMap tensors_, state_;
+  const std::map<std::string, at::Tensor> generators_;
+};
+
+}  // namespace
+
+SelectingTask::SelectingTask(std::unique_ptr<train::Task> inner, const SelectionSetting& setting,
+                             SelectionOptions options)
+    : inner_(std::move(inner)),
+      setting_(setting),
+      options_(std::move(options)),
+      source_(Copies(setting.model.StateDict())),
+      record_(ReadRecord(setting.model.metadata())) {}
+
+absl::Status SelectingTask::BeforeStep(int64_t step, train::StopSignal& stop) {
+  if (candidates_.empty()) {
+    if (absl::Status status = ExamineSource(stop); !status.ok()) return status;
+  }
+  if (std::binary_search(options_.moments.begin(), options_.moments.end(), step)) {
+    if (absl::Status status = TakeCandidate(step, stop); !status.ok()) return status;
+  }
+  return inner_->BeforeStep(step, stop);
+}
+
+absl::Status SelectingTask::BeginEpoch(int64_t epoch, train::StopSignal& stop) {
+  return inner_->BeginEpoch(epoch, stop);
+}
+
+absl::StatusOr<train::StepOutput> SelectingTask::Step(const train::StepInput& input,
+                                                      train::StopSignal& stop) {
+  return inner_->Step(input, stop);
+}
+
+// Both forms or none: what is found is kept only at the end.
+absl::Status SelectingTask::ExamineSource(train::StopSignal& stop) {
+  absl::StatusOr<Candidate> plain = setting_.examiner->Examine(setting_.model, record_, stop);
+  if (!plain.ok()) return plain.status();
+  plain->form = Form::kSource;
+  std::vector<Candidate> found = {*std::move(plain)};
+  if (!setting_.model.batch_norm_layers().empty()) {
+    absl::StatusOr<Candidate> with_statistics = ExamineSourceStatistics(stop);
+    if (!with_statistics.ok()) return with_statistics.status();
+    with_statistics->form = Form::kSourceStatistics;
+    found.push_back(*std::move(with_statistics));
+  }
+  candidates_ = std::move(found);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Candidate> SelectingTask::ExamineSourceStatistics(train::StopSignal& stop) {
+  const absl::Status taken = setting_.take_statistics(
+      setting_.model, setting_.examiner->target_sample(), setting_.device, stop);
+  absl::StatusOr<Candidate> candidate =
+      taken.ok() ? setting_.examiner->Examine(setting_.model, record_, stop)
+                 : absl::StatusOr<Candidate>(taken);
+  absl::Status status = setting_.model.LoadStateDict(source_);
+  if (!status.ok()) return status;
+  return candidate;
+}
+
+absl::Status SelectingTask::TakeCandidate(int64_t step, train::StopSignal& stop) {
+  if (!candidates_.empty() && candidates_.back().form == Form::kAdapted &&
+      candidates_.back().step >= step) {
+    return absl::OkStatus();
+  }
+  Bookmark bookmark(setting_.model, *inner_, setting_.device);
+  const absl::Status finished = inner_->Preview(setting_.examiner->target_sample(), stop);
+  absl::StatusOr<Candidate> candidate =
+      finished.ok()
+          ? setting_.examiner->Examine(
+                setting_.model, setting_.examiner->has_source() ? absl::nullopt : record_, stop)
+          : absl::StatusOr<Candidate>(finished);
+  if (absl::Status status = bookmark.Return(); !status.ok()) return status;
+  if (!candidate.ok()) return candidate.status();
+  candidate->step = step;
+  candidates_.push_back(*std::move(candidate));
+  snapshots_[step] = {Changed(source_, bookmark.model()), bookmark.task()};
+  KeepLeadingSnapshots();
+  return absl::OkStatus();
+}
+
+void SelectingTask::KeepLeadingSnapshots() {
+  const std::vector<double> scores = EnsembleScores(candidates_);
+  while (snapshots_.size() > kMostSnapshots) {
+    size_t worst = candidates_.size();
+    for (size_t i = 0; i < candidates_.size(); ++i) {
+      const Candidate& c = candidates_[i];
+      if (c.form != Form::kAdapted || snapshots_.count(c.step) == 0) continue;
+      if (!options_.ensemble && i + 1 != candidates_.size()) {
+        worst = i;
+        break;
+      }
+      if (worst == candidates_.size() || scores[i] < scores[worst]) worst = i;
+    }
+    snapshots_.erase(candidates_[worst].step);
+  }
+}
+
+// Among the forms of the source and the candidates whose weights are still there.
+Choice SelectingTask::Chosen() const {
+  std::vector<Candidate> left;
+  std::vector<size_t> places;
+  for (size_t i = 0; i < candidates_.size(); ++i) {
+    if (candidates_[i].form == Form::kAdapted && snapshots_.count(candidates_[i].step) == 0) {
+      continue;
+    }
+    left.push_back(candidates_[i]);
+    places.push_back(i);
+  }
+  Choice choice = Choose(left, !options_.ensemble, options_.guard);
+  choice.best = places[choice.best];
+  choice.adapted = places[choice.adapted];
+  choice.source = places[choice.source];
+  return choice;
+}
+
+absl::Status SelectingTask::Finish(train::StopSignal& stop) {
+  if (candidates_.empty()) {
+    if (absl::Status status = ExamineSource(stop); !status.ok()) return status;
+  }
+  const int64_t end = plan().total_steps;
+  if (absl::Status status = TakeCandidate(end, stop); !status.ok()) return status;
+  const Candidate& best = candidates_[Chosen().best];
+  if (best.form != Form::kAdapted) {
+    return ReturnToSource(best.form == Form::kSourceStatistics, stop);
+  }
+  if (absl::Status status = ReturnTo(best.step); !status.ok()) return status;
+  EraseRecord(setting_.model.metadata());
+  return inner_->Finish(stop);
+}
+
+absl::Status SelectingTask::ReturnTo(int64_t step) {
+  const Snapshot& snapshot = snapshots_.at(step);
+  TensorMap tensors = source_;
+  for (const auto& [name, tensor] : snapshot.model) tensors[name] = tensor;
+  absl::Status status = setting_.model.LoadStateDict(tensors);
+  status.Update(inner_->Restore(snapshot.task));
+  return status;
+}
+
+absl::Status SelectingTask::ReturnToSource(bool target_statistics, train::StopSignal& stop) {
+  absl::Status status = setting_.model.LoadStateDict(source_);
+  if (!status.ok() || !target_statistics) return status;
+  EraseRecord(setting_.model.metadata());
+  return setting_.take_statistics(setting_.model, setting_.target, setting_.device, stop);
+}
+
+TensorMap SelectingTask::State() const {
+  train::TrainingState state;
+  state.Add(kInner, inner_->State());
+  for (size_t i = 0; i < candidates_.size(); ++i) {
+    state.tensors[absl::StrCat(kCandidates, i)] = ToTensor(candidates_[i]);
+  }
+  for (const auto& [step, snapshot] : snapshots_) {
+    const std::string prefix = absl::StrCat(kSnapshots, step, "/");
+    state.Add(absl::StrCat(prefix, kModel), snapshot.model);
+    state.Add(absl::StrCat(prefix, kTask), snapshot.task);
+    state.tensors[absl::StrCat(prefix, kKept)] = at::scalar_tensor(1, at::kLong);
+  }
+  return state.tensors;
+}
+
+absl::Status SelectingTask::Restore(const TensorMap& state) {
+  const train::TrainingState whole{state, {}};
+  if (absl::Status status = inner_->Restore(whole.Part(kInner)); !status.ok()) return status;
+  const TensorMap candidates = whole.Part(kCandidates);
+  candidates_.clear();
+  snapshots_.clear();
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    const auto it = candidates.find(absl::StrCat(i));
+    if (it == candidates.end()) {
+      return absl::InvalidArgumentError("training state: a candidate is missing");
+    }
+    absl::StatusOr<Candidate> candidate = CandidateFrom(it->second);
+    if (!candidate.ok()) return candidate.status();
+    const std::string prefix = absl::StrCat(kSnapshots, candidate->step, "/");
+    if (state.count(absl::StrCat(prefix, kKept)) > 0) {
+      snapshots_[candidate->step] = {Copies(whole.Part(absl::StrCat(prefix, kModel))),
+                                     Copies(whole.Part(absl::StrCat(prefix, kTask)))};
+    }
+    candidates_.push_back(*std::move(candidate));
+  }
+  return absl::OkStatus();
+}
+
+void SelectingTask::Report(nlohmann::json& report) const {
+  inner_->Report(report);
+  const Choice choice = Chosen();
+  nlohmann::json candidates = nlohmann::json::array();
+  const std::vector<double> scores = EnsembleScores(candidates_);
+  for (size_t i = 0; i < candidates_.size(); ++i) {
+    candidates.push_back(ToJson(candidates_[i]));
+    candidates.back()["ensemble"] = scores[i];
+  }
+  report["selection"] = {{"candidates", std::move(candidates)},
+                         {"chosen", candidates_[choice.best].Name()},
+                         {"guard",
+                          {{"on", options_.guard},
+                           {"held", choice.held},
+                           {"adapted", candidates_[choice.adapted].Name()},
+                           {"source", candidates_[choice.source].Name()},
+                           {"reason", choice.reason}}}};
+}
+
+std::vector<std::string> SelectingTask::Warnings() const {
+  std::vector<std::string> warnings = inner_->Warnings();
+  const Choice choice = Chosen();
+  if (choice.held) return warnings;
+  warnings.push_back(
+      absl::StrCat(options_.guard ? "the source model is returned" : "the guard is off",
+                   options_.guard && candidates_[choice.best].form == Form::kSourceStatistics
+                       ? " with the target's batch-norm statistics"
+                       : "",
+                   ": the adapted model (", candidates_[choice.adapted].Name(),
+                   ") does not hold against it: ", choice.reason));
+  return warnings;
+}
+
+std::map<std::string, double> SelectingTask::Metrics() const {
+  std::map<std::string, double> metrics = inner_->Metrics();
+  const auto add = [&metrics](const std::string& name, const AccuracyEstimate& estimate) {
+    metrics[name] = estimate.value;
+    metrics[name + "_low"] = estimate.low;
+    metrics[name + "_high"] = estimate.high;
+  };
+  add("estimated_source_accuracy", candidates_.front().estimate);
+  add("estimated_accuracy", candidates_[Chosen().best].estimate);
+  return metrics;
+}
+
+std::vector<int64_t> Moments(const train::Plan& plan, const model::Model& model,
+                             const Examiner& examiner) {
+  // In forward passes of one sample: an update costs about three; statistics, layer by layer, half
+  // a pass a layer.
+  const double run = 3.0 * static_cast<double>(plan.total_steps) *
+                     static_cast<double>(plan.source_batch_size + plan.target_batch_size);
+  const double look = static_cast<double>(examiner.samples()) +
+                      0.5 * static_cast<double>(model.batch_norm_layers().size()) *
+                          static_cast<double>(examiner.target_sample().size());
+  // Passes have no weights of their own between two of their steps.
+  if (plan.groups.empty()) return {};
+  const int64_t affordable = static_cast<int64_t>(kShareOfRun * run / look);
+  const int64_t count =
+      std::min(std::clamp<int64_t>(affordable, 2, kMostMoments), plan.total_steps - 1);
+  std::vector<int64_t> moments;
+  for (int64_t i = 1; i <= count; ++i) {
+    moments.push_back(plan.total_steps * i / (count + 1));
+  }
+  return moments;
+}
+
+}  // namespace acclimate::selection

@@ -1,0 +1,103 @@
+// Any task, with the weights that it returns chosen without labels.
+//
+// At some moments of the run the model is finished on a sample of the target, scored, and put back
+// as it was; the training does not notice. At the end the candidate that an ensemble of validators
+// prefers is returned, unless it does not hold against the source model: then that one is, in its
+// better form, and the run says so.
+#ifndef ACCLIMATE_CORE_SELECTION_SELECTING_TASK_H_
+#define ACCLIMATE_CORE_SELECTION_SELECTING_TASK_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/optional.h"
+#include "core/selection/candidate.h"
+#include "core/selection/examiner.h"
+#include "core/train/task.h"
+
+namespace acclimate::selection {
+
+// Replaces the batch-norm statistics of the model by those of the dataset.
+using TakeStatistics = absl::Status (*)(model::Model& model, const data::Dataset& target,
+                                        const at::Device& device, train::StopSignal& stop);
+
+struct SelectionOptions {
+  bool ensemble = true;          // false: the last weights
+  bool guard = true;             // false: an adapted model, whatever the validators say
+  std::vector<int64_t> moments;  // steps done, rising, each before the last; the end is always one
+};
+
+// Model and target outlive the task.
+struct SelectionSetting {
+  model::Model& model;
+  const data::Dataset& target;
+  at::Device device;
+  std::shared_ptr<const Examiner> examiner;
+  TakeStatistics take_statistics;
+};
+
+class SelectingTask : public train::Task {
+ public:
+  // `inner` has been made over the same model, which still is the source model.
+  SelectingTask(std::unique_ptr<train::Task> inner, const SelectionSetting& setting,
+                SelectionOptions options);
+
+  const train::Plan& plan() const override { return inner_->plan(); }
+  absl::Status BeforeStep(int64_t step, train::StopSignal& stop) override;
+  absl::Status BeginEpoch(int64_t epoch, train::StopSignal& stop) override;
+  absl::StatusOr<train::StepOutput> Step(const train::StepInput& input,
+                                         train::StopSignal& stop) override;
+  absl::Status Finish(train::StopSignal& stop) override;
+  train::TensorMap State() const override;
+  absl::Status Restore(const train::TensorMap& state) override;
+  at::Tensor confusion_matrix() const override { return inner_->confusion_matrix(); }
+  at::Tensor target_probabilities() const override { return inner_->target_probabilities(); }
+  void Report(nlohmann::json& report) const override;
+  std::vector<std::string> Warnings() const override;
+  std::map<std::string, double> Metrics() const override;
+  std::map<std::string, train::TensorMap> Files() const override { return inner_->Files(); }
+  std::unique_ptr<model::Model> TakeModel() override { return inner_->TakeModel(); }
+
+  // The source model's forms first, then the adapted ones by step.
+  const std::vector<Candidate>& candidates() const { return candidates_; }
+  // Adds the model as it stands after `step` steps, unless it was added before.
+  absl::Status TakeCandidate(int64_t step, train::StopSignal& stop);
+
+ private:
+  // What leads back to a candidate.
+  struct Snapshot {
+    train::TensorMap model;  // tensors that differ from the source model's, before Finish()
+    train::TensorMap task;
+  };
+
+  absl::Status ExamineSource(train::StopSignal& stop);
+  absl::StatusOr<Candidate> ExamineSourceStatistics(train::StopSignal& stop);
+  void KeepLeadingSnapshots();
+  absl::Status ReturnTo(int64_t step);
+  absl::Status ReturnToSource(bool target_statistics, train::StopSignal& stop);
+  Choice Chosen() const;
+
+  std::unique_ptr<train::Task> inner_;
+  const SelectionSetting setting_;
+  const SelectionOptions options_;
+  const train::TensorMap source_;              // the model's tensors as they came
+  const absl::optional<SourceRecord> record_;  // of the checkpoint
+  std::vector<Candidate> candidates_;
+  std::map<int64_t, Snapshot> snapshots_;  // by step; of the leading candidates
+};
+
+// About evenly spaced moments of a plan, so many that examining costs about kShareOfRun of the run,
+// from two to kMostMoments.
+std::vector<int64_t> Moments(const train::Plan& plan, const model::Model& model,
+                             const Examiner& examiner);
+constexpr double kShareOfRun = 0.1;
+constexpr int64_t kMostMoments = 9;
+
+}  // namespace acclimate::selection
+
+#endif  // ACCLIMATE_CORE_SELECTION_SELECTING_TASK_H_

@@ -1,0 +1,406 @@
+// Which label-free score finds the weights that are best on the target? Trains source models,
+// adapts them with several methods, and at several moments of each run writes down every
+// validator's score and, from labels that nothing else here sees, the true accuracy. Prints, for
+// each validator and the ensemble: the rank correlation with the accuracy over the candidates of a
+// task and seed, and the regret of choosing by it; then how the guard and the estimates did.
+//
+//   selection_quality [--tasks mnist_usps,gas1_gas2,...] [--methods shot,dann,...] [--seeds 1,2]
+//                     [--architecture lenet] [--share 1.0] [--target-samples 8000]
+//                     [--out FOLDER] [--json FILE]
+//
+// --share shortens every run to that part of its default length. Tasks: adaptation_tasks.h. Data:
+// $ACCLIMATE_TEST_DATA or ../shared/data beside the repository. Source models are kept in FOLDER
+// and used again.
+#include <torch/types.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "core/job/run.h"
+#include "core/methods/registry.h"
+#include "core/methods/target_statistics.h"
+#include "core/model/checkpoint.h"
+#include "core/runtime/blas.h"
+#include "core/runtime/random.h"
+#include "core/selection/examiner.h"
+#include "core/train/pass.h"
+#include "core/train/trainer.h"
+#include "tests/bench/adaptation_tasks.h"
+
+namespace {
+
+using namespace acclimate;
+using nlohmann::json;
+using selection::Candidate;
+
+struct Options {
+  std::vector<std::string> tasks = {"mnist_usps", "usps_mnist"};
+  std::vector<std::string> methods = {"shot", "tent", "dann", "dan", "deep_coral"};
+  std::vector<std::string> seeds = {"1"};
+  std::string architecture;  // empty: the task's own
+  double share = 1.0;
+  int64_t target_samples = 8000;
+  std::string out = "selection_quality.out";
+  std::string json_file;
+};
+
+[[noreturn]] void Fail(const std::string& message) {
+  std::fprintf(stderr, "%s\n", message.c_str());
+  std::exit(1);
+}
+
+template <typename T>
+T Must(absl::StatusOr<T> value) {
+  if (!value.ok()) Fail(value.status().ToString());
+  return *std::move(value);
+}
+
+void Must(const absl::Status& status) {
+  if (!status.ok()) Fail(status.ToString());
+}
+
+class QuietObserver : public job::RunObserver {
+ public:
+  void OnPhase(const std::string&) override {}
+  void OnMetrics(const job::Progress&, const std::map<std::string, double>&) override {}
+  void OnWarning(const std::string&) override {}
+  void OnTrainingState(int64_t, const std::string&) override {}
+  job::Directive NextDirective() override { return job::Directive::kContinue; }
+};
+
+std::string DataFolder() {
+  const char* folder = std::getenv("ACCLIMATE_TEST_DATA");
+  return folder != nullptr ? folder : ACCLIMATE_SOURCE_DIR "/../shared/data";
+}
+
+std::shared_ptr<io::MappedFile> Open(const std::string& path) {
+  return Must(io::MappedFile::Open(path));
+}
+
+struct World {
+  std::vector<data::Dataset> sources, held_out;  // one each
+  std::vector<data::Dataset> target, labelled;
+  std::shared_ptr<io::MappedFile> model;
+};
+
+std::shared_ptr<io::MappedFile> SourceModel(const Options& options,
+                                            const bench::AdaptationTask& task,
+                                            const std::string& architecture,
+                                            const std::string& seed) {
+  const std::string folder =
+      absl::StrCat(options.out, "/", task.name, "-", architecture, "-", seed);
+  const std::string path = folder + "/model.safetensors";
+  if (!std::filesystem::exists(path)) {
+    std::filesystem::create_directories(folder);
+    job::RunSpec spec;
+    spec.method = "finetune";
+    spec.architecture = architecture;
+    spec.seed = std::strtoull(seed.c_str(), nullptr, 10);
+    spec.mean = task.mean;
+    spec.std = task.std;
+    spec.output_directory = folder;
+    spec.hyperparameters["epochs"] = task.source_epochs;
+    spec.target = Open(task.source);
+    QuietObserver observer;
+    Must(job::Run(spec, observer).status());
+  }
+  return Open(path);
+}
+
+data::Dataset Load(const std::string& path, const bench::AdaptationTask& task) {
+  data::Dataset dataset = Must(data::Dataset::Read(Open(path)));
+  if (!task.mean.empty()) Must(dataset.SetNormalization({task.mean, task.std}));
+  return dataset;
+}
+
+World MakeWorld(const Options& options, const std::string& name, const std::string& seed) {
+  const bench::AdaptationTask task = bench::PrepareTask(name, DataFolder(), options.out + "/made");
+  const data::Dataset source = Load(task.source, task);
+  World world;
+  world.model = SourceModel(
+      options, task, options.architecture.empty() ? task.architecture : options.architecture, seed);
+  const int64_t count =
+      std::clamp<int64_t>(source.size() / 20, std::min<int64_t>(500, source.size() / 10), 2000);
+  const at::Tensor order =
+      at::randperm(source.size(), at::detail::createCPUGenerator(1), at::TensorOptions(at::kLong));
+  world.held_out.push_back(source.Subset(order.slice(0, 0, count)));
+  world.sources.push_back(source.Subset(order.slice(0, count)));
+  world.target.push_back(
+      selection::Sample(Load(task.target, task), options.target_samples, 2, /*labels=*/false));
+  world.labelled.push_back(selection::Sample(Load(task.evaluation, task), 4000, 3, true));
+  return world;
+}
+
+train::TensorMap Copies(const train::TensorMap& tensors) {
+  train::TensorMap copies;
+  for (const auto& [name, tensor] : tensors) copies[name] = tensor.detach().clone();
+  return copies;
+}
+
+struct Judged {
+  Candidate candidate;
+  double accuracy;
+};
+
+double TrueAccuracy(model::Model& model, const World& world, train::StopSignal& stop) {
+  return train::Accuracy(Must(train::ConfusionMatrix(model, world.labelled[0], at::kCPU, stop)));
+}
+
+methods::Hyperparameters Shortened(const methods::MethodSpec& spec, double share) {
+  methods::Hyperparameters given;
+  for (const auto& known : spec.hyperparameters) {
+    if (known.name != "steps" && known.name != "epochs") continue;
+    const double length = static_cast<double>(std::get<int64_t>(known.default_value));
+    given[known.name] = std::max<int64_t>(1, std::llround(length * share));
+  }
+  return given;
+}
+
+// Each: the forms of the source, then the moments of the method's run.
+struct MethodRun {
+  std::vector<Judged> with_source;
+  std::vector<Judged> source_free;  // the same models, examined without source data
+};
+
+MethodRun RunMethod(const Options& options, const World& world, const std::string& name,
+                    const std::string& seed) {
+  train::StopSignal stop([] { return train::Directive::kContinue; });
+  runtime::SeedEverything(std::strtoull(seed.c_str(), nullptr, 10));
+  model::LoadOptions load;
+  load.sample_shape = world.target[0].sample_shape();
+  std::unique_ptr<model::Model> model = Must(model::LoadCheckpoint(world.model, load));
+  const auto record = selection::ReadRecord(model->metadata());
+  const methods::MethodEntry& entry = *methods::FindMethod(name);
+  const bool takes_source = entry.spec.source != methods::DataNeed::kNone;
+  MethodRun run;
+  if (entry.spec.needs_batch_norm && model->batch_norm_layers().empty()) return run;
+  const selection::Examiner examiner(world.target[0], world.held_out, at::kCPU, 1);
+  const selection::Examiner without(world.target[0], {}, at::kCPU, 1);
+  const auto judge = [&](selection::Form form, int64_t step) {
+    const bool source = form != selection::Form::kAdapted;
+    const double accuracy = TrueAccuracy(*model, world, stop);
+    Candidate candidate = Must(examiner.Examine(*model, source ? record : absl::nullopt, stop));
+    candidate.form = form;
+    candidate.step = step;
+    run.with_source.push_back({std::move(candidate), accuracy});
+    if (takes_source) return;
+    candidate = Must(without.Examine(*model, record, stop));
+    candidate.form = form;
+    candidate.step = step;
+    run.source_free.push_back({std::move(candidate), accuracy});
+  };
+  judge(selection::Form::kSource, 0);
+  const train::TensorMap original = Copies(model->StateDict());
+  if (!model->batch_norm_layers().empty()) {
+    Must(methods::RecomputeStatistics(*model, examiner.target_sample(), at::kCPU, stop));
+    judge(selection::Form::kSourceStatistics, 0);
+    Must(model->LoadStateDict(original));
+  }
+  const methods::ExtraInputs no_inputs;
+  std::unique_ptr<train::Task> task =
+      Must(entry.make_task({*model, world.sources, world.target[0], at::kCPU,
+                            methods::Settings(Must(methods::ResolveHyperparameters(
+                                entry.spec, Shortened(entry.spec, options.share)))),
+                            no_inputs}));
+  train::TrainerOptions trainer_options;
+  trainer_options.seed = std::strtoull(seed.c_str(), nullptr, 10);
+  train::Trainer trainer(*task, *model, takes_source ? world.sources : std::vector<data::Dataset>(),
+                         world.target[0], trainer_options, {});
+  constexpr int64_t kMoments = 6;
+  for (int64_t i = 1; i <= kMoments; ++i) {
+    const int64_t step = task->plan().total_steps * i / kMoments;
+    Must(trainer.RunTo(step, stop));
+    const train::TensorMap before = Copies(model->StateDict()), state = Copies(task->State());
+    const auto generators = runtime::GeneratorStates(at::kCPU);
+    Must(task->Preview(examiner.target_sample(), stop));
+    judge(selection::Form::kAdapted, step);
+    Must(model->LoadStateDict(before));
+    Must(task->Restore(state));
+    Must(runtime::RestoreGenerators(generators, at::kCPU));
+  }
+  return run;
+}
+
+std::vector<double> Ranks(const std::vector<double>& values) {
+  std::vector<double> ranks(values.size(), 0.0);
+  for (size_t i = 0; i < values.size(); ++i) {
+    for (const double other : values) {
+      ranks[i] += values[i] > other ? 1.0 : values[i] == other ? 0.5 : 0.0;
+    }
+  }
+  return ranks;
+}
+
+double Correlation(const std::vector<double>& a, const std::vector<double>& b) {
+  const double n = static_cast<double>(a.size());
+  const double mean_a = std::accumulate(a.begin(), a.end(), 0.0) / n;
+  const double mean_b = std::accumulate(b.begin(), b.end(), 0.0) / n;
+  double ab = 0, aa = 0, bb = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    ab += (a[i] - mean_a) * (b[i] - mean_b);
+    aa += (a[i] - mean_a) * (a[i] - mean_a);
+    bb += (b[i] - mean_b) * (b[i] - mean_b);
+  }
+  return aa > 0 && bb > 0 ? ab / std::sqrt(aa * bb) : 0.0;
+}
+
+struct Quality {
+  std::vector<double> correlations, regrets;
+};
+
+struct Summary {
+  std::map<std::string, Quality> by_score;
+  int runs = 0, worse = 0, kept_source = 0, needlessly = 0;  // by (task, seed, method)
+  int estimates = 0, near = 0;
+};
+
+void Compare(const std::vector<Judged>& all, const std::string& name,
+             const std::vector<double>& scores, Summary& summary) {
+  std::vector<double> accuracies;
+  for (const Judged& judged : all) accuracies.push_back(judged.accuracy);
+  for (const double score : scores) {
+    if (!std::isfinite(score)) return;
+  }
+  const size_t chosen = std::max_element(scores.begin(), scores.end()) - scores.begin();
+  Quality& quality = summary.by_score[name];
+  quality.correlations.push_back(Correlation(Ranks(scores), Ranks(accuracies)));
+  quality.regrets.push_back(*std::max_element(accuracies.begin(), accuracies.end()) -
+                            accuracies[chosen]);
+}
+
+std::vector<Candidate> CandidatesOf(const std::vector<Judged>& judged) {
+  std::vector<Candidate> candidates;
+  for (const Judged& one : judged) candidates.push_back(one.candidate);
+  return candidates;
+}
+
+void CompareAll(const std::vector<Judged>& all, Summary& summary) {
+  const std::vector<Candidate> candidates = CandidatesOf(all);
+  for (size_t v = 0; v < selection::ValidatorNames().size(); ++v) {
+    std::vector<double> scores;
+    for (const Candidate& candidate : candidates) scores.push_back(candidate.scores[v]);
+    Compare(all, selection::ValidatorNames()[v], scores, summary);
+  }
+  std::vector<double> estimates;
+  for (const Candidate& candidate : candidates) estimates.push_back(candidate.estimate.value);
+  Compare(all, "estimate", estimates, summary);
+  Compare(all, "ENSEMBLE", selection::EnsembleScores(candidates), summary);
+}
+
+void TryGuard(const std::vector<Judged>& run, Summary& summary) {
+  const selection::Choice choice = selection::Choose(CandidatesOf(run), false, true);
+  const double returned = run[choice.best].accuracy, source = run[0].accuracy;
+  ++summary.runs;
+  if (returned < source - 0.01) ++summary.worse;
+  if (!choice.held) ++summary.kept_source;
+  if (!choice.held && run[choice.adapted].accuracy > run[choice.source].accuracy + 0.01) {
+    ++summary.needlessly;
+  }
+  for (const size_t i : {size_t{0}, choice.best}) {
+    ++summary.estimates;
+    if (std::abs(run[i].candidate.estimate.value - run[i].accuracy) <= 0.05) ++summary.near;
+  }
+}
+
+double Mean(const std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+Options ParseOptions(int argc, char** argv) {
+  Options options;
+  for (int i = 1; i + 1 < argc; i += 2) {
+    const std::string flag = argv[i], value = argv[i + 1];
+    if (flag == "--tasks") {
+      options.tasks = absl::StrSplit(value, ',');
+    } else if (flag == "--methods") {
+      options.methods = absl::StrSplit(value, ',');
+    } else if (flag == "--seeds") {
+      options.seeds = absl::StrSplit(value, ',');
+    } else if (flag == "--architecture") {
+      options.architecture = value;
+    } else if (flag == "--share") {
+      options.share = std::atof(value.c_str());
+    } else if (flag == "--target-samples") {
+      options.target_samples = std::atoll(value.c_str());
+    } else if (flag == "--out") {
+      options.out = value;
+    } else if (flag == "--json") {
+      options.json_file = value;
+    } else {
+      Fail("unknown flag " + flag);
+    }
+  }
+  return options;
+}
+
+void Print(const Summary& summary) {
+  std::printf("%-22s %12s %10s %10s\n", "score", "rank corr.", "regret", "worst");
+  for (const auto& [name, quality] : summary.by_score) {
+    std::printf("%-22s %12.3f %9.2f%% %9.2f%%\n", name.c_str(), Mean(quality.correlations),
+                100 * Mean(quality.regrets),
+                100 * *std::max_element(quality.regrets.begin(), quality.regrets.end()));
+  }
+  std::printf(
+      "guard: %d runs, %d returned worse than the source by more than a point, %d kept the "
+      "source, %d of them needlessly\n",
+      summary.runs, summary.worse, summary.kept_source, summary.needlessly);
+  std::printf("estimates within 5 points: %d of %d\n", summary.near, summary.estimates);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  runtime::ReexecWithRightBlas(argv);
+  runtime::ConfigureThreads(1);
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
+  const Options options = ParseOptions(argc, argv);
+  Summary summary;
+  json document = json::array();
+  for (const std::string& task : options.tasks) {
+    for (const std::string& seed : options.seeds) {
+      const World world = MakeWorld(options, task, seed);
+      std::vector<Judged> with_source, source_free;
+      const auto add = [&](const std::string& method, const std::vector<Judged>& run,
+                           std::vector<Judged>& all) {
+        if (run.empty()) return;
+        TryGuard(run, summary);
+        all.insert(all.end(), run.begin(), run.end());
+        for (const Judged& judged : run) {
+          json row = selection::ToJson(judged.candidate);
+          row.update({{"task", task},
+                      {"seed", seed},
+                      {"method", method},
+                      {"source_free", &all == &source_free},
+                      {"accuracy", judged.accuracy}});
+          document.push_back(std::move(row));
+          std::printf("%s seed %s %s%s %s: accuracy %.4f, estimate %.4f\n", task.c_str(),
+                      seed.c_str(), method.c_str(), &all == &source_free ? " source-free" : "",
+                      judged.candidate.Name().c_str(), judged.accuracy,
+                      judged.candidate.estimate.value);
+        }
+      };
+      for (const std::string& method : options.methods) {
+        const MethodRun run = RunMethod(options, world, method, seed);
+        add(method, run.with_source, with_source);
+        add(method, run.source_free, source_free);
+        if (!options.json_file.empty()) std::ofstream(options.json_file) << document.dump();
+      }
+      if (!with_source.empty()) CompareAll(with_source, summary);
+      if (!source_free.empty()) CompareAll(source_free, summary);
+    }
+  }
+  Print(summary);
+  return 0;
+}

@@ -1,0 +1,114 @@
+// The ensemble and the guard.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <torch/types.h>
+
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "core/selection/candidate.h"
+
+namespace acclimate::selection {
+namespace {
+
+using ::testing::HasSubstr;
+
+// Features in four clouds; logits that follow them for all samples but the first `wrong`, a
+// multiple of 4, so that classes stay in balance.
+Predictions Clouds(int64_t wrong, double confidence = 6.0) {
+  const int64_t classes = 4, samples = 80;
+  const at::Tensor labels = at::arange(samples, at::kLong).remainder(classes);
+  const at::Tensor features =
+      at::eye(classes, 6).index_select(0, labels) * 5 +
+      0.5 * at::randn({samples, 6}, at::detail::createCPUGenerator(1), at::kFloat);
+  at::Tensor predicted = labels.clone();
+  predicted.slice(0, 0, wrong).add_(1).remainder_(classes);
+  return {features, confidence * at::one_hot(predicted, classes).to(at::kFloat), labels};
+}
+
+// Every sample in one place and in one class, with all confidence.
+Predictions Collapsed() {
+  at::Tensor logits = at::zeros({80, 4});
+  logits.select(1, 2).fill_(50.0);
+  return {at::ones({80, 6}), logits, Clouds(0).labels};
+}
+
+Candidate Adapted(const Predictions& target, int64_t step, bool with_source = true) {
+  Candidate candidate =
+      Score(target, with_source ? absl::optional<Predictions>(target) : absl::nullopt, {});
+  candidate.step = step;
+  return candidate;
+}
+
+Candidate Source(const Predictions& target, bool with_source = true) {
+  Candidate candidate = Adapted(target, 0, with_source);
+  candidate.form = Form::kSource;
+  return candidate;
+}
+
+TEST(Ensemble, ACollapsedClassifierNeverWins) {
+  for (const bool with_source : {true, false}) {
+    // Even against nothing but bad ones.
+    const std::vector<Candidate> candidates = {Source(Clouds(40, 0.1), with_source),
+                                               Adapted(Collapsed(), 1, with_source),
+                                               Adapted(Clouds(50, 0.1), 2, with_source)};
+    const std::vector<double> scores = EnsembleScores(candidates);
+    EXPECT_EQ(scores[1], -1.0);
+    EXPECT_NE(Choose(candidates, false, true).best, 1u);
+    EXPECT_NE(Choose(candidates, false, false).best, 1u);
+  }
+}
+
+TEST(Ensemble, PrefersPredictionsThatFollowTheClusters) {
+  for (const bool with_source : {true, false}) {
+    const std::vector<Candidate> candidates = {
+        Source(Clouds(28), with_source), Adapted(Clouds(20), 1, with_source),
+        Adapted(Clouds(4), 2, with_source), Adapted(Clouds(16), 3, with_source)};
+    const Choice choice = Choose(candidates, false, true);
+    EXPECT_TRUE(choice.held) << choice.reason;
+    EXPECT_EQ(candidates[choice.best].step, 2);
+    EXPECT_EQ(Choose(candidates, /*last=*/true, true).adapted, 3u);
+  }
+}
+
+TEST(Guard, ReturnsTheSourceWhereAdaptationHurt) {
+  for (const bool with_source : {true, false}) {
+    const std::vector<Candidate> candidates = {Source(Clouds(4), with_source),
+                                               Adapted(Clouds(28), 1, with_source)};
+    const Choice on = Choose(candidates, false, true);
+    EXPECT_FALSE(on.held);
+    EXPECT_EQ(on.best, 0u);
+    EXPECT_THAT(on.reason, HasSubstr("label-free validators"));
+    EXPECT_EQ(Choose(candidates, false, false).best, 1u);
+  }
+}
+
+TEST(Guard, SaysThatPredictionsCollapsed) {
+  const Choice choice = Choose({Source(Clouds(28)), Adapted(Collapsed(), 1)}, false, true);
+  EXPECT_EQ(choice.best, 0u);
+  EXPECT_THAT(choice.reason, HasSubstr("collapsed onto 1.0 classes"));
+}
+
+TEST(Guard, TakesTheBetterFormOfTheSource) {
+  Candidate statistics = Source(Clouds(4));
+  statistics.form = Form::kSourceStatistics;
+  EXPECT_EQ(Choose({Source(Clouds(20)), statistics, Adapted(Clouds(40), 1)}, false, true).best, 1u);
+}
+
+TEST(Guard, AnEqualModelHolds) {
+  EXPECT_TRUE(Choose({Source(Clouds(4)), Adapted(Clouds(4), 1)}, false, true).held);
+}
+
+TEST(Candidate, SurvivesItsTensor) {
+  for (const bool with_source : {true, false}) {
+    const Candidate candidate = Adapted(Clouds(7), 123, with_source);
+    const absl::StatusOr<Candidate> read = CandidateFrom(ToTensor(candidate));
+    ASSERT_TRUE(read.ok());
+    EXPECT_EQ(ToJson(*read), ToJson(candidate));
+    EXPECT_EQ(read->Name(), "step_123");
+  }
+  EXPECT_FALSE(CandidateFrom(at::zeros({3}, at::kDouble)).ok());
+}
+
+}  // namespace
+}  // namespace acclimate::selection

@@ -1,0 +1,140 @@
+// Calibration, the record that travels with a checkpoint, and the estimated accuracy.
+#include <gtest/gtest.h>
+
+#include <torch/types.h>
+#include <torch/utils.h>
+#include <algorithm>
+
+#include <cmath>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/selection/accuracy_estimate.h"
+#include "core/selection/source_record.h"
+
+namespace acclimate::selection {
+namespace {
+
+at::Tensor Normal(std::vector<int64_t> shape, uint64_t seed) {
+  return at::randn(shape, at::detail::createCPUGenerator(seed), at::kDouble);
+}
+
+// Labels drawn from softmax(logits): calibrated by construction.
+Predictions Calibrated(int64_t samples, uint64_t seed) {
+  const at::Tensor logits = 2 * Normal({samples, 4}, seed);
+  const at::Tensor labels =
+      logits.softmax(1).multinomial(1, false, at::detail::createCPUGenerator(seed + 1)).squeeze(1);
+  return {at::zeros({samples, 2}), logits, labels};
+}
+
+TEST(FitTemperature, UndoesAnOverconfidentScale) {
+  const Predictions sample = Calibrated(20000, 1);
+  EXPECT_NEAR(FitTemperature(sample.logits, sample.labels), 1.0, 0.04);
+  EXPECT_NEAR(FitTemperature(3 * sample.logits, sample.labels), 3.0, 0.12);
+}
+
+TEST(Measure, ThresholdSplitsAtTheAccuracy) {
+  const Predictions sample = Calibrated(500, 3);
+  const SourceRecord record = Measure(sample);
+  double right = 0, above = 0, confidence = 0;
+  for (int64_t i = 0; i < 500; ++i) {
+    const at::Tensor p = (sample.logits[i] / record.temperature).softmax(0);
+    double negative_entropy = 0;
+    for (int64_t c = 0; c < 4; ++c) {
+      negative_entropy += p[c].item<double>() * std::log(p[c].item<double>());
+    }
+    right += p.argmax().item<int64_t>() == sample.labels[i].item<int64_t>();
+    above += negative_entropy >= record.threshold - 1e-12;
+    confidence += p.max().item<double>() / 500;
+  }
+  EXPECT_NEAR(record.accuracy, right / 500, 1e-12);
+  EXPECT_NEAR(above, right, 0.5);
+  EXPECT_NEAR(record.confidence, confidence, 1e-9);
+  EXPECT_EQ(record.samples, 500);
+}
+
+TEST(SourceRecord, TravelsInMetadata) {
+  std::map<std::string, std::string> metadata = {{"other", "stays"}};
+  EXPECT_FALSE(ReadRecord(metadata));
+  WriteRecord({0.91, 1.5, 0.9, -0.4, 321}, metadata);
+  const auto record = ReadRecord(metadata);
+  ASSERT_TRUE(record);
+  EXPECT_DOUBLE_EQ(record->accuracy, 0.91);
+  EXPECT_DOUBLE_EQ(record->threshold, -0.4);
+  EXPECT_EQ(record->samples, 321);
+  metadata["acclimate.temperature"] = "warm";
+  EXPECT_FALSE(ReadRecord(metadata));
+  EraseRecord(metadata);
+  EXPECT_EQ(metadata.size(), 1u);
+}
+
+TEST(HeldOut, NeverTrainsOnWhatItMeasures) {
+  torch::manual_seed(1);
+  const at::Tensor inputs = at::arange(2000, at::kFloat).unsqueeze(1);
+  const data::Dataset dataset =
+      data::Dataset::FromTensors(inputs, at::arange(2000, at::kLong).remainder(2), "x").value();
+  const HeldOut held_out(dataset, 0.05);
+  at::Tensor seen = at::zeros({2000}, at::kBool);
+  for (int64_t begin = 0; begin < 2000; begin += 50) {
+    const at::Tensor index = at::arange(begin, begin + 50, at::kLong);
+    const data::Batch batch = held_out.Trained(dataset.Gather(index, at::kCPU), index);
+    EXPECT_EQ(batch.inputs.size(0), batch.labels.size(0));
+    seen.index_fill_(0, batch.inputs.squeeze(1).to(at::kLong), true);
+  }
+  EXPECT_EQ(seen.sum().item<int64_t>(), 1900);
+  // Under 50 samples nothing is held out.
+  const at::Tensor index = at::arange(2000, at::kLong);
+  EXPECT_EQ(HeldOut(dataset, 0.02).Trained(dataset.Gather(index, at::kCPU), index).inputs.size(0),
+            2000);
+}
+
+TEST(EstimateAccuracy, IsTheMedianOfItsEstimators) {
+  const at::Tensor logits = Normal({50, 3}, 5);
+  const at::Tensor neighbours = at::arange(50, at::kLong).remainder(3);
+  const SourceRecord record = {0.9, 2.0, 0.8, -0.9, 100};
+  double confidence = 0, agreement = 0, atc = 0;
+  for (int64_t i = 0; i < 50; ++i) {
+    const at::Tensor p = (logits[i] / 2).softmax(0);
+    confidence += p.max().item<double>() / 50;
+    agreement += (p.argmax().item<int64_t>() == i % 3) / 50.0;
+    atc += (p * p.log()).sum().item<double>() >= -0.9 ? 1 / 50.0 : 0;
+  }
+  const AccuracyEstimate estimate = EstimateAccuracy(logits, neighbours, record);
+  EXPECT_NEAR(estimate.by_estimator.at("confidence"), confidence, 1e-9);
+  EXPECT_NEAR(estimate.by_estimator.at("doc"), confidence + 0.1, 1e-9);
+  EXPECT_NEAR(estimate.by_estimator.at("agreement"), agreement, 1e-9);
+  EXPECT_NEAR(estimate.by_estimator.at("atc"), atc, 1e-9);
+  std::vector<double> all = {confidence, confidence + 0.1, agreement, atc};
+  std::sort(all.begin(), all.end());
+  EXPECT_NEAR(estimate.value, (all[1] + all[2]) / 2, 1e-9);
+  EXPECT_LE(estimate.low, estimate.value);
+  EXPECT_GE(estimate.high, estimate.value);
+  EXPECT_GT(estimate.high - estimate.low, 0.05);  // the estimators disagree
+  EXPECT_EQ(EstimateAccuracy(logits, neighbours, {}).by_estimator.size(), 2u);
+}
+
+// A model calibrated on the source, on a target that is harder in the way that confidence shows.
+TEST(EstimateAccuracy, FollowsADropThatConfidenceShows) {
+  const SourceRecord record = Measure(Calibrated(4000, 7));
+  at::Tensor logits = 0.8 * Normal({4000, 4}, 9);
+  const at::Tensor labels =
+      logits.softmax(1).multinomial(1, false, at::detail::createCPUGenerator(10)).squeeze(1);
+  const double accuracy = logits.argmax(1).eq(labels).to(at::kDouble).mean().item<double>();
+  const AccuracyEstimate estimate = EstimateAccuracy(logits, labels, record);
+  EXPECT_LT(accuracy, record.accuracy - 0.1);
+  EXPECT_NEAR(estimate.value, accuracy, 0.05);
+}
+
+TEST(NearestNeighbours, VoteByCosine) {
+  const at::Tensor bank = torch::tensor({{1.0, 0.0}, {1.0, 0.1}, {0.0, 1.0}, {5.0, 4.9}});
+  const at::Tensor labels = torch::tensor({0, 0, 1, 2}, at::kLong);
+  const at::Tensor queries = torch::tensor({{9.0, 0.1}, {0.1, 9.0}, {1.0, 1.0}});
+  EXPECT_TRUE(
+      NearestNeighbours(bank, labels, queries, 3, 1).equal(torch::tensor({0, 1, 2}, at::kLong)));
+  EXPECT_TRUE(
+      NearestNeighboursOfOthers(bank, labels, 3, 1).equal(torch::tensor({0, 0, 2, 0}, at::kLong)));
+}
+
+}  // namespace
+}  // namespace acclimate::selection

@@ -1,0 +1,242 @@
+// SelectingTask around tasks whose course is written down beforehand.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <torch/types.h>
+#include <torch/utils.h>
+
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "core/methods/target_statistics.h"
+#include "core/model/checkpoint.h"
+#include "core/selection/selecting_task.h"
+#include "core/train/trainer.h"
+#include "tests/core/job/synthetic.h"
+
+namespace acclimate::selection {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+constexpr int64_t kSteps = 6;
+
+const testing::World& Files() {
+  static const auto* const kWorld = new testing::World("selection", "mlp", {12});
+  return *kWorld;
+}
+
+std::unique_ptr<model::Model> SourceModel() {
+  model::LoadOptions options;
+  options.sample_shape = {12};
+  return model::LoadCheckpoint(testing::OpenFile(Files().Path("model.safetensors")), options)
+      .value();
+}
+
+const data::Dataset& Target() {
+  static const auto* const kTarget = new data::Dataset(
+      data::Dataset::Read(testing::OpenFile(Files().Path("target.safetensors"))).value());
+  return *kTarget;
+}
+
+void Collapse(model::Model& model) {
+  const at::NoGradGuard no_grad;
+  for (const model::Parameter& parameter : model.parameters()) {
+    if (parameter.head) parameter.tensor.zero_();
+    if (parameter.head && parameter.tensor.dim() == 1) parameter.tensor[0] = 20.0;
+  }
+}
+
+// Good after `good` steps, collapsed after every other one; 0: never good.
+class TableTask : public train::Task {
+ public:
+  TableTask(model::Model& model, int64_t good) : model_(model), good_(good) {
+    plan_.total_steps = kSteps;
+    for (const auto& [name, tensor] : model.StateDict()) before_[name] = tensor.detach().clone();
+  }
+  const train::Plan& plan() const override { return plan_; }
+  absl::StatusOr<train::StepOutput> Step(const train::StepInput& input,
+                                         train::StopSignal& stop) override {
+    absl::Status status = model_.LoadStateDict(before_);
+    status.Update(methods::RecomputeStatistics(model_, Target(), at::kCPU, stop));
+    if (!status.ok()) return status;
+    if (input.step + 1 != good_) Collapse(model_);
+    steps_ = at::scalar_tensor(input.step + 1, at::kLong);
+    return train::StepOutput();
+  }
+  absl::Status Finish(train::StopSignal& stop) override {
+    finished_at = steps_.item<int64_t>();
+    return stop.Check();
+  }
+  train::TensorMap State() const override { return {{"steps", steps_}}; }
+  absl::Status Restore(const train::TensorMap& state) override {
+    steps_ = state.at("steps").clone();
+    return absl::OkStatus();
+  }
+
+  int64_t finished_at = -1;
+
+ private:
+  model::Model& model_;
+  const int64_t good_;
+  train::TensorMap before_;
+  train::Plan plan_;
+  at::Tensor steps_ = at::scalar_tensor(0, at::kLong);
+};
+
+// Adds noise from the default generator to every parameter.
+class NoisyTask : public train::Task {
+ public:
+  explicit NoisyTask(model::Model& model) : model_(model) { plan_.total_steps = kSteps; }
+  const train::Plan& plan() const override { return plan_; }
+  absl::StatusOr<train::StepOutput> Step(const train::StepInput&, train::StopSignal&) override {
+    const at::NoGradGuard no_grad;
+    for (const model::Parameter& parameter : model_.parameters()) {
+      parameter.tensor.add_(0.01 * at::randn_like(parameter.tensor));
+    }
+    return train::StepOutput();
+  }
+  absl::Status Finish(train::StopSignal& stop) override {
+    at::randn({3});  // what Preview() draws must be put back
+    return methods::RecomputeStatistics(model_, Target(), at::kCPU, stop);
+  }
+
+ private:
+  model::Model& model_;
+  train::Plan plan_;
+};
+
+template <typename Inner>
+struct Held {
+  template <typename... Arguments>
+  explicit Held(SelectionOptions options, Arguments... arguments) : model(SourceModel()) {
+    auto made = std::make_unique<Inner>(*model, arguments...);
+    inner = made.get();
+    options.moments = {1, 2, 3, 4, 5};
+    task = std::make_unique<SelectingTask>(
+        std::move(made),
+        SelectionSetting{
+            *model, Target(), at::kCPU,
+            std::make_shared<const Examiner>(Target(), std::vector<data::Dataset>(), at::kCPU, 1),
+            &methods::RecomputeStatistics},
+        std::move(options));
+    trainer = std::make_unique<train::Trainer>(*task, *model, sources, Target(),
+                                               train::TrainerOptions(), train::TrainerHooks());
+  }
+
+  nlohmann::json Report() const {
+    nlohmann::json report;
+    task->Report(report);
+    return report["selection"];
+  }
+
+  std::vector<data::Dataset> sources;
+  std::unique_ptr<model::Model> model;
+  Inner* inner;
+  std::unique_ptr<SelectingTask> task;
+  std::unique_ptr<train::Trainer> trainer;
+};
+
+train::StopSignal Never() {
+  return train::StopSignal([] { return train::Directive::kContinue; });
+}
+
+std::map<std::string, at::Tensor> Tensors(const model::Model& model) {
+  std::map<std::string, at::Tensor> tensors;
+  for (const auto& [name, tensor] : model.StateDict()) tensors[name] = tensor.detach().clone();
+  return tensors;
+}
+
+bool Equal(const std::map<std::string, at::Tensor>& a, const std::map<std::string, at::Tensor>& b) {
+  if (a.size() != b.size()) return false;
+  for (const auto& [name, tensor] : a) {
+    if (!tensor.equal(b.at(name))) return false;
+  }
+  return true;
+}
+
+TEST(SelectingTask, ReturnsTheBestMomentOfTheRun) {
+  for (const int64_t good : {1, 3, 6}) {
+    Held<TableTask> run({}, good);
+    train::StopSignal stop = Never();
+    ASSERT_TRUE(run.trainer->Run(stop).ok());
+    EXPECT_EQ(run.Report()["chosen"], absl::StrCat("step_", good)) << run.Report().dump(1);
+    EXPECT_EQ(run.inner->finished_at, good);
+    EXPECT_EQ(run.Report()["candidates"].size(), 8u);  // two forms of the source, six moments
+    EXPECT_TRUE(run.task->Warnings().empty());
+    const auto metrics = run.task->Metrics();
+    EXPECT_GT(metrics.at("estimated_accuracy"), 0.8);
+    EXPECT_LT(metrics.at("estimated_source_accuracy"), metrics.at("estimated_accuracy"));
+    EXPECT_LE(metrics.at("estimated_accuracy_low"), metrics.at("estimated_accuracy"));
+  }
+}
+
+TEST(SelectingTask, ReturnsTheSourceAndSaysSo) {
+  Held<TableTask> run({}, 0);
+  train::StopSignal stop = Never();
+  ASSERT_TRUE(run.trainer->Run(stop).ok());
+  EXPECT_EQ(run.Report()["chosen"], "source_with_target_statistics");
+  ASSERT_THAT(run.task->Warnings(), SizeIs(1));
+  EXPECT_THAT(run.task->Warnings()[0], HasSubstr("the source model is returned"));
+  auto expected = SourceModel();
+  ASSERT_TRUE(methods::RecomputeStatistics(*expected, Target(), at::kCPU, stop).ok());
+  EXPECT_TRUE(Equal(Tensors(*run.model), Tensors(*expected)));
+}
+
+TEST(SelectingTask, WithoutGuardTheAdaptedOneIsReturned) {
+  SelectionOptions options;
+  options.guard = false;
+  Held<TableTask> run(options, 0);
+  train::StopSignal stop = Never();
+  ASSERT_TRUE(run.trainer->Run(stop).ok());
+  EXPECT_THAT(std::string(run.Report()["chosen"]), HasSubstr("step_"));
+  EXPECT_THAT(run.task->Warnings()[0], HasSubstr("the guard is off"));
+}
+
+TEST(SelectingTask, TrainingDoesNotNotice) {
+  const auto plain_model = SourceModel();
+  NoisyTask plain(*plain_model);
+  train::StopSignal stop = Never();
+  torch::manual_seed(5);
+  train::Trainer trainer(plain, *plain_model, {}, Target(), {}, {});
+  ASSERT_TRUE(trainer.Run(stop).ok());
+
+  SelectionOptions last;
+  last.ensemble = last.guard = false;
+  Held<NoisyTask> run(last);
+  torch::manual_seed(5);
+  ASSERT_TRUE(run.trainer->Run(stop).ok());
+  EXPECT_TRUE(Equal(Tensors(*run.model), Tensors(*plain_model)));
+}
+
+// Stopped at every single question and resumed in a new task over a new model.
+TEST(SelectingTask, StopsAnywhereAndEndsBitEqual) {
+  for (const int64_t good : {3, 0}) {
+    Held<TableTask> straight({}, good);
+    int64_t questions = 0;
+    train::StopSignal counting([&questions] {
+      ++questions;
+      return train::Directive::kContinue;
+    });
+    ASSERT_TRUE(straight.trainer->Run(counting).ok());
+    for (int64_t stop_at = 1; stop_at <= questions; ++stop_at) {
+      SCOPED_TRACE(stop_at);
+      Held<TableTask> first({}, good), second({}, good);
+      int64_t asked = 0;
+      train::StopSignal stopping([&] {
+        return ++asked >= stop_at ? train::Directive::kPause : train::Directive::kContinue;
+      });
+      ASSERT_TRUE(absl::IsCancelled(first.trainer->Run(stopping)));
+      train::TrainingState state = first.trainer->State();
+      for (auto& [name, tensor] : state.tensors) tensor = tensor.clone();
+      ASSERT_TRUE(second.trainer->Restore(state).ok());
+      train::StopSignal stop = Never();
+      ASSERT_TRUE(second.trainer->Run(stop).ok());
+      EXPECT_TRUE(Equal(Tensors(*second.model), Tensors(*straight.model)));
+      EXPECT_EQ(second.Report(), straight.Report());
+    }
+  }
+}
+
+}  // namespace
+}  // namespace acclimate::selection
