@@ -7,6 +7,12 @@
 namespace acclimate::methods {
 namespace {
 
+// Schneider et al. (NeurIPS 2020): the source's statistics count as `prior` samples beside those of
+// the target.
+double ShareOfTarget(double prior, int64_t samples) {
+  return static_cast<double>(samples) / (prior + static_cast<double>(samples));
+}
+
 // One step a layer: a layer's statistics depend on those before it.
 class AdabnTask : public train::Task {
  public:
@@ -14,7 +20,8 @@ class AdabnTask : public train::Task {
       : model_(context.model),
         target_(context.target),
         device_(context.device),
-        alpha_(context.settings.Real("alpha")) {
+        alpha_(context.settings.Real("alpha") *
+               ShareOfTarget(context.settings.Real("prior_samples"), target_.size())) {
     plan_.total_steps = static_cast<int64_t>(model_.batch_norm_layers().size());
     plan_.steps_per_epoch = plan_.total_steps;
   }
@@ -49,13 +56,22 @@ MethodEntry Adabn() {
       "Replaces the statistics of every batch-norm layer by those of the target data and keeps all "
       "weights. Fast and deterministic; a good first try for a change of sensor, lighting or "
       "contrast.";
-  spec.reference = "Li et al., Revisiting Batch Normalization, arXiv:1603.04779 (2016)";
+  spec.reference =
+      "Li et al., Revisiting Batch Normalization, arXiv:1603.04779 (2016); Schneider et al., "
+      "NeurIPS "
+      "(2020)";
   spec.formula =
-      "mean = (1 - alpha) mean_source + alpha mean_target, the same for the variance; layer by "
-      "layer in forward order";
+      "mean = (1 - a) mean_source + a mean_target, a = alpha n / (prior_samples + n) for n target "
+      "samples, the same for the variance; layer by layer in forward order";
   spec.needs_batch_norm = true;
-  spec.hyperparameters = {RealSetting(
-      "alpha", "Share of the target's statistics; below 1 for little target data", 1.0, 0.0, 1.0)};
+  spec.selects_weights = true;
+  spec.hyperparameters = {
+      RealSetting("alpha", "Share of the target's statistics; below 1 for little target data", 1.0,
+                  0.0, 1.0),
+      RealSetting("prior_samples",
+                  "Target samples that the source's statistics count for; 16 suits a handful of "
+                  "target samples",
+                  0.0, 0.0, 1e9)};
   return {spec, [](const MethodContext& context) -> absl::StatusOr<std::unique_ptr<train::Task>> {
             return std::make_unique<AdabnTask>(context);
           }};

@@ -12,16 +12,22 @@
   X(Bnm)                     \
   X(Cdan)                    \
   X(ConceptShift)            \
+  X(Cotta)                   \
   X(Dan)                     \
   X(Dann)                    \
   X(DeepCoral)               \
   X(Diagnose)                \
+  X(Eata)                    \
   X(Evaluate)                \
   X(Finetune)                \
   X(Jan)                     \
+  X(LabelShift)              \
+  X(Lame)                    \
+  X(Light)                   \
   X(Mcc)                     \
   X(Mcd)                     \
   X(Mdd)                     \
+  X(Sar)                     \
   X(Shot)                    \
   X(Tent)
 

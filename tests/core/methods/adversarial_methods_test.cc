@@ -1,6 +1,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cmath>
 #include <map>
@@ -38,7 +38,7 @@ class Held {
     const MethodEntry* entry = FindMethod(method);
     runtime::SeedEverything(seed);
     task_ = *entry->make_task({*model_, sources_, *target_set_, at::kCPU,
-                               Settings(*ResolveHyperparameters(entry->spec, given))});
+                               Settings(*ResolveHyperparameters(entry->spec, given)), inputs_});
     for (const train::ParameterGroup& group : task_->plan().groups) {
       for (const train::NamedParameter& parameter : group.parameters) {
         parameter.tensor.requires_grad_(true);
@@ -76,6 +76,7 @@ class Held {
   std::unique_ptr<model::Model> model_;
   std::vector<data::Dataset> sources_;
   std::unique_ptr<data::Dataset> target_set_;
+  ExtraInputs inputs_;
   std::unique_ptr<train::Task> task_;
 };
 

@@ -1,0 +1,50 @@
+#include "core/methods/perturbations.h"
+
+#include <torch/types.h>
+
+#include <vector>
+
+namespace acclimate::methods {
+namespace {
+
+constexpr double kRadiansPerDegree = 0.017453292519943295;
+
+// Uniform in [-extent, extent].
+at::Tensor Uniform(const at::Tensor& like, at::IntArrayRef shape, double extent) {
+  return (at::rand(shape, like.options()) * 2 - 1) * extent;
+}
+
+at::Tensor AffineViews(const at::Tensor& images, const PerturbationOptions& options) {
+  const int64_t samples = images.size(0);
+  const at::Tensor angle = Uniform(images, {samples}, options.degrees * kRadiansPerDegree);
+  const at::Tensor size = 1 + Uniform(images, {samples}, options.scale);
+  // Coordinates run from -1 to 1: a shift of one image is 2.
+  const at::Tensor shift = Uniform(images, {samples, 2, 1}, 2 * options.shift);
+  const at::Tensor cosine = angle.cos() / size, sine = angle.sin() / size;
+  const at::Tensor mirror =
+      options.flip ? at::rand({samples}, images.options()).lt(0.5).to(images.scalar_type()) * 2 - 1
+                   : at::ones({samples}, images.options());
+  const at::Tensor rows =
+      at::stack({at::stack({cosine * mirror, -sine}, 1), at::stack({sine * mirror, cosine}, 1)}, 1);
+  const at::Tensor grid =
+      at::affine_grid_generator(at::cat({rows, shift}, 2), images.sizes(), /*align_corners=*/false);
+  constexpr int64_t kBilinear = 0, kBorder = 1;
+  return at::grid_sampler(images, grid, kBilinear, kBorder, /*align_corners=*/false);
+}
+
+at::Tensor ScaledViews(const at::Tensor& inputs, const PerturbationOptions& options) {
+  std::vector<int64_t> shape(inputs.dim(), 1);
+  shape[0] = inputs.size(0);
+  return inputs * (1 + Uniform(inputs, shape, options.scale));
+}
+
+}  // namespace
+
+at::Tensor Perturbed(const at::Tensor& inputs, const PerturbationOptions& options) {
+  const at::Tensor views =
+      inputs.dim() == 4 ? AffineViews(inputs, options) : ScaledViews(inputs, options);
+  if (options.noise == 0) return views;
+  return views + at::randn_like(views) * (options.noise * inputs.std(/*unbiased=*/false));
+}
+
+}  // namespace acclimate::methods

@@ -1,0 +1,26 @@
+// Random views of a batch, at the strength that CoTTA (Wang et al., CVPR 2022) uses: small enough
+// to leave the class as it is.
+#ifndef ACCLIMATE_CORE_METHODS_PERTURBATIONS_H_
+#define ACCLIMATE_CORE_METHODS_PERTURBATIONS_H_
+
+#include <ATen/core/Tensor.h>
+
+namespace acclimate::methods {
+
+struct PerturbationOptions {
+  // Images, [N, C, H, W]: one affine map a sample, bilinear, with the border's values outside.
+  double degrees = 15.0;      // rotation, up to
+  double shift = 1.0 / 16.0;  // of height and width, up to
+  bool flip = false;          // left-right, one sample in two: never for digits and writing
+  // Images and everything else: a factor a sample in [1 - scale, 1 + scale] (the size of an image,
+  // the values of a vector), and noise relative to the batch's standard deviation.
+  double scale = 0.1;
+  double noise = 0.005;
+};
+
+// inputs: float [N, ...] -> the same shape. Draws from the default generator of its device.
+at::Tensor Perturbed(const at::Tensor& inputs, const PerturbationOptions& options);
+
+}  // namespace acclimate::methods
+
+#endif  // ACCLIMATE_CORE_METHODS_PERTURBATIONS_H_

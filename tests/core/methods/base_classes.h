@@ -1,0 +1,63 @@
+// Many small classes to learn from and a few others to learn afterwards.
+#ifndef ACCLIMATE_TESTS_CORE_METHODS_BASE_CLASSES_H_
+#define ACCLIMATE_TESTS_CORE_METHODS_BASE_CLASSES_H_
+
+#include <torch/types.h>
+
+#include <string>
+
+#include "tests/core/job/synthetic.h"
+
+namespace acclimate::testing {
+
+// Clouds of 25 classes in half of the dimensions, large noise in the other half: what is to be
+// learned is which half to look at.
+inline Domain NoisyClouds(int64_t each, uint64_t seed) {
+  constexpr int64_t kClasses = 25;
+  const Domain clouds = MakeDomain(each * kClasses, {12}, seed, kClasses);
+  const at::Tensor noise =
+      3 * at::randn(clouds.inputs.sizes(), at::detail::createCPUGenerator(seed + 100), at::kFloat);
+  return {at::cat({clouds.inputs, noise}, 1), clouds.labels};
+}
+
+// The classes [begin, end) of a domain, as 0, 1, ...
+inline Domain ClassesOf(const Domain& domain, int64_t begin, int64_t end) {
+  const at::Tensor chosen = domain.labels.ge(begin) & domain.labels.lt(end);
+  return {domain.inputs.index({chosen}), domain.labels.index({chosen}) - begin};
+}
+
+// Files: base.safetensors (20 classes), validation.safetensors (5 others), of vectors [24].
+class BaseClasses {
+ public:
+  BaseClasses() : folder_(NewFolder("base_classes")) {
+    const Domain all = NoisyClouds(20, 1);
+    WriteDomain(Path("base.safetensors"), ClassesOf(all, 0, 20));
+    WriteDomain(Path("validation.safetensors"), ClassesOf(all, 20, 25));
+  }
+  std::string Path(const std::string& file) const { return folder_ + "/" + file; }
+
+ private:
+  std::string folder_;
+};
+
+inline const BaseClasses& TheBaseClasses() {
+  static const auto* const kClasses = new BaseClasses;
+  return *kClasses;
+}
+
+// 3-way 1-shot episodes for a fresh mlp.
+inline job::RunSpec FewShotSpec(const std::string& method) {
+  job::RunSpec spec;
+  spec.method = method;
+  spec.architecture = "mlp";
+  spec.target = OpenFile(TheBaseClasses().Path("base.safetensors"));
+  spec.inputs["validation"] = OpenFile(TheBaseClasses().Path("validation.safetensors"));
+  spec.hyperparameters = {{"ways", int64_t{3}}, {"validation_episodes", int64_t{40}}};
+  spec.seed = 3;
+  spec.output_directory = NewFolder("few_shot");
+  return spec;
+}
+
+}  // namespace acclimate::testing
+
+#endif  // ACCLIMATE_TESTS_CORE_METHODS_BASE_CLASSES_H_

@@ -1,0 +1,90 @@
+#include "core/methods/perturbations.h"
+
+#include <gtest/gtest.h>
+#include <torch/types.h>
+#include <torch/utils.h>
+
+namespace acclimate::methods {
+namespace {
+
+PerturbationOptions Nothing() { return {0.0, 0.0, false, 0.0, 0.0}; }
+
+// A small bright square at (row, column) of a dark image.
+at::Tensor Square(int64_t row, int64_t column) {
+  at::Tensor image = at::zeros({1, 1, 32, 32});
+  image.narrow(2, row, 2).narrow(3, column, 2).fill_(1);
+  return image;
+}
+
+// Row and column of the centre of mass.
+std::pair<double, double> Centre(const at::Tensor& image) {
+  const at::Tensor plane = image[0][0], place = at::arange(32, at::kFloat);
+  const double mass = plane.sum().item<double>();
+  return {plane.sum(1).dot(place).item<double>() / mass,
+          plane.sum(0).dot(place).item<double>() / mass};
+}
+
+TEST(PerturbationsTest, NothingIsTheIdentity) {
+  const at::Tensor images = at::randn({3, 2, 8, 8}), vectors = at::randn({3, 5});
+  EXPECT_LT((Perturbed(images, Nothing()) - images).abs().max().item<double>(), 1e-5);
+  EXPECT_TRUE(Perturbed(vectors, Nothing()).equal(vectors));
+}
+
+TEST(PerturbationsTest, ShiftsStayWithinTheirBounds) {
+  torch::manual_seed(3);
+  PerturbationOptions options = Nothing();
+  options.shift = 1.0 / 16;  // two pixels of 32
+  double furthest = 0;
+  for (int i = 0; i < 50; ++i) {
+    const auto [row, column] = Centre(Perturbed(Square(15, 15), options));
+    furthest = std::max({furthest, std::abs(row - 15.5), std::abs(column - 15.5)});
+  }
+  EXPECT_LT(furthest, 2.05);
+  EXPECT_GT(furthest, 1.5);
+}
+
+TEST(PerturbationsTest, RotatesAroundTheCentre) {
+  torch::manual_seed(4);
+  PerturbationOptions options = Nothing();
+  options.degrees = 15;
+  double furthest = 0;
+  for (int i = 0; i < 50; ++i) {
+    const auto [row, column] = Centre(Perturbed(Square(15, 25), options));
+    EXPECT_NEAR(std::hypot(row - 15.5, column - 15.5), 10.0, 0.3);
+    furthest = std::max(furthest, std::abs(std::atan2(row - 15.5, column - 15.5)));
+  }
+  EXPECT_LT(furthest * 180 / M_PI, 15.5);
+  EXPECT_GT(furthest * 180 / M_PI, 12);
+}
+
+TEST(PerturbationsTest, MirrorsHalfOfTheSamples) {
+  torch::manual_seed(5);
+  PerturbationOptions options = Nothing();
+  options.flip = true;
+  const at::Tensor images = at::randn({200, 1, 6, 6});
+  const at::Tensor views = Perturbed(images, options);
+  const auto same = [&](const at::Tensor& other) {
+    return (views - other).abs().amax({1, 2, 3}).lt(1e-4).sum().item<int64_t>();
+  };
+  const int64_t kept = same(images), mirrored = same(images.flip(3));
+  EXPECT_EQ(kept + mirrored, 200);
+  EXPECT_NEAR(kept, 100, 35);
+}
+
+TEST(PerturbationsTest, VectorsAreScaledAsAWholeAndNoisy) {
+  torch::manual_seed(6);
+  const at::Tensor vectors = at::randn({100, 8});
+  PerturbationOptions options = Nothing();
+  options.scale = 0.1;
+  const at::Tensor ratio = Perturbed(vectors, options) / vectors;
+  EXPECT_LT((ratio - ratio.select(1, 0).view({-1, 1})).abs().max().item<double>(), 1e-5);
+  EXPECT_LT((ratio - 1).abs().max().item<double>(), 0.1001);
+  EXPECT_GT((ratio - 1).abs().max().item<double>(), 0.08);
+  options = Nothing();
+  options.noise = 0.5;
+  const double noise = (Perturbed(vectors * 3, options) - vectors * 3).std().item<double>();
+  EXPECT_NEAR(noise, 0.5 * 3 * vectors.std().item<double>(), 0.15);
+}
+
+}  // namespace
+}  // namespace acclimate::methods
