@@ -17,6 +17,7 @@
   X(Dann)                    \
   X(DeepCoral)               \
   X(Diagnose)                \
+  X(Distill)                 \
   X(Eata)                    \
   X(Evaluate)                \
   X(Finetune)                \
@@ -29,6 +30,7 @@
   X(Mdd)                     \
   X(Sar)                     \
   X(Shot)                    \
+  X(Simclr)                  \
   X(Tent)
 
 namespace acclimate::methods {
