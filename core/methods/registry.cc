@@ -7,11 +7,14 @@
 // One line a method: the function that its file defines.
 #define ACCLIMATE_METHODS(X) \
   X(Adabn)                   \
+  X(AdaptFewShot)            \
   X(Afn)                     \
+  X(Anil)                    \
   X(Auto)                    \
   X(Bnm)                     \
   X(Cdan)                    \
   X(ConceptShift)            \
+  X(Continual)               \
   X(Cotta)                   \
   X(Dan)                     \
   X(Dann)                    \
@@ -25,9 +28,11 @@
   X(LabelShift)              \
   X(Lame)                    \
   X(Light)                   \
+  X(Maml)                    \
   X(Mcc)                     \
   X(Mcd)                     \
   X(Mdd)                     \
+  X(Protonet)                \
   X(Sar)                     \
   X(Shot)                    \
   X(Simclr)                  \
