@@ -5,9 +5,9 @@ namespace acclimate::cli {
 const std::vector<Command>& Commands() {
   static const auto* commands = new std::vector<Command>{
       AdaptCommand(),      TrainCommand(),      EvaluateCommand(),   DiagnoseCommand(),
-      JobsListCommand(),   JobsGetCommand(),    JobsWatchCommand(),  JobsCancelCommand(),
-      JobsDeleteCommand(), BlobsPutCommand(),   BlobsGetCommand(),   BlobsStatCommand(),
-      MethodsCommand(),    ServerInfoCommand(), CompletionCommand(),
+      ReportCommand(),     JobsListCommand(),   JobsGetCommand(),    JobsWatchCommand(),
+      JobsCancelCommand(), JobsDeleteCommand(), BlobsPutCommand(),   BlobsGetCommand(),
+      BlobsStatCommand(),  MethodsCommand(),    ServerInfoCommand(), CompletionCommand(),
   };
   return *commands;
 }

@@ -46,6 +46,7 @@ Command AdaptCommand();
 Command TrainCommand();
 Command EvaluateCommand();
 Command DiagnoseCommand();
+Command ReportCommand();
 Command JobsListCommand();
 Command JobsGetCommand();
 Command JobsWatchCommand();

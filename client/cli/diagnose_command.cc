@@ -1,70 +1,14 @@
-#include <algorithm>
 #include <string>
-#include <vector>
 
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 #include "client/cli/fetched_report.h"
 #include "client/cli/following.h"
+#include "client/cli/report_text.h"
 #include "client/cli/submission.h"
 
 namespace acclimate::cli {
 namespace {
 
 constexpr char kDiagnosis[] = "diagnosis";
-
-std::string Text(const Json& value) { return value.is_string() ? value.get<std::string>() : ""; }
-
-// "0.0123" or, of what the report holds as null, "-".
-std::string NumberText(const Json& value) {
-  return value.is_number() ? absl::StrFormat("%.4f", value.get<double>()) : "-";
-}
-
-std::string MatrixText(const Json& matrix) {
-  size_t width = 0;
-  for (const Json& place : matrix.at("places")) width = std::max(width, Text(place).size());
-  std::string text = absl::StrFormat("%-*s", static_cast<int>(width), "");
-  for (const Json& measure : matrix.at("measures")) {
-    absl::StrAppendFormat(&text, "  %14s", Text(measure));
-  }
-  absl::StrAppend(&text, "\n");
-  for (size_t i = 0; i < matrix.at("places").size(); ++i) {
-    absl::StrAppendFormat(&text, "%-*s", static_cast<int>(width), Text(matrix["places"][i]));
-    for (const Json& value : matrix.at("values").at(i)) {
-      absl::StrAppendFormat(&text, "  %14s", NumberText(value));
-    }
-    absl::StrAppend(&text, "\n");
-  }
-  return text;
-}
-
-std::string VerdictText(const Json& verdict) {
-  std::string text = absl::StrCat(Text(verdict.at("sentence")), "\n\nmethods that fit: ");
-  std::vector<std::string> fit;
-  for (const Json& method : verdict.at("methods_that_fit")) fit.push_back(Text(method));
-  absl::StrAppend(&text, fit.empty() ? "none" : absl::StrJoin(fit, ", "), "\n");
-  absl::StrAppend(&text, "methods that cannot work here\n");
-  for (const Json& method : verdict.at("methods_that_cannot")) {
-    absl::StrAppend(&text, "  ", Text(method.at("name")), ": ", Text(method.at("reason")), "\n");
-  }
-  const Json& bound = verdict.at("ben_david");
-  absl::StrAppend(&text, "target error <= source error ", NumberText(bound.at("source_error")),
-                  " + divergence ", NumberText(bound.at("divergence")), " + lambda\n");
-  for (const Json& unknown : bound.at("cannot_be_known")) {
-    absl::StrAppend(&text, "  ", Text(unknown), "\n");
-  }
-  return text;
-}
-
-absl::StatusOr<std::string> DiagnosisText(const Json& diagnosis) {
-  try {
-    return absl::StrCat(VerdictText(diagnosis.at("verdict")), "\n",
-                        MatrixText(diagnosis.at("matrix")));
-  } catch (const Json::exception& error) {
-    return absl::DataLossError(absl::StrCat("the server's report: ", error.what()));
-  }
-}
 
 absl::StatusOr<ExitCode> PrintDiagnosis(Invocation& invocation, const v1::Job& job) {
   absl::StatusOr<Json> report = FetchReport(invocation, job, {kDiagnosis});

@@ -3,10 +3,10 @@
 #include <torch/types.h>
 #include <torch/version.h>
 
-#include <nlohmann/json.hpp>
+#include <algorithm>
+#include <cmath>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "core/io/atomic_file.h"
 #include "core/train/pass.h"
 
@@ -15,7 +15,8 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int kSchemaVersion = 1;
+constexpr int kReportVersion = 2;  // 2: verdict, metrics, views, calibration, cost, lineage
+constexpr int kLineageVersion = 1;
 
 json MatrixToJson(const at::Tensor& matrix) {
   json rows = json::array();
@@ -35,6 +36,29 @@ json Scores(const at::Tensor& confusion) {
           {"confusion_matrix", MatrixToJson(confusion)}};
 }
 
+// Bins without samples have null for what they cannot say.
+json Calibration(const at::Tensor& reliability) {
+  const auto bin = reliability.accessor<double, 2>();
+  const double all = std::max(reliability.select(1, 0).sum().item<double>(), 1.0);
+  json bins = json::array();
+  double error = 0;
+  for (int64_t i = 0; i < reliability.size(0); ++i) {
+    const double samples = bin[i][0];
+    const double confidence = bin[i][1] / samples, accuracy = bin[i][2] / samples;
+    bins.push_back({{"samples", static_cast<int64_t>(samples)},
+                    {"confidence", confidence},
+                    {"accuracy", accuracy}});
+    if (samples > 0) error += samples / all * std::abs(confidence - accuracy);
+  }
+  return {{"bins", std::move(bins)}, {"expected_calibration_error", error}};
+}
+
+json Scores(const Evaluation& evaluation) {
+  json scores = Scores(evaluation.confusion);
+  scores["calibration"] = Calibration(evaluation.reliability);
+  return scores;
+}
+
 json CurvesToJson(const std::map<std::string, std::vector<train::CurvePoint>>& curves) {
   json all = json::object();
   for (const auto& [name, points] : curves) {
@@ -52,6 +76,21 @@ json NormalizationToJson(const data::Normalization& normalization) {
   return {{"mean", normalization.mean}, {"std", normalization.std}};
 }
 
+// Digests of what went in, and the versions that worked on it.
+json Origin(const RunSpec& spec) {
+  const auto parent = spec.lineage.find("checkpoint");
+  return {{"parent", parent == spec.lineage.end() ? json() : json(parent->second)},
+          {"inputs", spec.lineage},
+          {"versions", {{"acclimate", ACCLIMATE_VERSION}, {"libtorch", TORCH_VERSION}}}};
+}
+
+json ViewsToJson(const Findings& findings) {
+  json views = json::object();
+  if (!findings.view_before.is_null()) views["before"] = findings.view_before;
+  if (!findings.view_after.is_null()) views["after"] = findings.view_after;
+  return views;
+}
+
 }  // namespace
 
 json ToJson(const methods::Hyperparameters& hyperparameters) {
@@ -63,44 +102,53 @@ json ToJson(const methods::Hyperparameters& hyperparameters) {
 }
 
 json Report(const RunSpec& spec, const Findings& findings) {
-  json report = {{"schema_version", kSchemaVersion},
-                 {"method", spec.method},
-                 {"hyperparameters", ToJson(findings.hyperparameters)},
-                 {"seed", spec.seed},
-                 {"device", findings.device},
-                 {"normalization", NormalizationToJson(findings.normalization)},
-                 {"steps", findings.steps},
-                 {"seconds", findings.seconds_by_phase},
-                 {"curves", CurvesToJson(findings.curves)},
-                 {"warnings", findings.warnings}};
-  if (findings.source_only.defined()) report["source_only"] = Scores(findings.source_only);
-  if (findings.adapted.defined()) report["adapted"] = Scores(findings.adapted);
+  json report = {
+      {"schema_version", kReportVersion},
+      {"method", spec.method},
+      {"hyperparameters", ToJson(findings.hyperparameters)},
+      {"seed", spec.seed},
+      {"device", findings.device},
+      {"normalization", NormalizationToJson(findings.normalization)},
+      {"steps", findings.steps},
+      {"seconds", findings.seconds_by_phase},
+      {"cost",
+       {{"core_seconds", findings.cost.core_seconds}, {"peak_bytes", findings.cost.peak_bytes}}},
+      {"samples", findings.samples},
+      {"metrics", findings.metrics},
+      {"views", ViewsToJson(findings)},
+      {"lineage", Origin(spec)},
+      {"curves", CurvesToJson(findings.curves)},
+      {"warnings", findings.warnings}};
+  if (!findings.source_prior.empty()) report["source_prior"] = findings.source_prior;
+  if (findings.source_only.confusion.defined()) {
+    report["source_only"] = Scores(findings.source_only);
+  }
+  if (findings.adapted.confusion.defined()) report["adapted"] = Scores(findings.adapted);
   if (findings.evaluated.defined()) report.update(Scores(findings.evaluated));
   return report;
 }
 
 json Lineage(const RunSpec& spec, const Findings& findings,
              const std::map<std::string, double>& metrics) {
-  const auto parent = spec.lineage.find("checkpoint");
-  return {{"schema_version", kSchemaVersion},
-          {"parent", parent == spec.lineage.end() ? json() : json(parent->second)},
-          {"inputs", spec.lineage},
-          {"spec",
-           {{"method", spec.method},
-            {"architecture", spec.architecture},
-            {"hyperparameters", ToJson(findings.hyperparameters)}}},
-          {"seed", spec.seed},
-          {"normalization", NormalizationToJson(findings.normalization)},
-          {"versions", {{"acclimate", ACCLIMATE_VERSION}, {"libtorch", TORCH_VERSION}}},
-          {"metrics", metrics}};
+  json lineage = Origin(spec);
+  lineage["schema_version"] = kLineageVersion;
+  lineage["spec"] = {{"method", spec.method},
+                     {"architecture", spec.architecture},
+                     {"hyperparameters", ToJson(findings.hyperparameters)}};
+  lineage["seed"] = spec.seed;
+  lineage["normalization"] = NormalizationToJson(findings.normalization);
+  lineage["metrics"] = metrics;
+  return lineage;
 }
 
 absl::Status WriteJson(const std::string& path, const json& document) {
+  return WriteText(path, document.dump(2, ' ', false, json::error_handler_t::replace) + "\n");
+}
+
+absl::Status WriteText(const std::string& path, const std::string& text) {
   absl::StatusOr<io::AtomicFile> file = io::AtomicFile::Create(path);
   if (!file.ok()) return file.status();
-  absl::Status status = file->Write(document.dump(2, ' ', false, json::error_handler_t::replace));
-  status.Update(file->Write("\n"));
-  if (!status.ok()) return status;
+  if (absl::Status status = file->Write(text); !status.ok()) return status;
   return file->Commit();
 }
 

@@ -1,4 +1,4 @@
-// report.json and lineage.json.
+// report.json, report.html and lineage.json. docs/report.md describes the first.
 #ifndef ACCLIMATE_CORE_JOB_REPORT_H_
 #define ACCLIMATE_CORE_JOB_REPORT_H_
 
@@ -8,17 +8,19 @@
 #include <vector>
 
 #include <ATen/core/Tensor.h>
-#include <nlohmann/json_fwd.hpp>
+#include <nlohmann/json.hpp>
 
 #include "absl/status/status.h"
 #include "core/data/dataset.h"
+#include "core/job/cost.h"
+#include "core/job/evaluation.h"
 #include "core/job/run.h"
 #include "core/methods/method_spec.h"
 #include "core/train/learning_curves.h"
 
 namespace acclimate::job {
 
-// What a run found out. Confusion matrices are [C, C], undefined where nothing was evaluated.
+// What a run found out.
 struct Findings {
   methods::Hyperparameters hyperparameters;
   data::Normalization normalization;
@@ -26,24 +28,29 @@ struct Findings {
   int64_t steps = 0;
   std::map<std::string, double> seconds_by_phase;
   std::map<std::string, std::vector<train::CurvePoint>> curves;
-  at::Tensor source_only, adapted;  // on the evaluation data, before and after
-  at::Tensor evaluated;             // by the method `evaluate`
+  Evaluation source_only, adapted;         // on the evaluation data, before and after
+  at::Tensor evaluated;                    // by the method `evaluate`: its confusion matrix [C, C]
+  nlohmann::json view_before, view_after;  // of feature_view.h; null where nothing was looked at
+  std::vector<double> source_prior;        // shares of the classes among the sources' labels
+  std::map<std::string, int64_t> samples;  // by what they were given as
+  std::map<std::string, double> metrics;   // of the method, at its end
+  Cost cost;
   std::vector<std::string> warnings;
 };
 
 // Numbers and texts as JSON has them.
 nlohmann::json ToJson(const methods::Hyperparameters& hyperparameters);
 
-// accuracy, per_class_accuracy (null for a class without samples), confusion_matrix (row = true
-// class); of `evaluate` at the top, of other methods in "source_only" and "adapted".
+// Everything but what the task adds, and the verdict, which needs all of it.
 nlohmann::json Report(const RunSpec& spec, const Findings& findings);
 
 // Where the model comes from: parent and data by digest, spec, versions, seed, metrics.
 nlohmann::json Lineage(const RunSpec& spec, const Findings& findings,
                        const std::map<std::string, double>& metrics);
 
-// Writes atomically.
+// Both write atomically.
 absl::Status WriteJson(const std::string& path, const nlohmann::json& document);
+absl::Status WriteText(const std::string& path, const std::string& text);
 
 }  // namespace acclimate::job
 

@@ -2,19 +2,25 @@
 
 #include <torch/types.h>
 
+#include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "core/io/tensor_file.h"
+#include "core/job/cost.h"
+#include "core/job/evaluation.h"
 #include "core/job/failure.h"
+#include "core/job/feature_view.h"
 #include "core/job/inputs.h"
 #include "core/job/normalization.h"
 #include "core/job/report.h"
 #include "core/methods/registry.h"
 #include "core/methods/selection.h"
 #include "core/model/architectures.h"
+#include "core/report/html.h"
+#include "core/report/verdict.h"
 #include "core/runtime/blas.h"
 #include "core/runtime/random.h"
 #include "core/train/pass.h"
@@ -27,10 +33,13 @@ namespace {
 constexpr char kStateFile[] = "training_state.safetensors";
 constexpr char kChangedFile[] = "changed.safetensors";
 constexpr char kReportFile[] = "report.json";
+constexpr char kPageFile[] = "report.html";
 constexpr char kLineageFile[] = "lineage.json";
 constexpr char kSourceConfusion[] = "job/source_confusion_matrix";
+constexpr char kSourceReliability[] = "job/source_reliability";
+constexpr char kViewBefore[] = "view_before";
 
-// Passes everything on; keeps the warnings and how long each phase took.
+// Passes everything on; keeps the warnings, how long each phase took, and the cost.
 class Recorder : public RunObserver {
  public:
   explicit Recorder(RunObserver& observer) : observer_(observer) {}
@@ -61,11 +70,13 @@ class Recorder : public RunObserver {
   }
   const std::map<std::string, double>& seconds() const { return seconds_; }
   const std::vector<std::string>& warnings() const { return warnings_; }
+  Cost cost() const { return meter_.Read(); }
 
  private:
   using Clock = std::chrono::steady_clock;
 
   RunObserver& observer_;
+  const CostMeter meter_;
   std::string phase_;
   Clock::time_point begin_ = Clock::now();
   std::map<std::string, double> seconds_;
@@ -86,6 +97,34 @@ train::TensorMap Changed(const train::TensorMap& before, const train::TensorMap&
     if (it == before.end() || !it->second.equal(tensor)) changed[name] = tensor;
   }
   return changed;
+}
+
+int64_t TotalSize(const std::vector<data::Dataset>& datasets) {
+  int64_t total = 0;
+  for (const data::Dataset& dataset : datasets) total += dataset.size();
+  return total;
+}
+
+std::map<std::string, int64_t> SampleCounts(const Inputs& inputs) {
+  std::map<std::string, int64_t> counts = {{"target", inputs.target->size()}};
+  if (!inputs.sources.empty()) counts["source"] = TotalSize(inputs.sources);
+  if (!inputs.held_out.empty()) counts["held_out"] = TotalSize(inputs.held_out);
+  if (inputs.evaluation) counts["evaluation"] = inputs.evaluation->size();
+  return counts;
+}
+
+// Of each class among the labels of all sources; empty without sources.
+std::vector<double> LabelShares(const std::vector<data::Dataset>& sources) {
+  std::vector<double> shares;
+  int64_t classes = 0;
+  for (const data::Dataset& source : sources) classes = std::max(classes, source.num_classes());
+  at::Tensor counts = at::zeros({classes}, at::kLong);
+  for (const data::Dataset& source : sources) counts += source.labels().bincount({}, classes);
+  const double total = static_cast<double>(TotalSize(sources));
+  for (int64_t i = 0; i < classes; ++i) {
+    shares.push_back(static_cast<double>(counts[i].item<int64_t>()) / total);
+  }
+  return shares;
 }
 
 // One run, from its loaded inputs on.
@@ -121,18 +160,8 @@ class Session {
     recorder_.OnPhase("training");
     if (status = trainer_->Run(stop_); !status.ok()) return status;
     outcome_ = task_->TakeModel();
-    if (inputs_.evaluation) {
-      recorder_.OnPhase("evaluating");
-      status = EvaluateInto(adapted_, "accuracy");
-      if (!status.ok()) return status;
-    }
-    if (task_->target_probabilities().defined() && inputs_.target->has_labels()) {
-      recorder_.OnPhase("evaluating");
-      if (status = CountTargetPredictions(); !status.ok()) return status;
-    }
-    if (task_->confusion_matrix().defined()) {
-      result_.metrics["accuracy"] = train::Accuracy(task_->confusion_matrix());
-    }
+    recorder_.OnPhase("evaluating");
+    if (status = EvaluateResult(); !status.ok()) return status;
     recorder_.OnPhase("saving");
     return Save();
   }
@@ -141,9 +170,9 @@ class Session {
   absl::Status Prepare() {
     if (spec_.checkpoint != nullptr) original_ = Copies(inputs_.model->StateDict());
     absl::StatusOr<std::unique_ptr<train::Task>> task = methods::MakeSelectedTask(
-        *inputs_.method,
-        {*inputs_.model, inputs_.sources, inputs_.method_target(), inputs_.device,
-         methods::Settings(inputs_.hyperparameters), inputs_.extra, inputs_.held_out, spec_.seed});
+        *inputs_.method, {*inputs_.model, inputs_.sources, inputs_.method_target(), inputs_.device,
+                          methods::Settings(inputs_.hyperparameters), inputs_.extra,
+                          inputs_.held_out, spec_.seed, spec_.checkpoint == nullptr});
     if (!task.ok()) return task.status();
     task_ = *std::move(task);
     trainer_ = MakeTrainer();
@@ -151,9 +180,40 @@ class Session {
       absl::Status status = Resume();
       if (!status.ok()) return InField("resume_state", status);
     }
-    if (!inputs_.evaluation || spec_.checkpoint == nullptr) return absl::OkStatus();
-    if (!source_only_.defined()) return EvaluateInto(source_only_, "source_accuracy");
-    result_.metrics["source_accuracy"] = train::Accuracy(source_only_);
+    return spec_.checkpoint == nullptr ? absl::OkStatus() : EvaluateSource();
+  }
+
+  // What a state brought is not measured again.
+  absl::Status EvaluateSource() {
+    if (view_before_.is_null()) {
+      if (absl::Status status = LookInto(view_before_); !status.ok()) return status;
+    }
+    if (!inputs_.evaluation) return absl::OkStatus();
+    if (!source_only_.confusion.defined()) return EvaluateInto(source_only_, "source_accuracy");
+    result_.metrics["source_accuracy"] = train::Accuracy(source_only_.confusion);
+    return absl::OkStatus();
+  }
+
+  absl::Status EvaluateResult() {
+    absl::Status status;
+    if (inputs_.method->spec.trains) status = LookInto(view_after_);
+    if (status.ok() && inputs_.evaluation) status = EvaluateInto(adapted_, "accuracy");
+    if (!status.ok()) return status;
+    if (task_->target_probabilities().defined()) {
+      view_after_ = PredictionView(task_->target_probabilities());
+      if (inputs_.target->has_labels()) status = CountTargetPredictions();
+    }
+    if (task_->confusion_matrix().defined()) {
+      result_.metrics["accuracy"] = train::Accuracy(task_->confusion_matrix());
+    }
+    return status;
+  }
+
+  absl::Status LookInto(nlohmann::json& view) {
+    absl::StatusOr<nlohmann::json> seen = FeatureView(
+        FinalModel(), inputs_.sources, inputs_.method_target(), spec_.seed, inputs_.device, stop_);
+    if (!seen.ok()) return seen.status();
+    view = *std::move(seen);
     return absl::OkStatus();
   }
 
@@ -179,12 +239,12 @@ class Session {
                                             *inputs_.target, options, std::move(hooks));
   }
 
-  absl::Status EvaluateInto(at::Tensor& confusion, const std::string& metric) {
-    absl::StatusOr<at::Tensor> counted =
-        train::ConfusionMatrix(FinalModel(), *inputs_.evaluation, inputs_.device, stop_);
+  absl::Status EvaluateInto(Evaluation& evaluation, const std::string& metric) {
+    absl::StatusOr<Evaluation> counted =
+        Evaluate(FinalModel(), *inputs_.evaluation, inputs_.device, stop_);
     if (!counted.ok()) return counted.status();
-    confusion = *counted;
-    const double accuracy = train::Accuracy(confusion);
+    evaluation = *std::move(counted);
+    const double accuracy = train::Accuracy(evaluation.confusion);
     result_.metrics[metric] = accuracy;
     recorder_.OnMetrics(progress_, {{metric, accuracy}});
     return absl::OkStatus();
@@ -193,14 +253,13 @@ class Session {
   // The target's own predictions, the model's and the corrected ones, against labels that the
   // method has not seen.
   absl::Status CountTargetPredictions() {
-    absl::StatusOr<at::Tensor> plain =
-        train::ConfusionMatrix(*inputs_.model, *inputs_.target, inputs_.device, stop_);
+    absl::StatusOr<Evaluation> plain =
+        Evaluate(*inputs_.model, *inputs_.target, inputs_.device, stop_);
     if (!plain.ok()) return plain.status();
-    source_only_ = *plain;
-    adapted_ = at::zeros_like(source_only_);
-    train::CountPredictions(task_->target_probabilities(), inputs_.target->labels(), adapted_);
-    result_.metrics["source_accuracy"] = train::Accuracy(source_only_);
-    result_.metrics["accuracy"] = train::Accuracy(adapted_);
+    source_only_ = *std::move(plain);
+    adapted_ = CountProbabilities(task_->target_probabilities(), inputs_.target->labels());
+    result_.metrics["source_accuracy"] = train::Accuracy(source_only_.confusion);
+    result_.metrics["accuracy"] = train::Accuracy(adapted_.confusion);
     return absl::OkStatus();
   }
 
@@ -215,8 +274,12 @@ class Session {
   absl::Status SaveState(const std::string& path) const {
     if (trainer_ == nullptr) return absl::InternalError("stopped before there was a state");
     train::TrainingState state = trainer_->State();
-    if (source_only_.defined()) state.tensors[kSourceConfusion] = source_only_;
+    if (source_only_.confusion.defined()) {
+      state.tensors[kSourceConfusion] = source_only_.confusion;
+      state.tensors[kSourceReliability] = source_only_.reliability;
+    }
     state.notes = StateNotes();
+    if (!view_before_.is_null()) state.notes[kViewBefore] = view_before_.dump();
     return train::WriteTrainingState(path, state);
   }
 
@@ -229,8 +292,17 @@ class Session {
                                                        state->notes[key], ", not ", value));
       }
     }
-    const auto it = state->tensors.find(kSourceConfusion);
-    if (it != state->tensors.end()) source_only_ = it->second;
+    const auto confusion = state->tensors.find(kSourceConfusion);
+    const auto reliability = state->tensors.find(kSourceReliability);
+    if (confusion != state->tensors.end() && reliability != state->tensors.end()) {
+      source_only_ = {confusion->second, reliability->second};
+    }
+    if (const auto view = state->notes.find(kViewBefore); view != state->notes.end()) {
+      view_before_ = nlohmann::json::parse(view->second, nullptr, /*allow_exceptions=*/false);
+      if (view_before_.is_discarded()) {
+        return absl::InvalidArgumentError("training state: its view of the source is damaged");
+      }
+    }
     return trainer_->Restore(*state);
   }
 
@@ -240,6 +312,7 @@ class Session {
     const Findings findings = Summarize();
     nlohmann::json report = Report(spec_, findings);
     task_->Report(report);
+    report["verdict"] = report::Verdict(report);
     trainer_.reset();  // gives the parameters back as they came
     absl::Status status;
     if (inputs_.method->spec.trains) {
@@ -250,7 +323,9 @@ class Session {
       result_.files.push_back(file);
     }
     result_.files.push_back(kReportFile);
-    return WriteJson(OutputPath(kReportFile), report);
+    result_.files.push_back(kPageFile);
+    if (status = WriteJson(OutputPath(kReportFile), report); !status.ok()) return status;
+    return WriteText(OutputPath(kPageFile), report::RenderHtml(report));
   }
 
   // The run's own model, or the one that came out in its place.
@@ -281,6 +356,12 @@ class Session {
     findings.source_only = source_only_;
     findings.adapted = adapted_;
     findings.evaluated = task_->confusion_matrix();
+    findings.view_before = view_before_;
+    findings.view_after = view_after_;
+    findings.source_prior = LabelShares(inputs_.sources);
+    findings.samples = SampleCounts(inputs_);
+    findings.metrics = task_->Metrics();
+    findings.cost = recorder_.cost();
     findings.warnings = recorder_.warnings();
     return findings;
   }
@@ -297,7 +378,8 @@ class Session {
   std::unique_ptr<train::Task> task_;
   std::unique_ptr<train::Trainer> trainer_;
   std::unique_ptr<model::Model> outcome_;  // Task::TakeModel()
-  at::Tensor source_only_, adapted_;
+  Evaluation source_only_, adapted_;
+  nlohmann::json view_before_, view_after_;
   Progress progress_;
   RunResult result_;
 };

@@ -216,8 +216,9 @@ MethodRun RunMethod(const Options& options, const World& world, const std::strin
                             no_inputs}));
   train::TrainerOptions trainer_options;
   trainer_options.seed = std::strtoull(seed.c_str(), nullptr, 10);
-  train::Trainer trainer(*task, *model, takes_source ? world.sources : std::vector<data::Dataset>(),
-                         world.target[0], trainer_options, {});
+  const std::vector<data::Dataset> none;
+  train::Trainer trainer(*task, *model, takes_source ? world.sources : none, world.target[0],
+                         trainer_options, {});
   constexpr int64_t kMoments = 6;
   for (int64_t i = 1; i <= kMoments; ++i) {
     const int64_t step = task->plan().total_steps * i / kMoments;

@@ -53,6 +53,7 @@ std::string Outcome(const std::string& folder) {
   }
   nlohmann::json report = nlohmann::json::parse(ReadText(folder + "/report.json"));
   report.erase("seconds");
+  report.erase("cost");
   return outcome + report.dump();
 }
 

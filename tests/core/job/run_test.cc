@@ -49,18 +49,32 @@ TEST(RunTest, AdaptsAndReports) {
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->outcome, RunResult::Outcome::kFinished);
   EXPECT_THAT(result->files, ElementsAre("model.safetensors", "changed.safetensors", "lineage.json",
-                                         "report.json"));
+                                         "report.json", "report.html"));
   EXPECT_THAT(observer.phases, ElementsAre("loading_data", "loading_model", "preparing", "training",
                                            "evaluating", "saving"));
   EXPECT_GT(result->metrics.at("accuracy"), result->metrics.at("source_accuracy") + 0.1);
 
   const json report = json::parse(ReadText(spec.output_directory + "/report.json"));
-  EXPECT_EQ(report["schema_version"], 1);
+  EXPECT_EQ(report["schema_version"], 2);
   EXPECT_EQ(report["method"], "adabn");
   EXPECT_EQ(report["hyperparameters"]["alpha"], 1.0);
   EXPECT_EQ(report["adapted"]["accuracy"], result->metrics.at("accuracy"));
   EXPECT_EQ(report["adapted"]["per_class_accuracy"].size(), 3u);
   EXPECT_EQ(report["source_only"]["confusion_matrix"].size(), 3u);
+  EXPECT_EQ(report["adapted"]["calibration"]["bins"].size(), 10u);
+  EXPECT_THAT(std::string(report["verdict"]), HasSubstr("adabn raised the accuracy from"));
+  EXPECT_EQ(report["lineage"]["inputs"]["target"], "sha256:bb");
+  EXPECT_EQ(report["samples"]["target"], 90);
+  EXPECT_GT(report["cost"]["peak_bytes"], 0);
+  for (const char* when : {"before", "after"}) {
+    const json& view = report["views"][when];
+    EXPECT_EQ(view["target"]["x"].size(), 90u) << when;
+    EXPECT_EQ(view["target"]["class"].size(), 90u) << when;
+    EXPECT_EQ(view["predicted_prior"].size(), 3u) << when;
+    EXPECT_EQ(view["confidence_histogram"].size(), 10u) << when;
+  }
+  EXPECT_NE(report["views"]["before"], report["views"]["after"]);
+  EXPECT_THAT(ReadText(spec.output_directory + "/report.html"), HasSubstr("adabn raised"));
   const json lineage = json::parse(ReadText(spec.output_directory + "/lineage.json"));
   EXPECT_EQ(lineage["parent"], "sha256:aa");
   EXPECT_EQ(lineage["inputs"]["target"], "sha256:bb");
@@ -78,7 +92,7 @@ TEST(RunTest, EvaluateCountsEverySample) {
   TestObserver observer;
   const absl::StatusOr<RunResult> result = job::Run(spec, observer);
   ASSERT_TRUE(result.ok()) << result.status();
-  EXPECT_THAT(result->files, ElementsAre("report.json"));
+  EXPECT_THAT(result->files, ElementsAre("report.json", "report.html"));
   const json report = json::parse(ReadText(spec.output_directory + "/report.json"));
   EXPECT_GT(report["accuracy"], 0.95);
   int64_t counted = 0, right = 0;

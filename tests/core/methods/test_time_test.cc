@@ -265,7 +265,8 @@ TEST(LameTest, CorrectsPredictionsAndWritesNoModel) {
   testing::TestObserver observer;
   const absl::StatusOr<job::RunResult> result = job::Run(spec, observer);
   ASSERT_TRUE(result.ok()) << result.status();
-  EXPECT_THAT(result->files, ::testing::ElementsAre("predictions.safetensors", "report.json"));
+  EXPECT_THAT(result->files,
+              ::testing::ElementsAre("predictions.safetensors", "report.json", "report.html"));
   const auto predictions = testing::ReadTensors(spec.output_directory + "/predictions.safetensors");
   const at::Tensor labels = predictions.at("labels");
   ASSERT_EQ(labels.size(0), 90);

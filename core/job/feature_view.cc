@@ -1,0 +1,119 @@
+#include "core/job/feature_view.h"
+
+#include <torch/types.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <tuple>
+#include <utility>
+
+#include "core/job/evaluation.h"
+#include "core/selection/predictions.h"
+
+namespace acclimate::job {
+namespace {
+
+using nlohmann::json;
+using selection::Predictions;
+
+// Enough for a picture; a sixth of the length.
+double Rounded(double value) { return std::round(value * 1e3) / 1e3; }
+
+json RoundedValues(const at::Tensor& tensor) {
+  const at::Tensor values = tensor.to(at::kDouble).contiguous();
+  json rounded = json::array();
+  for (int64_t i = 0; i < values.numel(); ++i) {
+    rounded.push_back(Rounded(values.data_ptr<double>()[i]));
+  }
+  return rounded;
+}
+
+json Integers(const at::Tensor& tensor) {
+  const at::Tensor values = tensor.to(at::kLong).contiguous();
+  return std::vector<int64_t>(values.data_ptr<int64_t>(),
+                              values.data_ptr<int64_t>() + values.numel());
+}
+
+json Points(const at::Tensor& coordinates, const at::Tensor& classes) {
+  return {{"x", RoundedValues(coordinates.select(1, 0))},
+          {"y", RoundedValues(coordinates.select(1, 1))},
+          {"class", Integers(classes)}};
+}
+
+absl::StatusOr<Predictions> PredictSources(model::Model& model,
+                                           const std::vector<data::Dataset>& sources, uint64_t seed,
+                                           const at::Device& device, train::StopSignal& stop) {
+  const int64_t share = std::max<int64_t>(1, kViewSamples / static_cast<int64_t>(sources.size()));
+  std::vector<at::Tensor> features, labels;
+  for (const data::Dataset& source : sources) {
+    absl::StatusOr<Predictions> predictions = selection::Predict(
+        model, selection::Sample(source, share, seed, /*labels=*/true), device, stop);
+    if (!predictions.ok()) return predictions.status();
+    features.push_back(predictions->features);
+    labels.push_back(predictions->labels);
+  }
+  return Predictions{at::cat(features), {}, at::cat(labels)};
+}
+
+}  // namespace
+
+Projection PrincipalComponents(const at::Tensor& features) {
+  const at::Tensor rows = features.to(at::kDouble);
+  const at::Tensor centred = rows - rows.mean(0, /*keepdim=*/true);
+  // Of X'X and XX', which have the same eigenvalues, the smaller one.
+  const bool narrow = centred.size(1) <= centred.size(0);
+  const at::Tensor product = narrow ? centred.t().matmul(centred) : centred.matmul(centred.t());
+  at::Tensor values, vectors;
+  std::tie(values, vectors) = at::linalg_eigh(product);
+  const int64_t kept = std::min<int64_t>(2, product.size(0));
+  values = values.clamp_min(0).flip(0);
+  vectors = vectors.flip(1).slice(1, 0, kept);
+  const at::Tensor largest = values.slice(0, 0, kept);
+  at::Tensor coordinates = narrow ? centred.matmul(vectors) : vectors * largest.sqrt();
+  // An eigenvector's sign is arbitrary.
+  const at::Tensor peaks =
+      coordinates.gather(0, coordinates.abs().argmax(0, /*keepdim=*/true)).lt(0);
+  coordinates = at::where(peaks, -coordinates, coordinates);
+  const at::Tensor shares = largest / values.sum().clamp_min(1e-300);
+  return {at::constant_pad_nd(coordinates, {0, 2 - kept}),
+          at::constant_pad_nd(shares, {0, 2 - kept})};
+}
+
+json PredictionView(const at::Tensor& probabilities) {
+  const at::Tensor on_cpu = probabilities.to(at::kCPU, at::kDouble);
+  return {{"predicted_prior", RoundedValues(at::nan_to_num(on_cpu.mean(0), 0.0))},
+          {"confidence_histogram", Integers(ConfidenceBins(on_cpu).bincount({}, kConfidenceBins))}};
+}
+
+absl::StatusOr<json> FeatureView(model::Model& model, const std::vector<data::Dataset>& sources,
+                                 const data::Dataset& target, uint64_t seed,
+                                 const at::Device& device, train::StopSignal& stop) {
+  const at::NoGradGuard no_grad;
+  absl::StatusOr<Predictions> at_target = selection::Predict(
+      model, selection::Sample(target, kViewSamples, seed, /*labels=*/false), device, stop);
+  if (!at_target.ok()) return at_target.status();
+  Predictions at_source;
+  std::vector<at::Tensor> features = {at_target->features};
+  if (!sources.empty()) {
+    absl::StatusOr<Predictions> predictions = PredictSources(model, sources, seed, device, stop);
+    if (!predictions.ok()) return predictions.status();
+    at_source = *std::move(predictions);
+    features.push_back(at_source.features);
+  }
+  json view = PredictionView(at_target->logits.softmax(1));
+  const at::Tensor joint = at::cat(features);
+  if (!joint.isfinite().all().item<bool>()) return view;
+  const Projection projection = PrincipalComponents(joint);
+  const at::Tensor scaled =
+      projection.coordinates / projection.coordinates.abs().max().clamp_min(1e-300);
+  const int64_t target_size = at_target->features.size(0);
+  view["explained_variance"] = RoundedValues(projection.shares);
+  view["target"] = Points(scaled.slice(0, 0, target_size), at_target->logits.argmax(1));
+  if (at_source.features.defined()) {
+    view["source"] = Points(scaled.slice(0, target_size), at_source.labels);
+  }
+  return view;
+}
+
+}  // namespace acclimate::job

@@ -1,0 +1,46 @@
+// What a model makes of a sample of each domain, small enough for report.json.
+#ifndef ACCLIMATE_CORE_JOB_FEATURE_VIEW_H_
+#define ACCLIMATE_CORE_JOB_FEATURE_VIEW_H_
+
+#include <cstdint>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+#include <nlohmann/json_fwd.hpp>
+
+#include "absl/status/statusor.h"
+#include "core/data/dataset.h"
+#include "core/model/model.h"
+#include "core/train/stop_signal.h"
+
+namespace acclimate::job {
+
+constexpr int64_t kViewSamples = 500;  // of each domain; the sources share them
+
+// Draws the same samples for the same seed and leaves the run's random numbers alone. Looks at no
+// label of the target. An object with
+//   "source", "target"   {"x", "y", "class"}: the features' first two principal components, of both
+//                        domains together, scaled so that the largest coordinate is 1; the class is
+//                        the label of a source sample and the prediction for a target sample
+//   "explained_variance" of the two components, as shares
+// and with what PredictionView() has. Without sources there is no "source"; features that are not
+// finite are left out. CANCELLED as soon as `stop` says so.
+absl::StatusOr<nlohmann::json> FeatureView(model::Model& model,
+                                           const std::vector<data::Dataset>& sources,
+                                           const data::Dataset& target, uint64_t seed,
+                                           const at::Device& device, train::StopSignal& stop);
+
+// "predicted_prior": the mean probability of each class; "confidence_histogram": samples by
+// confidence, in kConfidenceBins bins. probabilities: [N, C].
+nlohmann::json PredictionView(const at::Tensor& probabilities);
+
+// The first two principal components of the rows of features [N, D], in double: coordinates [N, 2]
+// and the shares of the variance that they hold, [2]. The largest coordinate of each is positive.
+struct Projection {
+  at::Tensor coordinates, shares;
+};
+Projection PrincipalComponents(const at::Tensor& features);
+
+}  // namespace acclimate::job
+
+#endif  // ACCLIMATE_CORE_JOB_FEATURE_VIEW_H_

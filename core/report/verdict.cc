@@ -1,0 +1,104 @@
+#include "core/report/verdict.h"
+
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace acclimate::report {
+namespace {
+
+using nlohmann::json;
+
+// The value at a JSON pointer, or null.
+json At(const json& report, const char* pointer) {
+  const json::json_pointer path(pointer);
+  return report.contains(path) ? report.at(path) : json();
+}
+
+std::string Text(const json& value) { return value.is_string() ? value.get<std::string>() : ""; }
+
+std::string Percent(const json& share) {
+  return absl::StrFormat("%.1f %%", 100 * share.get<double>());
+}
+
+// "449 labelled samples", of a confusion matrix.
+std::string SampleText(const json& confusion) {
+  int64_t samples = 0;
+  for (const json& row : confusion) {
+    for (const json& count : row) samples += count.get<int64_t>();
+  }
+  return absl::StrCat(samples, " labelled samples");
+}
+
+// "shot"; "auto, by shot,".
+std::string Actor(const json& report) {
+  const std::string winner = Text(At(report, "/race/winner"));
+  const std::string method = Text(At(report, "/method"));
+  return winner.empty() ? method : absl::StrCat(method, ", by ", winner, ",");
+}
+
+std::string Change(const json& before, const json& after) {
+  const char* verb = after > before ? "raised" : after < before ? "lowered" : "left";
+  return after == before
+             ? absl::StrCat(verb, " the accuracy at ", Percent(after))
+             : absl::StrCat(verb, " the accuracy from ", Percent(before), " to ", Percent(after));
+}
+
+std::string WhySourceIsReturned(const json& report) {
+  if (At(report, "/race/winner").is_null() && report.contains("race")) {
+    return Text(At(report, "/race/why"));
+  }
+  if (At(report, "/selection/guard/on") != true || At(report, "/selection/guard/held") != false) {
+    return "";
+  }
+  return absl::StrCat("the adapted one does not hold against it (",
+                      Text(At(report, "/selection/guard/reason")), ")");
+}
+
+std::string Measured(const json& report) {
+  const json evaluated = At(report, "/accuracy"), before = At(report, "/source_only/accuracy"),
+             after = At(report, "/adapted/accuracy");
+  if (evaluated.is_number()) {
+    return absl::StrCat("The model is right on ", Percent(evaluated), " of ",
+                        SampleText(At(report, "/confusion_matrix")), ".");
+  }
+  if (!after.is_number()) return "";
+  const std::string samples = SampleText(At(report, "/adapted/confusion_matrix"));
+  if (!before.is_number()) {
+    return absl::StrCat(Actor(report), " made a model that is right on ", Percent(after), " of ",
+                        samples, ".");
+  }
+  return absl::StrCat(Actor(report), " ", Change(before, after), ", measured on ", samples, ".");
+}
+
+std::string Estimated(const json& report) {
+  const json before = At(report, "/metrics/estimated_source_accuracy"),
+             after = At(report, "/metrics/estimated_accuracy"),
+             low = At(report, "/metrics/estimated_accuracy_low"),
+             high = At(report, "/metrics/estimated_accuracy_high");
+  for (const json& value : {before, after, low, high}) {
+    if (!value.is_number()) return "";
+  }
+  return absl::StrCat(Actor(report), " ", Change(before, after),
+                      " (estimated without labels; 90 % interval ", Percent(low), " to ",
+                      Percent(high), ").");
+}
+
+}  // namespace
+
+std::string Verdict(const json& report) {
+  for (const char* found : {"/diagnosis/verdict/sentence", "/concept_shift/sentence"}) {
+    if (const std::string text = Text(At(report, found)); !text.empty()) return text;
+  }
+  if (const std::string why = WhySourceIsReturned(report); !why.empty()) {
+    return absl::StrCat("The source model is returned: ", why, ".");
+  }
+  if (const std::string text = Measured(report); !text.empty()) return text;
+  if (const std::string text = Estimated(report); !text.empty()) return text;
+  return absl::StrCat(Actor(report),
+                      " ran to its end; without labels or an estimate nothing says how good the "
+                      "result is.");
+}
+
+}  // namespace acclimate::report

@@ -1,0 +1,108 @@
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "client/cli/report_file.h"
+#include "client/cli/report_text.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace acclimate::cli {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+class ReportTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = std::filesystem::temp_directory_path() / "acclimate_report_XXXXXX";
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+  }
+  void TearDown() override {
+    std::error_code ignored;
+    std::filesystem::remove_all(folder_, ignored);
+  }
+
+  absl::StatusOr<Json> Read(const std::string& text) const {
+    std::ofstream(folder_ + "/report.json") << text;
+    return ReadReport(folder_);
+  }
+
+  std::string folder_;
+};
+
+// A sentence, a table and a race.
+Json Example() {
+  return Json::parse(R"({
+    "schema_version": 2, "method": "auto", "steps": 84, "seconds": {"training": 12.5},
+    "verdict": "auto, by shot, raised the accuracy from 61.3 % to 88.0 %, measured on 150 labelled samples.",
+    "source_only": {"accuracy": 0.613, "per_class_accuracy": [0.5, null]},
+    "adapted": {"accuracy": 0.88, "per_class_accuracy": [0.9, null]},
+    "metrics": {"estimated_accuracy": 0.86, "estimated_accuracy_low": 0.79,
+                "estimated_accuracy_high": 0.91},
+    "cost": {"core_seconds": 13.1, "peak_bytes": 1048576},
+    "race": {"why": "shot beat dann", "winner": "shot",
+             "dropped": [{"method": "tent", "reason": "it needs batch-norm layers"}],
+             "rounds": [{"share_of_plan": 0.5, "racers": [
+               {"method": "shot", "failed": false, "goes_on": true, "ensemble": 0.8,
+                "best": {"estimated_accuracy": 0.86}},
+               {"method": "dann", "failed": true, "goes_on": false}]}]}})");
+}
+
+TEST_F(ReportTest, PrintsWhatIsThereInEightyColumns) {
+  const absl::StatusOr<std::string> text = ReportText(Example());
+  ASSERT_TRUE(text.ok()) << text.status();
+  EXPECT_THAT(*text, StartsWith("auto, by shot, raised the accuracy from 61.3 % to 88.0 %,"));
+  EXPECT_THAT(*text, HasSubstr("measured after     88.0 %"));
+  EXPECT_THAT(*text, HasSubstr("estimated after    86.0 %  79.0 %  91.0 %"));
+  EXPECT_THAT(*text, HasSubstr("1           -       -"));
+  EXPECT_THAT(*text, HasSubstr("dann         50.0 %       -                   -  diverged"));
+  EXPECT_THAT(*text, HasSubstr("tent: it needs batch-norm layers"));
+  EXPECT_THAT(*text, HasSubstr("cost: 12.5 s, 13.1 core seconds, 1.0 MiB at most, 84 steps"));
+  std::istringstream lines(*text);
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80u) << line;
+}
+
+TEST_F(ReportTest, OfManyClassesTheWorst) {
+  Json report = Example();
+  for (const char* key : {"source_only", "adapted"}) {
+    report[key]["per_class_accuracy"] = std::vector<double>(1000, 1.0);
+  }
+  report["adapted"]["per_class_accuracy"][777] = 0.25;
+  const absl::StatusOr<std::string> text = ReportText(report);
+  ASSERT_TRUE(text.ok()) << text.status();
+  EXPECT_THAT(*text, HasSubstr("\n777    100.0 %   25.0 %\n0      100.0 %  100.0 %\n"));
+  EXPECT_LT(std::count(text->begin(), text->end(), '\n'), 45);
+}
+
+TEST_F(ReportTest, AFieldOfAnotherFormIsDataLoss) {
+  Json report = Example();
+  report["race"]["rounds"] = "none";
+  EXPECT_EQ(ReportText(report).status().code(), absl::StatusCode::kDataLoss);
+}
+
+TEST_F(ReportTest, ReadsBothVersions) {
+  EXPECT_TRUE(Read(R"({"schema_version": 1})").ok());
+  EXPECT_TRUE(Read(R"({"schema_version": 2})").ok());
+}
+
+TEST_F(ReportTest, SaysWhatIsWrongWithTheFile) {
+  const absl::Status nowhere = ReadReport(folder_ + "/nowhere").status();
+  EXPECT_EQ(nowhere.code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(nowhere.message()), HasSubstr("nowhere: no such folder"));
+  EXPECT_THAT(std::string(ReadReport(folder_).status().message()),
+              HasSubstr("report.json: not there"));
+  EXPECT_THAT(std::string(Read(R"({"a": })").status().message()), HasSubstr("not JSON at byte 7"));
+  EXPECT_THAT(std::string(Read("[]").status().message()), HasSubstr("no JSON object"));
+  EXPECT_THAT(std::string(Read("{}").status().message()), HasSubstr("has no schema_version"));
+  EXPECT_THAT(std::string(Read(R"({"schema_version": 3})").status().message()),
+              HasSubstr("is of schema version 3; this program reads 1 to 2"));
+}
+
+}  // namespace
+}  // namespace acclimate::cli
