@@ -32,6 +32,7 @@
   X(Mcc)                     \
   X(Mcd)                     \
   X(Mdd)                     \
+  X(Progressive)             \
   X(Protonet)                \
   X(Sar)                     \
   X(Shot)                    \

@@ -52,19 +52,29 @@ void Mix(const at::Tensor& stored, const at::Tensor& target, double alpha) {
 
 }  // namespace
 
+absl::StatusOr<ChannelStatistics> InputStatistics(model::Model& model, size_t layer,
+                                                  const data::Dataset& dataset,
+                                                  const at::Device& device,
+                                                  train::StopSignal& stop) {
+  ChannelMoments moments;
+  const absl::Status status =
+      train::ForEachBatch(dataset, device, stop, [&](int64_t, const data::Batch& batch) {
+        moments.Add(model.BatchNormInput(layer, batch.inputs));
+      });
+  if (!status.ok()) return status;
+  return ChannelStatistics{moments.mean(), moments.UnbiasedVariance()};
+}
+
 absl::Status AdaptLayerStatistics(model::Model& model, size_t layer, const data::Dataset& target,
                                   const at::Device& device, double alpha, train::StopSignal& stop) {
   const model::BatchNormLayer& norm = model.batch_norm_layers()[layer];
   if (!norm.running_mean.defined()) return absl::OkStatus();
-  ChannelMoments moments;
-  const absl::Status status =
-      train::ForEachBatch(target, device, stop, [&](int64_t, const data::Batch& batch) {
-        moments.Add(model.BatchNormInput(layer, batch.inputs));
-      });
-  if (!status.ok()) return status;
+  const absl::StatusOr<ChannelStatistics> statistics =
+      InputStatistics(model, layer, target, device, stop);
+  if (!statistics.ok()) return statistics.status();
   const at::NoGradGuard no_grad;
-  Mix(norm.running_mean, moments.mean(), alpha);
-  Mix(norm.running_var, moments.UnbiasedVariance(), alpha);
+  Mix(norm.running_mean, statistics->mean, alpha);
+  Mix(norm.running_var, statistics->variance, alpha);
   return absl::OkStatus();
 }
 

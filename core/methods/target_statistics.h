@@ -7,11 +7,22 @@
 #include <ATen/core/Tensor.h>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "core/data/dataset.h"
 #include "core/model/model.h"
 #include "core/train/stop_signal.h"
 
 namespace acclimate::methods {
+
+struct ChannelStatistics {
+  at::Tensor mean, variance;  // double [C]; the variance is the unbiased one
+};
+
+// Those of the layer's input over the whole dataset, in evaluation mode as the model stands.
+absl::StatusOr<ChannelStatistics> InputStatistics(model::Model& model, size_t layer,
+                                                  const data::Dataset& dataset,
+                                                  const at::Device& device,
+                                                  train::StopSignal& stop);
 
 // Replaces the statistics of one batch-norm layer by (1 - alpha) stored + alpha target, where the
 // target's are those of the layer's input over the whole dataset with the layers before it as they

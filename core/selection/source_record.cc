@@ -95,11 +95,16 @@ void EraseRecord(std::map<std::string, std::string>& metadata) {
   }
 }
 
-HeldOut::HeldOut(const data::Dataset& dataset, double share) : dataset_(dataset) {
+HeldOut::HeldOut(const data::Dataset& dataset, double share, int64_t least) : dataset_(dataset) {
   const int64_t count = static_cast<int64_t>(share * static_cast<double>(dataset.size()));
-  if (count < kLeastSamples) return;
+  if (count < least) return;
   held_out_ = at::zeros({dataset.size()}, at::kBool);
   held_out_.index_fill_(0, at::randperm(dataset.size(), at::kLong).slice(0, 0, count), true);
+}
+
+absl::optional<data::Dataset> HeldOut::Samples() const {
+  if (!held_out_.defined()) return absl::nullopt;
+  return dataset_.Subset(held_out_.nonzero().squeeze(1));
 }
 
 data::Batch HeldOut::Trained(const data::Batch& batch, const at::Tensor& index) const {
@@ -113,9 +118,9 @@ data::Batch HeldOut::Trained(const data::Batch& batch, const at::Tensor& index) 
 absl::Status HeldOut::Record(model::Model& model, const at::Device& device,
                              train::StopSignal& stop) const {
   EraseRecord(model.metadata());
-  if (!held_out_.defined()) return absl::OkStatus();
-  const data::Dataset held_out = dataset_.Subset(held_out_.nonzero().squeeze(1));
-  absl::StatusOr<Predictions> predictions = Predict(model, held_out, device, stop);
+  const absl::optional<data::Dataset> held_out = Samples();
+  if (!held_out) return absl::OkStatus();
+  absl::StatusOr<Predictions> predictions = Predict(model, *held_out, device, stop);
   if (!predictions.ok()) return predictions.status();
   WriteRecord(Measure(*predictions), model.metadata());
   return absl::OkStatus();

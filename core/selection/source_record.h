@@ -46,12 +46,15 @@ void EraseRecord(std::map<std::string, std::string>& metadata);
 // The share of a training run's labelled data that is kept from training to be measured at its end.
 class HeldOut {
  public:
-  // Draws from the default CPU generator. Nothing is held out where the share is less than
-  // kLeastSamples samples: too few to say anything.
-  HeldOut(const data::Dataset& dataset, double share);
+  // Draws from the default CPU generator. Nothing is held out where the share is less than `least`
+  // samples: too few to say anything.
+  HeldOut(const data::Dataset& dataset, double share, int64_t least = kLeastSamples);
+
+  // Those held out, with their labels; nothing when there are none.
+  absl::optional<data::Dataset> Samples() const;
 
   // The batch without the samples that are held out, or whole where fewer than two would be left.
-  // index: int64 [B], the samples in it, as in StepInput.
+  // index: int64 [B], the samples in it, as in StepInput; its inputs may be anything made of them.
   data::Batch Trained(const data::Batch& batch, const at::Tensor& index) const;
   // Measures the model and writes the record into its metadata, in place of an older one. May be
   // stopped and repeated.
