@@ -3,6 +3,8 @@
 #define ACCLIMATE_CORE_METHODS_DOMAIN_DISCRIMINATOR_H_
 
 #include <cstdint>
+#include <string>
+#include <utility>
 
 #include <ATen/core/Tensor.h>
 
@@ -14,8 +16,9 @@ namespace acclimate::methods {
 // sample, [N, 1].
 class DomainDiscriminator : public Perceptron {
  public:
-  DomainDiscriminator(int64_t features, int64_t width, const at::Device& device)
-      : Perceptron("discriminator", {features, width, width, 1}, Norm::kBatch, device) {}
+  DomainDiscriminator(int64_t features, int64_t width, const at::Device& device,
+                      std::string name = "discriminator")
+      : Perceptron(std::move(name), {features, width, width, 1}, Norm::kBatch, device) {}
 };
 
 }  // namespace acclimate::methods

@@ -32,6 +32,8 @@
   X(Mcc)                     \
   X(Mcd)                     \
   X(Mdd)                     \
+  X(Moe)                     \
+  X(MultiSourceDann)         \
   X(Progressive)             \
   X(Protonet)                \
   X(Sar)                     \

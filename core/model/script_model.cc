@@ -20,6 +20,7 @@
 #include "core/model/classifier_split.h"
 #include "core/model/graph_levels.h"
 #include "core/model/graph_program.h"
+#include "core/model/mixture.h"
 #include "core/model/mode_graph.h"
 #include "core/model/pickle_writer.h"
 #include "core/model/state_dict.h"
@@ -294,6 +295,7 @@ at::Tensor ScriptModel::ClassifyFeatures(const at::Tensor& features) {
 }
 
 int64_t ScriptModel::num_classes() const {
+  if (module_.hasattr(kMixtureClasses)) return module_.attr(kMixtureClasses).toInt();
   return TensorAt(module_, programs_->head_weight).size(programs_->class_dimension);
 }
 

@@ -57,6 +57,8 @@ class ScriptModel final : public Model {
   std::unique_ptr<Model> Clone() const override;
   absl::Status Save(const std::string& path) const override;
 
+  const torch::jit::Module& module() const { return module_; }
+
  private:
   struct Programs;
 

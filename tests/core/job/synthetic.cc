@@ -106,6 +106,8 @@ World::World(const std::string& name, const std::string& architecture,
              const std::vector<int64_t>& sample_shape)
     : folder_(NewFolder(name)) {
   WriteDomain(Path("source.safetensors"), MakeDomain(96, sample_shape, 1));
+  WriteDomain(Path("second_source.safetensors"),
+              Shifted(MakeDomain(80, sample_shape, 4), 1.2, 2.0));
   const Domain target = Shifted(MakeDomain(90, sample_shape, 2));
   WriteDomain(Path("target.safetensors"), {target.inputs, {}});
   WriteDomain(Path("labelled_target.safetensors"), target);
@@ -135,6 +137,9 @@ job::RunSpec SpecFor(const std::string& method, const std::string& world_folder,
   spec.checkpoint = open("model.safetensors");
   if (description.source != methods::DataNeed::kNone) {
     spec.sources = {open("source.safetensors")};
+  }
+  if (method == "moe" || method == "multi_source_dann") {
+    spec.sources.push_back(open("second_source.safetensors"));
   }
   for (const methods::InputSpec& input : description.inputs) {
     using Kind = methods::InputSpec::Kind;

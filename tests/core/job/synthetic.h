@@ -59,9 +59,9 @@ class TestObserver : public job::RunObserver {
   const job::Directive directive_;
 };
 
-// A folder with source.safetensors, target.safetensors (shifted, unlabelled),
-// evaluation.safetensors (shifted, labelled) and model.safetensors, an `architecture` trained on
-// the source.
+// A folder with source.safetensors, second_source.safetensors (shifted a little),
+// target.safetensors (shifted, unlabelled), evaluation.safetensors (shifted, labelled) and
+// model.safetensors, an `architecture` trained on the source.
 class World {
  public:
   World(const std::string& name, const std::string& architecture,

@@ -53,6 +53,7 @@ class Held {
     input.step = step;
     input.progress = progress;
     input.source = {source_.inputs, source_.labels};
+    input.source_counts = {kBatch};
     input.target = {target_.inputs, {}};
     train::StopSignal stop([] { return train::Directive::kContinue; });
     return *task_->Step(input, stop);
@@ -113,7 +114,8 @@ TEST_P(ReversalTest, NothingReachesTheFeaturesAtTheStart) {
   for (const auto& [name, gradient] : none) EXPECT_TRUE(at::equal(start.at(name), gradient));
 }
 
-INSTANTIATE_TEST_SUITE_P(Adversarial, ReversalTest, ::testing::Values("dann", "cdan", "mdd"),
+INSTANTIATE_TEST_SUITE_P(Adversarial, ReversalTest,
+                         ::testing::Values("dann", "cdan", "mdd", "multi_source_dann"),
                          [](const auto& info) { return info.param; });
 
 struct StateCase {
@@ -137,7 +139,8 @@ INSTANTIATE_TEST_SUITE_P(
     Adversarial, StateTest,
     ::testing::Values(StateCase{"dann", {}}, StateCase{"cdan", {}},
                       StateCase{"cdan", {{"randomized", std::string("always")}}},
-                      StateCase{"mdd", {}}, StateCase{"mcd", {}}),
+                      StateCase{"mdd", {}}, StateCase{"mcd", {}},
+                      StateCase{"multi_source_dann", {}}),
     [](const auto& info) { return info.param.method + std::to_string(info.index); });
 
 TEST(CdanTest, RandomisesLargeProductsOnly) {

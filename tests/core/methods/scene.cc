@@ -75,6 +75,7 @@ train::StepInput Scene::Input(int64_t samples, double progress) const {
   train::StepInput input;
   input.progress = progress;
   input.source = sources[0].Slice(0, samples, at::kCPU);
+  input.source_counts = {samples};
   input.target_index = at::arange(samples, at::kLong) * 3 + 1;
   input.target = target.Gather(input.target_index, at::kCPU);
   return input;

@@ -1,0 +1,11 @@
+#include "core/losses/source_weights.h"
+
+#include <torch/types.h>
+
+namespace acclimate::losses {
+
+at::Tensor SourceWeights(const at::Tensor& values, double sharpness) {
+  return (values.detach() * sharpness).softmax(0);
+}
+
+}  // namespace acclimate::losses
