@@ -35,13 +35,7 @@ absl::StatusOr<ExitCode> Diagnose(Invocation& invocation) {
   inputs.named = arguments.KeyValues("input");
   absl::StatusOr<v1::JobSpec> spec = PrepareJob(invocation, inputs);
   if (!spec.ok()) return spec.status();
-  if (arguments.Has("detach")) return RunJob(invocation, *spec);
-  absl::StatusOr<FollowedJob> followed = SubmitAndFollow(invocation, *spec, arguments.Text("out"));
-  if (!followed.ok()) return followed.status();
-  if (followed->detached || followed->job.state() != v1::JOB_STATE_SUCCEEDED) {
-    return Conclude(invocation, *followed, "");
-  }
-  return PrintDiagnosis(invocation, followed->job);
+  return RunJobAndPrint(invocation, *spec, &PrintDiagnosis);
 }
 
 }  // namespace

@@ -51,14 +51,7 @@ absl::StatusOr<ExitCode> Evaluate(Invocation& invocation) {
   inputs.target = invocation.arguments.Text("data");
   absl::StatusOr<v1::JobSpec> spec = PrepareJob(invocation, inputs);
   if (!spec.ok()) return spec.status();
-  if (invocation.arguments.Has("detach")) return RunJob(invocation, *spec);
-  absl::StatusOr<FollowedJob> followed =
-      SubmitAndFollow(invocation, *spec, invocation.arguments.Text("out"));
-  if (!followed.ok()) return followed.status();
-  if (followed->detached || followed->job.state() != v1::JOB_STATE_SUCCEEDED) {
-    return Conclude(invocation, *followed, "");
-  }
-  return PrintReport(invocation, followed->job);
+  return RunJobAndPrint(invocation, *spec, &PrintReport);
 }
 
 }  // namespace

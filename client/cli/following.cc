@@ -182,4 +182,16 @@ absl::StatusOr<ExitCode> RunJob(Invocation& invocation, const v1::JobSpec& spec)
   return Conclude(invocation, *followed, out);
 }
 
+absl::StatusOr<ExitCode> RunJobAndPrint(Invocation& invocation, const v1::JobSpec& spec,
+                                        PrintJob print) {
+  if (invocation.arguments.Has("detach")) return RunJob(invocation, spec);
+  absl::StatusOr<FollowedJob> followed =
+      SubmitAndFollow(invocation, spec, invocation.arguments.Text("out"));
+  if (!followed.ok()) return followed.status();
+  if (followed->detached || followed->job.state() != v1::JOB_STATE_SUCCEEDED) {
+    return Conclude(invocation, *followed, "");
+  }
+  return print(invocation, followed->job);
+}
+
 }  // namespace acclimate::cli

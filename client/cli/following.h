@@ -39,6 +39,11 @@ absl::StatusOr<ExitCode> Conclude(Invocation& invocation, const FollowedJob& fol
 // The whole of it, for the commands that submit: --detach and --out as given.
 absl::StatusOr<ExitCode> RunJob(Invocation& invocation, const v1::JobSpec& spec);
 
+// As RunJob(); of a job that succeeded, `print` shows what it found.
+using PrintJob = absl::StatusOr<ExitCode> (*)(Invocation& invocation, const v1::Job& job);
+absl::StatusOr<ExitCode> RunJobAndPrint(Invocation& invocation, const v1::JobSpec& spec,
+                                        PrintJob print);
+
 }  // namespace acclimate::cli
 
 #endif  // ACCLIMATE_CLIENT_CLI_FOLLOWING_H_

@@ -84,14 +84,7 @@ train::TensorMap CollapseWatch::State() const {
 }
 
 absl::Status CollapseWatch::Restore(const train::TensorMap& state) {
-  for (const auto& [name, tensor] : State()) {
-    const auto it = state.find(name);
-    if (it == state.end() || it->second.sizes() != tensor.sizes()) {
-      return absl::InvalidArgumentError(absl::StrCat("training state: no fitting ", name));
-    }
-    tensor.copy_(it->second);
-  }
-  return absl::OkStatus();
+  return train::CopyInto(State(), state);
 }
 
 }  // namespace acclimate::methods

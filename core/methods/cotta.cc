@@ -58,14 +58,9 @@ class CottaTask : public TestTimeTask {
 
   absl::Status Restore(const train::TensorMap& state) override {
     if (absl::Status status = TestTimeTask::Restore(state); !status.ok()) return status;
-    const at::NoGradGuard no_grad;
-    for (const train::NamedParameter& weight : teacher_weights_) {
-      const auto it = state.find(weight.name);
-      if (it == state.end() || it->second.sizes() != weight.tensor.sizes()) {
-        return absl::InvalidArgumentError(absl::StrCat("training state: no fitting ", weight.name));
-      }
-      weight.tensor.copy_(it->second);
-    }
+    train::TensorMap own;
+    for (const train::NamedParameter& weight : teacher_weights_) own[weight.name] = weight.tensor;
+    if (absl::Status status = train::CopyInto(own, state); !status.ok()) return status;
     const absl::StatusOr<int64_t> pending = train::IntegerIn(state, kPending);
     if (!pending.ok()) return pending.status();
     update_pending_ = *pending != 0;

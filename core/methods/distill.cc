@@ -20,7 +20,7 @@
 #include "core/methods/extra_inputs.h"
 #include "core/methods/method.h"
 #include "core/methods/optimization.h"
-#include "core/methods/side_network.h"
+#include "core/methods/perceptron.h"
 #include "core/train/pass.h"
 
 namespace acclimate::methods {
@@ -91,7 +91,8 @@ class DistillTask : public train::Task {
                     {std::move(parameters.head), 1.0}};
     if (student_.feature_size() != teacher_.feature_size()) {
       map_.emplace("feature_map",
-                   std::vector<int64_t>{student_.feature_size(), teacher_.feature_size()}, device_);
+                   std::vector<int64_t>{student_.feature_size(), teacher_.feature_size()},
+                   Perceptron::Norm::kNone, device_);
       plan_.groups.push_back({map_->Parameters(), 1.0});
     }
   }
@@ -259,7 +260,7 @@ class DistillTask : public train::Task {
   const at::Device device_;
   const double temperature_, distillation_weight_, attention_weight_;
   const LevelPairs levels_;
-  std::optional<SideNetwork> map_;                // where feature sizes differ
+  std::optional<Perceptron> map_;                 // where feature sizes differ
   at::Tensor teacher_features_, teacher_logits_;  // [N, D], [N, C] on the CPU, made when needed
   int64_t alignment_steps_ = 0, attention_steps_ = 0;
   double agreement_ = 0;

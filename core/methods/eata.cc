@@ -54,16 +54,9 @@ class EataTask : public TestTimeTask {
 
   absl::Status Restore(const train::TensorMap& state) override {
     if (absl::Status status = TestTimeTask::Restore(state); !status.ok()) return status;
-    std::vector<std::pair<std::string, at::Tensor>> parts = {{kMean, mean_}};
-    for (size_t i = 0; i < fisher_.size(); ++i) parts.emplace_back(FisherKey(i), fisher_[i]);
-    for (auto& [key, tensor] : parts) {
-      const auto it = state.find(key);
-      if (it == state.end() || it->second.sizes() != tensor.sizes()) {
-        return absl::InvalidArgumentError(absl::StrCat("training state: no fitting ", key));
-      }
-      tensor.copy_(it->second);
-    }
-    return absl::OkStatus();
+    train::TensorMap own = {{kMean, mean_}};
+    for (size_t i = 0; i < fisher_.size(); ++i) own[FisherKey(i)] = fisher_[i];
+    return train::CopyInto(own, state);
   }
 
   void Report(nlohmann::json& report) const override {

@@ -99,15 +99,7 @@ class LightTask : public train::Task {
   }
 
   absl::Status Restore(const train::TensorMap& state) override {
-    const at::NoGradGuard no_grad;
-    for (const auto& [name, factor] : State()) {
-      const auto it = state.find(name);
-      if (it == state.end() || it->second.sizes() != factor.sizes()) {
-        return absl::InvalidArgumentError(absl::StrCat("training state: no fitting ", name));
-      }
-      factor.copy_(it->second);
-    }
-    return absl::OkStatus();
+    return train::CopyInto(State(), state);
   }
 
   std::map<std::string, train::TensorMap> Files() const override {

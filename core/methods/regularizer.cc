@@ -140,15 +140,7 @@ class Delta : public Regularizer {
   }
 
   absl::Status Restore(const train::TensorMap& state) override {
-    const at::NoGradGuard no_grad;
-    for (const auto& [name, tensor] : State()) {
-      const auto it = state.find(name);
-      if (it == state.end() || it->second.sizes() != tensor.sizes()) {
-        return absl::InvalidArgumentError(absl::StrCat("training state: no fitting ", name));
-      }
-      tensor.copy_(it->second);
-    }
-    return absl::OkStatus();
+    return train::CopyInto(State(), state);
   }
 
  private:

@@ -16,8 +16,8 @@
 #include "core/methods/extra_inputs.h"
 #include "core/methods/method.h"
 #include "core/methods/optimization.h"
+#include "core/methods/perceptron.h"
 #include "core/methods/representation_probe.h"
-#include "core/methods/side_network.h"
 #include "core/train/gradient_cache.h"
 
 namespace acclimate::methods {
@@ -37,7 +37,7 @@ class SimclrTask : public train::Task {
         projection_("projection",
                     {model_.feature_size(), model_.feature_size(),
                      context.settings.Integer("projection_size")},
-                    device_),
+                    Perceptron::Norm::kNone, device_),
         probe_(probe) {
     // Drawn whether there is a probe or not: it must change nothing.
     const at::Tensor seed = at::randint(std::numeric_limits<int64_t>::max(), {1}, at::kLong);
@@ -113,7 +113,7 @@ class SimclrTask : public train::Task {
   const double temperature_;
   const int64_t chunk_size_;
   const data::Augmentation augmentation_;
-  SideNetwork projection_;
+  Perceptron projection_;
   const data::Dataset* const probe_;  // null: not given
   at::Tensor probe_order_;
   std::optional<ProbeScores> scores_;

@@ -38,6 +38,18 @@ absl::StatusOr<int64_t> IntegerIn(const TensorMap& tensors, const std::string& n
   return it->second.item<int64_t>();
 }
 
+absl::Status CopyInto(const TensorMap& own, const TensorMap& state) {
+  const at::NoGradGuard no_grad;
+  for (const auto& [name, tensor] : own) {
+    const auto it = state.find(name);
+    if (it == state.end() || it->second.sizes() != tensor.sizes()) {
+      return absl::InvalidArgumentError(absl::StrCat("training state: no fitting ", name));
+    }
+    tensor.copy_(it->second);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status WriteTrainingState(const std::string& path, const TrainingState& state) {
   std::map<std::string, std::string> metadata = state.notes;
   metadata[kFormatKey] = kFormat;

@@ -31,6 +31,10 @@ struct TrainingState {
 // The single value of tensors[name]. INVALID_ARGUMENT: missing, or not one number.
 absl::StatusOr<int64_t> IntegerIn(const TensorMap& tensors, const std::string& name);
 
+// Copies into each of `own` the tensor of its name in `state`; the others there are left alone.
+// INVALID_ARGUMENT names the first that is missing or misshapen.
+absl::Status CopyInto(const TensorMap& own, const TensorMap& state);
+
 absl::Status WriteTrainingState(const std::string& path, const TrainingState& state);
 // INVALID_ARGUMENT: damaged, or not a training state.
 absl::StatusOr<TrainingState> ReadTrainingState(std::shared_ptr<io::MappedFile> file);

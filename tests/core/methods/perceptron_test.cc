@@ -1,4 +1,4 @@
-#include "core/methods/side_network.h"
+#include "core/methods/perceptron.h"
 
 #include <gtest/gtest.h>
 #include <torch/types.h>
@@ -7,9 +7,9 @@
 namespace acclimate::methods {
 namespace {
 
-TEST(SideNetworkTest, IsLinearLayersWithReluBetween) {
+TEST(PerceptronTest, IsLinearLayersWithReluBetween) {
   torch::manual_seed(1);
-  SideNetwork network("head", {4, 5, 3}, at::kCPU);
+  Perceptron network("head", {4, 5, 3}, Perceptron::Norm::kNone, at::kCPU);
   const train::TensorMap state = network.State();
   ASSERT_EQ(state.size(), 4u);
   const at::Tensor inputs = at::randn({6, 4});
@@ -20,13 +20,14 @@ TEST(SideNetworkTest, IsLinearLayersWithReluBetween) {
   EXPECT_TRUE(network.Forward(inputs).equal(expected));
 }
 
-TEST(SideNetworkTest, IsRestoredFromItsState) {
-  SideNetwork network("map", {4, 3}, at::kCPU), other("map", {4, 3}, at::kCPU);
+TEST(PerceptronTest, IsRestoredFromItsState) {
+  Perceptron network("map", {4, 3}, Perceptron::Norm::kNone, at::kCPU),
+      other("map", {4, 3}, Perceptron::Norm::kNone, at::kCPU);
   const at::Tensor inputs = at::randn({2, 4});
   EXPECT_FALSE(network.Forward(inputs).equal(other.Forward(inputs)));
   ASSERT_TRUE(other.Restore(network.State()).ok());
   EXPECT_TRUE(network.Forward(inputs).equal(other.Forward(inputs)));
-  SideNetwork narrower("map", {4, 2}, at::kCPU);
+  Perceptron narrower("map", {4, 2}, Perceptron::Norm::kNone, at::kCPU);
   EXPECT_EQ(narrower.Restore(network.State()).code(), absl::StatusCode::kInvalidArgument);
 }
 
