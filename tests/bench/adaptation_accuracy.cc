@@ -1,134 +1,76 @@
 // Trains source models and adapts them with each method through job::Run, on published pairs of
 // domains. The target's labels are used to report, never to train or to choose.
 //
-//   adaptation_accuracy [--task mnist_usps] [--seeds 1,2,3] [--methods adabn,tent,shot,...]
+//   adaptation_accuracy [--tasks mnist_usps,...] [--seeds 1,2,3] [--methods adabn,tent,shot,...]
 //                       [--architecture NAME] [--source-epochs N] [--threads 1]
 //                       [--set shot.beta=0.1]... [--out FOLDER] [--json FILE]
 //
-// Data: $ACCLIMATE_TEST_DATA or ../shared/data beside the repository. Source models and prepared
-// files are kept in FOLDER and used again.
+// For each task and method: the accuracy, the estimate made without labels, the seconds of training
+// and of every core over the whole run; for auto, the method that won. At the end, how the guard
+// and the estimates did. Tasks: adaptation_tasks.h. Data: $ACCLIMATE_TEST_DATA or ../shared/data
+// beside the repository. Source models and prepared files are kept in FOLDER and used again.
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
-#include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "core/job/run.h"
 #include "core/runtime/blas.h"
+#include "tests/bench/accuracy_run.h"
 #include "tests/bench/adaptation_tasks.h"
 
 namespace {
 
 using acclimate::bench::AdaptationTask;
-using acclimate::io::MappedFile;
-using acclimate::job::RunResult;
+using acclimate::bench::Flags;
+using acclimate::bench::MeanAndSpread;
+using acclimate::bench::OpenFile;
+using acclimate::bench::Outcome;
+using acclimate::bench::RunOrFail;
+using acclimate::bench::Spread;
 using acclimate::job::RunSpec;
 using nlohmann::json;
 
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();  // null in JSON
+
 struct Options {
-  std::vector<std::string> seeds = {"1", "2", "3"};
-  std::vector<std::string> methods = {"adabn", "tent", "shot", "deep_coral", "dan", "dann"};
-  std::string task = "mnist_usps";
+  std::vector<std::string> tasks, seeds, methods;
   std::string architecture;   // empty: the task's
   int64_t source_epochs = 0;  // 0: the task's
   int threads = 1;
   std::map<std::string, acclimate::methods::Hyperparameters> set;  // by method
-  std::string out = "adaptation_accuracy.out";
-  std::string json_file;
+  std::string out, json_file;
 };
-
-class QuietObserver : public acclimate::job::RunObserver {
- public:
-  void OnPhase(const std::string&) override {}
-  void OnMetrics(const acclimate::job::Progress&, const std::map<std::string, double>&) override {}
-  void OnWarning(const std::string& message) override {
-    std::fprintf(stderr, "warning: %s\n", message.c_str());
-  }
-  void OnTrainingState(int64_t, const std::string&) override {}
-  acclimate::job::Directive NextDirective() override {
-    return acclimate::job::Directive::kContinue;
-  }
-};
-
-[[noreturn]] void Fail(const std::string& message) {
-  std::fprintf(stderr, "%s\n", message.c_str());
-  std::exit(1);
-}
-
-std::shared_ptr<MappedFile> OpenFile(const std::string& path) {
-  auto file = MappedFile::Open(path);
-  if (!file.ok()) Fail(file.status().ToString());
-  return *file;
-}
-
-std::string DataFolder() {
-  const char* folder = std::getenv("ACCLIMATE_TEST_DATA");
-  return folder != nullptr ? folder : ACCLIMATE_SOURCE_DIR "/../shared/data";
-}
-
-acclimate::methods::HyperparameterValue ParseValue(const std::string& text) {
-  int64_t integer;
-  double real;
-  if (absl::SimpleAtoi(text, &integer)) return integer;
-  if (absl::SimpleAtod(text, &real)) return real;
-  if (text == "true" || text == "false") return text == "true";
-  return text;
-}
 
 Options ParseOptions(int argc, char** argv) {
+  const Flags flags(argc, argv,
+                    {{"tasks", "mnist_usps"},
+                     {"seeds", "1,2,3"},
+                     {"methods", "adabn,tent,shot,deep_coral,dan,dann"},
+                     {"architecture", ""},
+                     {"source-epochs", "0"},
+                     {"threads", "1"},
+                     {"set", ""},
+                     {"out", "adaptation_accuracy.out"},
+                     {"json", ""}});
   Options options;
-  for (int i = 1; i + 1 < argc; i += 2) {
-    const std::string flag = argv[i], value = argv[i + 1];
-    if (flag == "--seeds") {
-      options.seeds = absl::StrSplit(value, ',');
-    } else if (flag == "--methods") {
-      options.methods = absl::StrSplit(value, ',', absl::SkipEmpty());
-    } else if (flag == "--task") {
-      options.task = value;
-    } else if (flag == "--architecture") {
-      options.architecture = value;
-    } else if (flag == "--source-epochs") {
-      options.source_epochs = std::atoll(value.c_str());
-    } else if (flag == "--threads") {
-      options.threads = std::atoi(value.c_str());
-    } else if (flag == "--out") {
-      options.out = value;
-    } else if (flag == "--json") {
-      options.json_file = value;
-    } else if (flag == "--set") {
-      const std::pair<std::string, std::string> setting =
-          absl::StrSplit(value, absl::MaxSplits('=', 1));
-      const std::pair<std::string, std::string> key =
-          absl::StrSplit(setting.first, absl::MaxSplits('.', 1));
-      options.set[key.first][key.second] = ParseValue(setting.second);
-    } else {
-      Fail(absl::StrCat("unknown flag ", flag));
-    }
-  }
+  options.tasks = flags.List("tasks");
+  options.seeds = flags.Seeds();
+  options.methods = flags.List("methods");
+  options.architecture = flags.Text("architecture");
+  options.source_epochs = flags.Integer("source-epochs");
+  options.threads = static_cast<int>(flags.Integer("threads"));
+  options.set = flags.SettingsByMethod();
+  options.out = flags.Text("out");
+  options.json_file = flags.Text("json");
   return options;
-}
-
-struct Outcome {
-  RunResult result;
-  double seconds = 0;
-};
-
-Outcome RunOrFail(const RunSpec& spec) {
-  std::filesystem::create_directories(spec.output_directory);
-  QuietObserver observer;
-  auto result = acclimate::job::Run(spec, observer);
-  if (!result.ok()) Fail(absl::StrCat(spec.method, ": ", result.status().ToString()));
-  std::ifstream file(spec.output_directory + "/report.json");
-  const json report = json::parse(file);
-  return {*std::move(result), report["seconds"]["training"].get<double>()};
 }
 
 RunSpec BaseSpec(const Options& options, const AdaptationTask& task, const std::string& method,
@@ -137,7 +79,7 @@ RunSpec BaseSpec(const Options& options, const AdaptationTask& task, const std::
   spec.method = method;
   const auto set = options.set.find(method);
   if (set != options.set.end()) spec.hyperparameters = set->second;
-  spec.seed = std::strtoull(seed.c_str(), nullptr, 10);
+  spec.seed = acclimate::bench::ParseSeed(seed);
   spec.threads = options.threads;
   spec.mean = task.mean;
   spec.std = task.std;
@@ -160,47 +102,142 @@ std::string SourceModel(const Options& options, const AdaptationTask& task,
   return path;
 }
 
-AdaptationTask Prepare(const Options& options) {
+AdaptationTask Prepare(const Options& options, const std::string& name) {
   AdaptationTask task =
-      acclimate::bench::PrepareTask(options.task, DataFolder(), options.out + "/data");
+      acclimate::bench::PrepareTask(name, acclimate::bench::DataFolder(), options.out + "/data");
   if (!options.architecture.empty()) task.architecture = options.architecture;
   if (options.source_epochs > 0) task.source_epochs = options.source_epochs;
   return task;
 }
 
 bool UsesSource(const std::string& method) {
-  for (const auto& known : acclimate::job::Catalog()) {
-    if (known.name == method) return known.source != acclimate::methods::DataNeed::kNone;
-  }
-  Fail(absl::StrCat("no method ", method));
+  return acclimate::bench::SpecOf(method).source != acclimate::methods::DataNeed::kNone;
+}
+
+double Metric(const Outcome& outcome, const std::string& name) {
+  const auto found = outcome.metrics.find(name);
+  return found == outcome.metrics.end() ? kNone : found->second;
+}
+
+// Null when the report has no such entry.
+json Reported(const Outcome& outcome, const std::string& pointer) {
+  const json::json_pointer place(pointer);
+  return outcome.report.contains(place) ? outcome.report.at(place) : json();
+}
+
+double CoreSeconds(const Outcome& outcome) {
+  const json seconds = Reported(outcome, "/cost/core_seconds");
+  return seconds.is_number() ? seconds.get<double>() : kNone;
 }
 
 struct Column {
-  std::vector<double> accuracies, seconds;  // by seed
+  std::vector<double> accuracies, seconds, estimates, core_seconds;  // by seed; kNone without one
+  std::vector<json> winners;                                         // of races; null: nobody
 };
 
-std::pair<double, double> MeanAndSpread(const std::vector<double>& values) {
-  double mean = 0, squares = 0;
-  for (const double value : values) mean += value / values.size();
-  for (const double value : values) squares += (value - mean) * (value - mean) / values.size();
-  return {mean, std::sqrt(squares)};
+void Add(const Outcome& outcome, Column& column) {
+  column.accuracies.push_back(outcome.metrics.at("accuracy"));
+  column.seconds.push_back(outcome.seconds);
+  column.estimates.push_back(Metric(outcome, "estimated_accuracy"));
+  column.core_seconds.push_back(CoreSeconds(outcome));
+  if (outcome.report.contains("race")) column.winners.push_back(Reported(outcome, "/race/winner"));
 }
 
-void Print(const std::string& name, const Column& column) {
-  const auto [mean, spread] = MeanAndSpread(column.accuracies);
-  std::printf("%-12s %6.2f +- %5.2f   %6.1f s  ", name.c_str(), 100 * mean, 100 * spread,
-              MeanAndSpread(column.seconds).first);
-  for (const double accuracy : column.accuracies) std::printf(" %.2f", 100 * accuracy);
+std::string NameOf(const json& winner) {
+  return winner.is_string() ? winner.get<std::string>() : "nobody";
+}
+
+void Print(const std::string& method, const std::string& seed, const Outcome& outcome) {
+  std::printf("seed %s  %-18s %.2f %% (source only %.2f %%), %.1f s", seed.c_str(), method.c_str(),
+              100 * outcome.metrics.at("accuracy"), 100 * outcome.metrics.at("source_accuracy"),
+              outcome.seconds);
+  const double core_seconds = CoreSeconds(outcome);
+  if (!std::isnan(core_seconds)) std::printf(", %.1f core s", core_seconds);
+  const double estimate = Metric(outcome, "estimated_accuracy");
+  if (!std::isnan(estimate)) std::printf(", estimated %.2f %%", 100 * estimate);
+  if (outcome.report.contains("race")) {
+    std::printf(", won by %s", NameOf(Reported(outcome, "/race/winner")).c_str());
+  }
   std::printf("\n");
 }
 
-}  // namespace
+std::vector<double> Present(std::vector<double> values) {
+  values.erase(std::remove_if(values.begin(), values.end(), [](double v) { return std::isnan(v); }),
+               values.end());
+  return values;
+}
 
-int main(int argc, char** argv) {
-  acclimate::runtime::ReexecWithRightBlas(argv);
-  std::setvbuf(stdout, nullptr, _IOLBF, 0);
-  const Options options = ParseOptions(argc, argv);
-  const AdaptationTask task = Prepare(options);
+// The mean of the values that are there; "-" when none is.
+std::string MeanOf(const std::vector<double>& values, double unit, int decimals) {
+  const std::vector<double> present = Present(values);
+  if (present.empty()) return "-";
+  char text[64];
+  std::snprintf(text, sizeof(text), "%.*f", decimals, unit * MeanAndSpread(present).mean);
+  return text;
+}
+
+void Print(const std::map<std::string, Column>& columns) {
+  std::printf("%-18s %15s %9s %8s %8s  %s\n", "method", "accuracy", "estimated", "s", "core s",
+              "by seed");
+  for (const auto& [name, column] : columns) {
+    const Spread accuracy = MeanAndSpread(column.accuracies);
+    std::printf("%-18s %6.2f +- %5.2f %9s %8s %8s ", name.c_str(), 100 * accuracy.mean,
+                100 * accuracy.deviation, MeanOf(column.estimates, 100, 2).c_str(),
+                MeanOf(column.seconds, 1, 1).c_str(), MeanOf(column.core_seconds, 1, 1).c_str());
+    for (const double value : column.accuracies) std::printf(" %.2f", 100 * value);
+    if (!column.winners.empty()) std::printf("  won by");
+    for (const json& winner : column.winners) std::printf(" %s", NameOf(winner).c_str());
+    std::printf("\n");
+  }
+}
+
+json ToJson(const Column& column) {
+  json document = {{"accuracy", column.accuracies}, {"seconds", column.seconds}};
+  if (!Present(column.estimates).empty()) document["estimated_accuracy"] = column.estimates;
+  if (!Present(column.core_seconds).empty()) document["core_seconds"] = column.core_seconds;
+  if (!column.winners.empty()) document["winner"] = column.winners;
+  return document;
+}
+
+// How the guard and the estimates did, over the runs that chose among their weights.
+class GuardCount {
+ public:
+  void Add(const Outcome& outcome) {
+    if (!outcome.report.contains("selection")) return;
+    const double accuracy = outcome.metrics.at("accuracy");
+    const double source = outcome.metrics.at("source_accuracy");
+    ++runs_;
+    if (accuracy < source - 0.01) ++worse_;
+    AddEstimate(Metric(outcome, "estimated_accuracy"), accuracy);
+    AddEstimate(Metric(outcome, "estimated_source_accuracy"), source);
+  }
+
+  void Print() const {
+    std::printf(
+        "guard: %d runs, %d worse than the source by more than a point; estimates within 5 points: "
+        "%d of %d\n",
+        runs_, worse_, near_, estimates_);
+  }
+
+  json ToJson() const {
+    return {{"runs", runs_},
+            {"worse", worse_},
+            {"estimates", estimates_},
+            {"estimates_within_5_points", near_}};
+  }
+
+ private:
+  void AddEstimate(double estimate, double accuracy) {
+    if (std::isnan(estimate)) return;
+    ++estimates_;
+    if (std::abs(estimate - accuracy) <= 0.05) ++near_;
+  }
+
+  int runs_ = 0, worse_ = 0, estimates_ = 0, near_ = 0;
+};
+
+std::map<std::string, Column> Measure(const Options& options, const AdaptationTask& task,
+                                      GuardCount& guard) {
   std::map<std::string, Column> columns;
   for (const std::string& seed : options.seeds) {
     const std::string source_model = SourceModel(options, task, seed);
@@ -211,24 +248,42 @@ int main(int argc, char** argv) {
       spec.target = OpenFile(task.target);
       spec.evaluation = OpenFile(task.evaluation);
       const Outcome outcome = RunOrFail(spec);
-      columns[method].accuracies.push_back(outcome.result.metrics.at("accuracy"));
-      columns[method].seconds.push_back(outcome.seconds);
+      Add(outcome, columns[method]);
+      guard.Add(outcome);
       Column& source = columns["source_only"];
       if (source.accuracies.size() < columns[method].accuracies.size()) {
-        source.accuracies.push_back(outcome.result.metrics.at("source_accuracy"));
+        source.accuracies.push_back(outcome.metrics.at("source_accuracy"));
         source.seconds.push_back(0);
       }
-      std::printf("seed %s  %-12s %.2f %% (source only %.2f %%), %.1f s\n", seed.c_str(),
-                  method.c_str(), 100 * outcome.result.metrics.at("accuracy"),
-                  100 * outcome.result.metrics.at("source_accuracy"), outcome.seconds);
+      Print(method, seed, outcome);
     }
   }
-  json document = {
-      {"task", task.name}, {"architecture", task.architecture}, {"seeds", options.seeds}};
-  for (const auto& [name, column] : columns) {
-    Print(name, column);
-    document["methods"][name] = {{"accuracy", column.accuracies}, {"seconds", column.seconds}};
+  return columns;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  acclimate::runtime::ReexecWithRightBlas(argv);
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
+  const Options options = ParseOptions(argc, argv);
+  // A name that is wrong ends the program now, not after hours.
+  for (const std::string& method : options.methods) acclimate::bench::SpecOf(method);
+  std::vector<AdaptationTask> tasks;
+  for (const std::string& name : options.tasks) tasks.push_back(Prepare(options, name));
+  GuardCount guard;
+  json document = {{"seeds", options.seeds}};
+  for (const AdaptationTask& task : tasks) {
+    std::printf("%s, %s\n", task.name.c_str(), task.architecture.c_str());
+    const std::map<std::string, Column> columns = Measure(options, task, guard);
+    Print(columns);
+    json& entry = document["tasks"][task.name];
+    entry = {{"architecture", task.architecture}, {"methods", json::object()}};
+    for (const auto& [name, column] : columns) entry["methods"][name] = ToJson(column);
+    document["guard"] = guard.ToJson();
+    // After every task, so that a later one that fails takes nothing along.
+    acclimate::bench::WriteJson(options.json_file, document);
   }
-  if (!options.json_file.empty()) std::ofstream(options.json_file) << document.dump(2) << "\n";
+  guard.Print();
   return 0;
 }

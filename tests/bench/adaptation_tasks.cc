@@ -2,27 +2,20 @@
 
 #include <torch/types.h>
 
-#include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "core/data/dataset.h"
-#include "core/io/mapped_file.h"
-#include "core/io/tensor_file.h"
+#include "tests/bench/accuracy_run.h"
 
 namespace acclimate::bench {
 namespace {
 
 constexpr uint64_t kSplitSeed = 20260101;  // of splits and corruptions: the same in every run
-
-[[noreturn]] void Fail(const absl::Status& status) {
-  std::fprintf(stderr, "%s\n", status.ToString().c_str());
-  std::exit(1);
-}
 
 struct Folders {
   std::string data, work;
@@ -36,20 +29,15 @@ struct Samples {
 };
 
 Samples Read(const std::string& path) {
-  absl::StatusOr<std::shared_ptr<io::MappedFile>> file = io::MappedFile::Open(path);
-  if (!file.ok()) Fail(file.status());
-  absl::StatusOr<data::Dataset> dataset = data::Dataset::Read(*file);
-  if (!dataset.ok()) Fail(dataset.status());
-  return {dataset->stored_inputs(), dataset->labels()};
+  const data::Dataset dataset = Must(data::Dataset::Read(OpenFile(path)));
+  return {dataset.stored_inputs(), dataset.labels()};
 }
 
 // `path`, made by `make` unless it is there.
 std::string Made(const std::string& path, const std::function<Samples()>& make) {
   if (std::filesystem::exists(path)) return path;
   const Samples samples = make();
-  const absl::Status status = io::WriteSafetensors(
-      path, {{"inputs", samples.inputs.contiguous()}, {"labels", samples.labels.contiguous()}});
-  if (!status.ok()) Fail(status);
+  WriteTensors(path, {{"inputs", samples.inputs}, {"labels", samples.labels}});
   return path;
 }
 
@@ -210,7 +198,7 @@ AdaptationTask PrepareTask(const std::string& name, const std::string& data,
     task.name = name;
     return task;
   }
-  Fail(absl::InvalidArgumentError(absl::StrCat("no task ", name)));
+  Fail(absl::StrCat("no task ", name, "; known: ", absl::StrJoin(AdaptationTaskNames(), ", ")));
 }
 
 }  // namespace acclimate::bench

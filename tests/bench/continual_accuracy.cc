@@ -5,19 +5,26 @@
 //                      [--set memory_size=500]... [--threads 1] [--out FOLDER] [--json FILE]
 #include <torch/types.h>
 
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "core/job/run.h"
 #include "core/runtime/blas.h"
 #include "tests/bench/accuracy_run.h"
 
 namespace {
 
 using acclimate::bench::DataFile;
+using acclimate::bench::Flags;
 using acclimate::bench::OpenFile;
 using acclimate::bench::Outcome;
-using acclimate::bench::ParseOptions;
 using acclimate::bench::ReadTensors;
 using acclimate::bench::ResultTable;
-using acclimate::bench::RunOptions;
-using acclimate::bench::RunOrFail;
+using acclimate::bench::RunVariant;
 using acclimate::bench::WriteTensors;
 
 constexpr int64_t kTasks = 5, kDigits = 10;
@@ -41,26 +48,31 @@ void SplitDigits(const std::string& folder) {
 int main(int argc, char** argv) {
   acclimate::runtime::ReexecWithRightBlas(argv);
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
-  RunOptions defaults;
-  defaults.variants = {"none", "ewc", "er", "der++"};
-  defaults.out = "continual_accuracy.out";
-  const RunOptions options = ParseOptions(argc, argv, defaults);
-  SplitDigits(options.out);
-  const auto architecture = options.other.find("architecture");
+  const Flags flags(argc, argv,
+                    {{"variants", "none,ewc,er,der++"},
+                     {"seeds", "1,2,3"},
+                     {"architecture", "mlp"},
+                     {"set", ""},
+                     {"threads", "1"},
+                     {"out", "continual_accuracy.out"},
+                     {"json", ""}});
+  const std::vector<std::string> seeds = flags.Seeds();
+  const std::string folder = flags.Text("out");
+  SplitDigits(folder);
   ResultTable table;
-  for (const std::string& seed : options.seeds) {
-    for (const std::string& strategy : options.variants) {
+  for (const std::string& seed : seeds) {
+    for (const std::string& strategy : flags.List("variants")) {
       acclimate::job::RunSpec spec;
       spec.method = "continual";
       spec.hyperparameters["strategy"] = strategy;
-      spec.architecture = architecture == options.other.end() ? "mlp" : architecture->second;
+      spec.architecture = flags.Text("architecture");
       spec.num_classes = kDigits;
       for (int64_t task = 0; task + 1 < kTasks; ++task) {
-        spec.sources.push_back(OpenFile(TaskFile(options.out, task)));
+        spec.sources.push_back(OpenFile(TaskFile(folder, task)));
       }
-      spec.target = OpenFile(TaskFile(options.out, kTasks - 1));
+      spec.target = OpenFile(TaskFile(folder, kTasks - 1));
       spec.evaluation = OpenFile(DataFile("digits/mnist_test.safetensors"));
-      const Outcome outcome = RunOrFail(options, strategy, seed, spec);
+      const Outcome outcome = RunVariant(flags, strategy, seed, spec);
       std::printf("seed %s  %-6s %.2f %%, forgetting %.2f, %.0f s\n", seed.c_str(),
                   strategy.c_str(), 100 * outcome.metrics.at("accuracy"),
                   100 * outcome.metrics.at("forgetting"), outcome.seconds);
@@ -70,10 +82,8 @@ int main(int argc, char** argv) {
     }
   }
   table.Print();
-  if (!options.json_file.empty()) {
-    const nlohmann::json document = {
-        {"task", "split_mnist"}, {"seeds", options.seeds}, {"variants", table.values()}};
-    std::ofstream(options.json_file) << document.dump(2) << "\n";
-  }
+  acclimate::bench::WriteJson(
+      flags.Text("json"),
+      {{"task", "split_mnist"}, {"seeds", seeds}, {"variants", table.values()}});
   return 0;
 }

@@ -15,30 +15,29 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
-#include <cmath>
+#include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "core/data/augment/image_augmentation.h"
-#include "core/io/tensor_file.h"
 #include "core/job/run.h"
 #include "core/runtime/blas.h"
+#include "tests/bench/accuracy_run.h"
 
 namespace {
 
-using acclimate::io::MappedFile;
-using acclimate::job::RunResult;
+using acclimate::bench::Fail;
+using acclimate::bench::Flags;
+using acclimate::bench::OpenFile;
+using acclimate::bench::Outcome;
+using acclimate::bench::ParseSeed;
+using acclimate::bench::RunOrFail;
+using acclimate::bench::Spread;
 using acclimate::job::RunSpec;
-using acclimate::methods::HyperparameterValue;
 
 constexpr int64_t kLabelsPerClass = 10, kClasses = 10;
 constexpr int64_t kFewLabelsEpochs = 200;  // of one batch each
@@ -46,73 +45,25 @@ constexpr int64_t kTeacherEpochs = 30;
 constexpr int64_t kUnlabelledDigits = 10000, kPairs = 2000;
 
 struct Options {
-  std::vector<std::string> tasks = {"simclr", "distill_grey", "distill_edges"};
-  std::vector<std::string> seeds = {"1", "2", "3"};
+  std::vector<std::string> tasks, seeds;
   int threads = 1;
   std::map<std::string, acclimate::methods::Hyperparameters> set;  // by method
-  std::string out = "few_labels_accuracy.out";
+  std::string out;
 };
-
-class QuietObserver : public acclimate::job::RunObserver {
- public:
-  void OnPhase(const std::string&) override {}
-  void OnMetrics(const acclimate::job::Progress&, const std::map<std::string, double>&) override {}
-  void OnWarning(const std::string& message) override {
-    std::fprintf(stderr, "warning: %s\n", message.c_str());
-  }
-  void OnTrainingState(int64_t, const std::string&) override {}
-  acclimate::job::Directive NextDirective() override {
-    return acclimate::job::Directive::kContinue;
-  }
-};
-
-[[noreturn]] void Fail(const std::string& message) {
-  std::fprintf(stderr, "%s\n", message.c_str());
-  std::exit(1);
-}
-
-std::string DataFolder() {
-  const char* folder = std::getenv("ACCLIMATE_TEST_DATA");
-  return folder != nullptr ? folder : ACCLIMATE_SOURCE_DIR "/../shared/data";
-}
-
-std::shared_ptr<MappedFile> OpenFile(const std::string& path) {
-  auto file = MappedFile::Open(path);
-  if (!file.ok()) Fail(file.status().ToString());
-  return *file;
-}
-
-HyperparameterValue ParseValue(const std::string& text) {
-  int64_t integer;
-  double real;
-  if (absl::SimpleAtoi(text, &integer)) return integer;
-  if (absl::SimpleAtod(text, &real)) return real;
-  if (text == "true" || text == "false") return text == "true";
-  return text;
-}
 
 Options ParseOptions(int argc, char** argv) {
+  const Flags flags(argc, argv,
+                    {{"tasks", "simclr,distill_grey,distill_edges"},
+                     {"seeds", "1,2,3"},
+                     {"threads", "1"},
+                     {"set", ""},
+                     {"out", "few_labels_accuracy.out"}});
   Options options;
-  for (int i = 1; i + 1 < argc; i += 2) {
-    const std::string flag = argv[i], value = argv[i + 1];
-    if (flag == "--tasks") {
-      options.tasks = absl::StrSplit(value, ',');
-    } else if (flag == "--seeds") {
-      options.seeds = absl::StrSplit(value, ',');
-    } else if (flag == "--threads") {
-      options.threads = std::atoi(value.c_str());
-    } else if (flag == "--out") {
-      options.out = value;
-    } else if (flag == "--set") {
-      const std::pair<std::string, std::string> setting =
-          absl::StrSplit(value, absl::MaxSplits('=', 1));
-      const std::pair<std::string, std::string> key =
-          absl::StrSplit(setting.first, absl::MaxSplits('.', 1));
-      options.set[key.first][key.second] = ParseValue(setting.second);
-    } else {
-      Fail(absl::StrCat("unknown flag ", flag));
-    }
-  }
+  options.tasks = flags.List("tasks");
+  options.seeds = flags.Seeds();
+  options.threads = static_cast<int>(flags.Integer("threads"));
+  options.set = flags.SettingsByMethod();
+  options.out = flags.Text("out");
   return options;
 }
 
@@ -122,19 +73,17 @@ struct Samples {
 };
 
 Samples Read(const std::string& name, int64_t begin, int64_t end) {
-  auto file = acclimate::io::ReadSafetensors(
-      OpenFile(absl::StrCat(DataFolder(), "/digits/", name, ".safetensors")));
-  if (!file.ok()) Fail(file.status().ToString());
-  return {file->tensors.at("inputs").slice(0, begin, end).to(at::kFloat) / 255,
-          file->tensors.at("labels").slice(0, begin, end).to(at::kLong)};
+  const auto tensors = acclimate::bench::ReadTensors(
+      acclimate::bench::DataFile(absl::StrCat("digits/", name, ".safetensors")));
+  return {tensors.at("inputs").slice(0, begin, end).to(at::kFloat) / 255,
+          tensors.at("labels").slice(0, begin, end).to(at::kLong)};
 }
 
 void Write(const std::string& path, const Samples& samples) {
   std::map<std::string, at::Tensor> tensors = {
       {"inputs", (samples.inputs.clamp(0, 1) * 255).round().to(at::kByte)}};
   if (samples.labels.defined()) tensors["labels"] = samples.labels;
-  const absl::Status status = acclimate::io::WriteSafetensors(path, tensors);
-  if (!status.ok()) Fail(status.ToString());
+  acclimate::bench::WriteTensors(path, tensors);
 }
 
 // The first samples of every class.
@@ -198,7 +147,7 @@ class Measurement {
     spec.evaluation = OpenFile(File("test.safetensors"));
     spec.mean = {0.5};
     spec.std = {0.5};
-    spec.seed = std::strtoull(seed_.c_str(), nullptr, 10);
+    spec.seed = ParseSeed(seed_);
     spec.threads = options_.threads;
     spec.output_directory = File(run);
     return spec;
@@ -210,22 +159,17 @@ class Measurement {
     return spec;
   }
 
-  RunResult Run(const RunSpec& spec) const {
-    std::filesystem::create_directories(spec.output_directory);
-    QuietObserver observer;
-    auto result = acclimate::job::Run(spec, observer);
-    if (!result.ok()) Fail(absl::StrCat(spec.method, ": ", result.status().ToString()));
-    std::ifstream file(spec.output_directory + "/report.json");
-    const nlohmann::json report = nlohmann::json::parse(file);
+  Outcome Run(const RunSpec& spec) const {
+    const Outcome outcome = RunOrFail(spec);
     std::printf("  %-10s %6.2f %%  %6.1f s", spec.method.c_str(),
-                100 * result->metrics.at("accuracy"), report["seconds"]["training"].get<double>());
+                100 * outcome.metrics.at("accuracy"), outcome.seconds);
     for (const char* metric :
          {"linear_probe_accuracy", "nearest_neighbour_accuracy", "teacher_agreement"}) {
-      const auto it = result->metrics.find(metric);
-      if (it != result->metrics.end()) std::printf("  %s %.2f %%", metric, 100 * it->second);
+      const auto it = outcome.metrics.find(metric);
+      if (it != outcome.metrics.end()) std::printf("  %s %.2f %%", metric, 100 * it->second);
     }
     std::printf("\n");
-    return *std::move(result);
+    return outcome;
   }
 
   static std::string ModelOf(const RunSpec& spec) {
@@ -284,20 +228,16 @@ Comparison DistillIntoOtherModality(const Measurement& measurement,
 
 Comparison Compare(const Options& options, const std::string& task, const std::string& seed) {
   const Measurement measurement(options, task, seed);
-  if (task == "simclr") {
-    return PretrainThenFinetune(measurement, std::strtoull(seed.c_str(), nullptr, 10));
-  }
+  if (task == "simclr") return PretrainThenFinetune(measurement, ParseSeed(seed));
   if (task == "distill_grey") return DistillIntoOtherModality(measurement, &Grey);
   if (task == "distill_edges") return DistillIntoOtherModality(measurement, &Edges);
   Fail(absl::StrCat("unknown task ", task));
 }
 
-std::string MeanAndSpread(const std::vector<double>& values) {
-  double mean = 0, squares = 0;
-  for (const double value : values) mean += value / values.size();
-  for (const double value : values) squares += (value - mean) * (value - mean) / values.size();
+std::string InPercent(const std::vector<double>& shares) {
+  const Spread spread = acclimate::bench::MeanAndSpread(shares);
   char text[64];
-  std::snprintf(text, sizeof(text), "%.2f +- %.2f", 100 * mean, 100 * std::sqrt(squares));
+  std::snprintf(text, sizeof(text), "%.2f +- %.2f", 100 * spread.mean, 100 * spread.deviation);
   return text;
 }
 
@@ -307,8 +247,9 @@ int main(int argc, char** argv) {
   acclimate::runtime::ReexecWithRightBlas(argv);
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   const Options options = ParseOptions(argc, argv);
-  if (!std::filesystem::exists(DataFolder() + "/digits")) {
-    std::printf("skipped: no data sets under %s\n", DataFolder().c_str());
+  const std::string data = acclimate::bench::DataFolder();
+  if (!std::filesystem::exists(data + "/digits")) {
+    std::printf("skipped: no data sets under %s\n", data.c_str());
     return 0;
   }
   for (const std::string& task : options.tasks) {
@@ -321,8 +262,7 @@ int main(int argc, char** argv) {
       gain.push_back(comparison.with - comparison.without);
     }
     std::printf("%s: %s %%, labels alone %s %%, gained %s points\n", task.c_str(),
-                MeanAndSpread(with).c_str(), MeanAndSpread(without).c_str(),
-                MeanAndSpread(gain).c_str());
+                InPercent(with).c_str(), InPercent(without).c_str(), InPercent(gain).c_str());
   }
   return 0;
 }

@@ -13,63 +13,32 @@
 #include <torch/utils.h>
 
 #include <algorithm>
+#include <cmath>
+#include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
-#include "core/io/tensor_file.h"
 #include "core/job/run.h"
 #include "core/runtime/blas.h"
+#include "tests/bench/accuracy_run.h"
 
 namespace {
 
-using acclimate::io::MappedFile;
+using acclimate::bench::DataFile;
+using acclimate::bench::Flags;
+using acclimate::bench::OpenFile;
+using acclimate::bench::RunOrFail;
+using acclimate::bench::WriteTensors;
 using acclimate::job::RunSpec;
 using nlohmann::json;
 using TensorMap = std::map<std::string, at::Tensor>;
 
 constexpr int64_t kClasses = 10;
 constexpr double kAllowedDistance = 0.05;
-
-class QuietObserver : public acclimate::job::RunObserver {
- public:
-  void OnPhase(const std::string&) override {}
-  void OnMetrics(const acclimate::job::Progress&, const std::map<std::string, double>&) override {}
-  void OnWarning(const std::string&) override {}
-  void OnTrainingState(int64_t, const std::string&) override {}
-  acclimate::job::Directive NextDirective() override {
-    return acclimate::job::Directive::kContinue;
-  }
-};
-
-[[noreturn]] void Fail(const std::string& message) {
-  std::fprintf(stderr, "%s\n", message.c_str());
-  std::exit(1);
-}
-
-std::shared_ptr<MappedFile> OpenFile(const std::string& path) {
-  auto file = MappedFile::Open(path);
-  if (!file.ok()) Fail(file.status().ToString());
-  return *file;
-}
-
-std::string DataFile(const std::string& name) {
-  const char* folder = std::getenv("ACCLIMATE_TEST_DATA");
-  return absl::StrCat(folder != nullptr ? folder : ACCLIMATE_SOURCE_DIR "/../shared/data",
-                      "/digits/", name);
-}
-
-void Write(const std::string& path, const TensorMap& tensors) {
-  const absl::Status status = acclimate::io::WriteSafetensors(path, tensors);
-  if (!status.ok()) Fail(status.ToString());
-}
 
 TensorMap Taken(const TensorMap& data, const at::Tensor& index) {
   return {{"inputs", data.at("inputs").index_select(0, index)},
@@ -88,15 +57,6 @@ at::Tensor Resampled(const at::Tensor& labels, const at::Tensor& prior, int64_t 
   return at::cat(index);
 }
 
-json RunOrFail(const RunSpec& spec) {
-  std::filesystem::create_directories(spec.output_directory);
-  QuietObserver observer;
-  const auto result = acclimate::job::Run(spec, observer);
-  if (!result.ok()) Fail(absl::StrCat(spec.method, ": ", result.status().ToString()));
-  std::ifstream file(spec.output_directory + "/report.json");
-  return json::parse(file);
-}
-
 RunSpec BaseSpec(const std::string& method, const std::string& output) {
   RunSpec spec;
   spec.method = method;
@@ -108,40 +68,35 @@ RunSpec BaseSpec(const std::string& method, const std::string& output) {
 }
 
 struct Options {
-  int64_t draws = 20, samples = 2000;
-  double concentration = 0.1;
-  std::vector<std::string> estimators = {"em", "rlls", "bbse"};
-  std::string calibration = "bias_corrected", architecture = "lenet";
-  uint64_t seed = 1;
-  std::string out = "label_shift_accuracy.out", json_file;
+  int64_t draws = 0, samples = 0;
+  double concentration = 0;
+  std::vector<std::string> estimators;
+  std::string calibration, architecture;
+  uint64_t seed = 0;
+  std::string out, json_file;
 };
 
 Options ParseOptions(int argc, char** argv) {
+  const Flags flags(argc, argv,
+                    {{"draws", "20"},
+                     {"samples", "2000"},
+                     {"concentration", "0.1"},
+                     {"estimators", "em,rlls,bbse"},
+                     {"calibration", "bias_corrected"},
+                     {"architecture", "lenet"},
+                     {"seed", "1"},
+                     {"out", "label_shift_accuracy.out"},
+                     {"json", ""}});
   Options options;
-  for (int i = 1; i + 1 < argc; i += 2) {
-    const std::string flag = argv[i], value = argv[i + 1];
-    if (flag == "--draws") {
-      options.draws = std::atoll(value.c_str());
-    } else if (flag == "--samples") {
-      options.samples = std::atoll(value.c_str());
-    } else if (flag == "--concentration") {
-      options.concentration = std::atof(value.c_str());
-    } else if (flag == "--estimators") {
-      options.estimators = absl::StrSplit(value, ',');
-    } else if (flag == "--calibration") {
-      options.calibration = value;
-    } else if (flag == "--architecture") {
-      options.architecture = value;
-    } else if (flag == "--seed") {
-      options.seed = std::strtoull(value.c_str(), nullptr, 10);
-    } else if (flag == "--out") {
-      options.out = value;
-    } else if (flag == "--json") {
-      options.json_file = value;
-    } else {
-      Fail(absl::StrCat("unknown flag ", flag));
-    }
-  }
+  options.draws = flags.Integer("draws");
+  options.samples = flags.Integer("samples");
+  options.concentration = flags.Number("concentration");
+  options.estimators = flags.List("estimators");
+  options.calibration = flags.Text("calibration");
+  options.architecture = flags.Text("architecture");
+  options.seed = acclimate::bench::ParseSeed(flags.Text("seed"));
+  options.out = flags.Text("out");
+  options.json_file = flags.Text("json");
   return options;
 }
 
@@ -152,8 +107,8 @@ std::string SourceModel(const Options& options) {
   if (std::filesystem::exists(path)) return path;
   spec.architecture = options.architecture;
   spec.hyperparameters["epochs"] = int64_t{1};
-  spec.target = OpenFile(DataFile("mnist_train.safetensors"));
-  RunOrFail(spec);
+  spec.target = OpenFile(DataFile("digits/mnist_train.safetensors"));
+  RunOrFail(spec, /*print_warnings=*/false);
   return path;
 }
 
@@ -171,12 +126,11 @@ int main(int argc, char** argv) {
   const Options options = ParseOptions(argc, argv);
   std::filesystem::create_directories(options.out);
   const std::string model = SourceModel(options);
-  const TensorMap test =
-      acclimate::io::ReadSafetensors(OpenFile(DataFile("mnist_test.safetensors"))).value().tensors;
+  const TensorMap test = acclimate::bench::ReadTensors(DataFile("digits/mnist_test.safetensors"));
   const at::Tensor order = at::randperm(test.at("labels").size(0),
                                         at::detail::createCPUGenerator(options.seed), at::kLong);
   const int64_t half = order.size(0) / 2;
-  Write(options.out + "/held_out.safetensors", Taken(test, order.narrow(0, 0, half)));
+  WriteTensors(options.out + "/held_out.safetensors", Taken(test, order.narrow(0, 0, half)));
   const TensorMap pool = Taken(test, order.narrow(0, half, half));
 
   std::map<std::string, Summary> summaries;
@@ -188,7 +142,7 @@ int main(int argc, char** argv) {
         Taken(pool, Resampled(pool.at("labels"), gamma / gamma.sum(), options.samples));
     const at::Tensor truth =
         target.at("labels").bincount({}, kClasses).to(at::kDouble) / options.samples;
-    Write(options.out + "/target.safetensors", target);
+    WriteTensors(options.out + "/target.safetensors", target);
     for (const std::string& estimator : options.estimators) {
       RunSpec spec = BaseSpec("label_shift", options.out + "/" + estimator);
       spec.checkpoint = OpenFile(model);
@@ -198,7 +152,7 @@ int main(int argc, char** argv) {
       spec.hyperparameters = {{"estimator", estimator},
                               {"calibration", options.calibration},
                               {"bootstrap", int64_t{0}}};
-      const json report = RunOrFail(spec);
+      const json report = RunOrFail(spec, /*print_warnings=*/false).report;
       double distance = 0;
       for (int64_t c = 0; c < kClasses; ++c) {
         const double q = report["label_shift"]["target_prior"][c];
@@ -230,6 +184,6 @@ int main(int argc, char** argv) {
         {"smallest_gain", summary.smallest_gain}, {"draws_better", summary.better}};
     held = held && summary.worst_distance <= kAllowedDistance && summary.better == options.draws;
   }
-  if (!options.json_file.empty()) std::ofstream(options.json_file) << document.dump(2) << "\n";
+  acclimate::bench::WriteJson(options.json_file, document);
   return held ? 0 : 1;
 }

@@ -15,19 +15,17 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
-#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "core/job/run.h"
 #include "core/methods/registry.h"
 #include "core/methods/target_statistics.h"
@@ -37,56 +35,47 @@
 #include "core/selection/examiner.h"
 #include "core/train/pass.h"
 #include "core/train/trainer.h"
+#include "tests/bench/accuracy_run.h"
 #include "tests/bench/adaptation_tasks.h"
 
 namespace {
 
 using namespace acclimate;
+using bench::MeanAndSpread;
+using bench::Must;
+using bench::OpenFile;
+using bench::ParseSeed;
 using nlohmann::json;
 using selection::Candidate;
 
 struct Options {
-  std::vector<std::string> tasks = {"mnist_usps", "usps_mnist"};
-  std::vector<std::string> methods = {"shot", "tent", "dann", "dan", "deep_coral"};
-  std::vector<std::string> seeds = {"1"};
+  std::vector<std::string> tasks, methods, seeds;
   std::string architecture;  // empty: the task's own
-  double share = 1.0;
-  int64_t target_samples = 8000;
-  std::string out = "selection_quality.out";
-  std::string json_file;
+  double share = 0;
+  int64_t target_samples = 0;
+  std::string out, json_file;
 };
 
-[[noreturn]] void Fail(const std::string& message) {
-  std::fprintf(stderr, "%s\n", message.c_str());
-  std::exit(1);
-}
-
-template <typename T>
-T Must(absl::StatusOr<T> value) {
-  if (!value.ok()) Fail(value.status().ToString());
-  return *std::move(value);
-}
-
-void Must(const absl::Status& status) {
-  if (!status.ok()) Fail(status.ToString());
-}
-
-class QuietObserver : public job::RunObserver {
- public:
-  void OnPhase(const std::string&) override {}
-  void OnMetrics(const job::Progress&, const std::map<std::string, double>&) override {}
-  void OnWarning(const std::string&) override {}
-  void OnTrainingState(int64_t, const std::string&) override {}
-  job::Directive NextDirective() override { return job::Directive::kContinue; }
-};
-
-std::string DataFolder() {
-  const char* folder = std::getenv("ACCLIMATE_TEST_DATA");
-  return folder != nullptr ? folder : ACCLIMATE_SOURCE_DIR "/../shared/data";
-}
-
-std::shared_ptr<io::MappedFile> Open(const std::string& path) {
-  return Must(io::MappedFile::Open(path));
+Options ParseOptions(int argc, char** argv) {
+  const bench::Flags flags(argc, argv,
+                           {{"tasks", "mnist_usps,usps_mnist"},
+                            {"methods", "shot,tent,dann,dan,deep_coral"},
+                            {"seeds", "1"},
+                            {"architecture", ""},
+                            {"share", "1.0"},
+                            {"target-samples", "8000"},
+                            {"out", "selection_quality.out"},
+                            {"json", ""}});
+  Options options;
+  options.tasks = flags.List("tasks");
+  options.methods = flags.List("methods");
+  options.seeds = flags.Seeds();
+  options.architecture = flags.Text("architecture");
+  options.share = flags.Number("share");
+  options.target_samples = flags.Integer("target-samples");
+  options.out = flags.Text("out");
+  options.json_file = flags.Text("json");
+  return options;
 }
 
 struct World {
@@ -103,30 +92,29 @@ std::shared_ptr<io::MappedFile> SourceModel(const Options& options,
       absl::StrCat(options.out, "/", task.name, "-", architecture, "-", seed);
   const std::string path = folder + "/model.safetensors";
   if (!std::filesystem::exists(path)) {
-    std::filesystem::create_directories(folder);
     job::RunSpec spec;
     spec.method = "finetune";
     spec.architecture = architecture;
-    spec.seed = std::strtoull(seed.c_str(), nullptr, 10);
+    spec.seed = ParseSeed(seed);
     spec.mean = task.mean;
     spec.std = task.std;
     spec.output_directory = folder;
     spec.hyperparameters["epochs"] = task.source_epochs;
-    spec.target = Open(task.source);
-    QuietObserver observer;
-    Must(job::Run(spec, observer).status());
+    spec.target = OpenFile(task.source);
+    bench::RunOrFail(spec, /*print_warnings=*/false);
   }
-  return Open(path);
+  return OpenFile(path);
 }
 
 data::Dataset Load(const std::string& path, const bench::AdaptationTask& task) {
-  data::Dataset dataset = Must(data::Dataset::Read(Open(path)));
+  data::Dataset dataset = Must(data::Dataset::Read(OpenFile(path)));
   if (!task.mean.empty()) Must(dataset.SetNormalization({task.mean, task.std}));
   return dataset;
 }
 
 World MakeWorld(const Options& options, const std::string& name, const std::string& seed) {
-  const bench::AdaptationTask task = bench::PrepareTask(name, DataFolder(), options.out + "/made");
+  const bench::AdaptationTask task =
+      bench::PrepareTask(name, bench::DataFolder(), options.out + "/made");
   const data::Dataset source = Load(task.source, task);
   World world;
   world.model = SourceModel(
@@ -177,7 +165,7 @@ struct MethodRun {
 MethodRun RunMethod(const Options& options, const World& world, const std::string& name,
                     const std::string& seed) {
   train::StopSignal stop([] { return train::Directive::kContinue; });
-  runtime::SeedEverything(std::strtoull(seed.c_str(), nullptr, 10));
+  runtime::SeedEverything(ParseSeed(seed));
   model::LoadOptions load;
   load.sample_shape = world.target[0].sample_shape();
   std::unique_ptr<model::Model> model = Must(model::LoadCheckpoint(world.model, load));
@@ -215,7 +203,7 @@ MethodRun RunMethod(const Options& options, const World& world, const std::strin
                                 entry.spec, Shortened(entry.spec, options.share)))),
                             no_inputs}));
   train::TrainerOptions trainer_options;
-  trainer_options.seed = std::strtoull(seed.c_str(), nullptr, 10);
+  trainer_options.seed = ParseSeed(seed);
   const std::vector<data::Dataset> none;
   train::Trainer trainer(*task, *model, takes_source ? world.sources : none, world.target[0],
                          trainer_options, {});
@@ -245,9 +233,7 @@ std::vector<double> Ranks(const std::vector<double>& values) {
 }
 
 double Correlation(const std::vector<double>& a, const std::vector<double>& b) {
-  const double n = static_cast<double>(a.size());
-  const double mean_a = std::accumulate(a.begin(), a.end(), 0.0) / n;
-  const double mean_b = std::accumulate(b.begin(), b.end(), 0.0) / n;
+  const double mean_a = MeanAndSpread(a).mean, mean_b = MeanAndSpread(b).mean;
   double ab = 0, aa = 0, bb = 0;
   for (size_t i = 0; i < a.size(); ++i) {
     ab += (a[i] - mean_a) * (b[i] - mean_b);
@@ -315,42 +301,11 @@ void TryGuard(const std::vector<Judged>& run, Summary& summary) {
   }
 }
 
-double Mean(const std::vector<double>& values) {
-  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
-}
-
-Options ParseOptions(int argc, char** argv) {
-  Options options;
-  for (int i = 1; i + 1 < argc; i += 2) {
-    const std::string flag = argv[i], value = argv[i + 1];
-    if (flag == "--tasks") {
-      options.tasks = absl::StrSplit(value, ',');
-    } else if (flag == "--methods") {
-      options.methods = absl::StrSplit(value, ',');
-    } else if (flag == "--seeds") {
-      options.seeds = absl::StrSplit(value, ',');
-    } else if (flag == "--architecture") {
-      options.architecture = value;
-    } else if (flag == "--share") {
-      options.share = std::atof(value.c_str());
-    } else if (flag == "--target-samples") {
-      options.target_samples = std::atoll(value.c_str());
-    } else if (flag == "--out") {
-      options.out = value;
-    } else if (flag == "--json") {
-      options.json_file = value;
-    } else {
-      Fail("unknown flag " + flag);
-    }
-  }
-  return options;
-}
-
 void Print(const Summary& summary) {
   std::printf("%-22s %12s %10s %10s\n", "score", "rank corr.", "regret", "worst");
   for (const auto& [name, quality] : summary.by_score) {
-    std::printf("%-22s %12.3f %9.2f%% %9.2f%%\n", name.c_str(), Mean(quality.correlations),
-                100 * Mean(quality.regrets),
+    std::printf("%-22s %12.3f %9.2f%% %9.2f%%\n", name.c_str(),
+                MeanAndSpread(quality.correlations).mean, 100 * MeanAndSpread(quality.regrets).mean,
                 100 * *std::max_element(quality.regrets.begin(), quality.regrets.end()));
   }
   std::printf(
@@ -396,7 +351,7 @@ int main(int argc, char** argv) {
         const MethodRun run = RunMethod(options, world, method, seed);
         add(method, run.with_source, with_source);
         add(method, run.source_free, source_free);
-        if (!options.json_file.empty()) std::ofstream(options.json_file) << document.dump();
+        bench::WriteJson(options.json_file, document, /*indent=*/-1);
       }
       if (!with_source.empty()) CompareAll(with_source, summary);
       if (!source_free.empty()) CompareAll(source_free, summary);
