@@ -69,7 +69,7 @@ class EpisodicTask : public train::Task {
   absl::StatusOr<EpisodeAccuracy> Validate(train::StopSignal& stop);
 
   const data::EpisodeShape shape_;
-  const bool rotations_;
+  const bool rotations_, augment_;
   const int64_t meta_batch_;
   const int64_t validation_episodes_;
   const data::Dataset* const validation_data_;  // null: none given
