@@ -76,6 +76,16 @@ AccuracyEstimate EstimateAccuracy(const at::Tensor& logits, const at::Tensor& ne
   return estimate;
 }
 
+std::map<std::string, double> EstimateMetrics(const AccuracyEstimate& before,
+                                              const AccuracyEstimate& after) {
+  return {{"estimated_source_accuracy", before.value},
+          {"estimated_source_accuracy_low", before.low},
+          {"estimated_source_accuracy_high", before.high},
+          {"estimated_accuracy", after.value},
+          {"estimated_accuracy_low", after.low},
+          {"estimated_accuracy_high", after.high}};
+}
+
 at::Tensor NearestNeighbours(const at::Tensor& bank, const at::Tensor& labels,
                              const at::Tensor& queries, int64_t num_classes, int64_t k) {
   return Vote(UnitRows(queries).mm(UnitRows(bank).t()), labels, num_classes, k);

@@ -33,6 +33,10 @@ struct AccuracyEstimate {
 AccuracyEstimate EstimateAccuracy(const at::Tensor& logits, const at::Tensor& neighbours,
                                   const absl::optional<SourceRecord>& record);
 
+// As a run's metrics: estimated_source_accuracy and estimated_accuracy, each with _low and _high.
+std::map<std::string, double> EstimateMetrics(const AccuracyEstimate& before,
+                                              const AccuracyEstimate& after);
+
 // The class with the largest sum of similarities among the `k` nearest rows of the bank, by cosine.
 // bank: [M, D] with labels int64 [M]; queries: [N, D] -> int64 [N].
 at::Tensor NearestNeighbours(const at::Tensor& bank, const at::Tensor& labels,

@@ -22,7 +22,7 @@ constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 constexpr double kCollapsed = -1.0;
 constexpr double kLeastShareOfClasses = 0.5;
 constexpr double kMargin = 0.01;
-constexpr double kLeastShareOfSourceAccuracy = 0.5;
+constexpr double kLeastShareOfSourceAccuracy = 0.85;
 constexpr int64_t kNeighbours = 10;
 
 enum Validator : size_t {
@@ -38,7 +38,9 @@ enum Validator : size_t {
   kValidators,
 };
 
-constexpr Validator kEnsemble[] = {kInformation, kDensity, kClassAmi, kSilhouette, kNearestSource};
+// One view each: diverse and sure, dense, clustered as predicted, still right on the source.
+// Measured in docs/selection.md.
+constexpr Validator kEnsemble[] = {kNuclearNorm, kDensity, kClassAmi, kSourceAccuracy};
 
 // The estimators, in the order in which a state holds them.
 constexpr const char* kEstimators[] = {"agreement", "atc", "confidence", "doc"};

@@ -15,6 +15,7 @@ namespace {
 using train::TensorMap;
 
 constexpr char kInner[] = "inner/";
+constexpr char kSteps[] = "steps";
 constexpr char kCandidates[] = "candidates/";
 constexpr char kSnapshots[] = "snapshots/";
 constexpr char kModel[] = "model/";
@@ -93,7 +94,9 @@ absl::Status SelectingTask::BeginEpoch(int64_t epoch, train::StopSignal& stop) {
 
 absl::StatusOr<train::StepOutput> SelectingTask::Step(const train::StepInput& input,
                                                       train::StopSignal& stop) {
-  return inner_->Step(input, stop);
+  absl::StatusOr<train::StepOutput> output = inner_->Step(input, stop);
+  if (output.ok()) steps_ = input.step + 1;
+  return output;
 }
 
 // Both forms or none: what is found is kept only at the end.
@@ -183,8 +186,7 @@ absl::Status SelectingTask::Finish(train::StopSignal& stop) {
   if (candidates_.empty()) {
     if (absl::Status status = ExamineSource(stop); !status.ok()) return status;
   }
-  const int64_t end = plan().total_steps;
-  if (absl::Status status = TakeCandidate(end, stop); !status.ok()) return status;
+  if (absl::Status status = TakeCandidate(steps_, stop); !status.ok()) return status;
   const Candidate& best = candidates_[Chosen().best];
   if (best.form != Form::kAdapted) {
     return ReturnToSource(best.form == Form::kSourceStatistics, stop);
@@ -213,6 +215,7 @@ absl::Status SelectingTask::ReturnToSource(bool target_statistics, train::StopSi
 TensorMap SelectingTask::State() const {
   train::TrainingState state;
   state.Add(kInner, inner_->State());
+  state.tensors[kSteps] = at::scalar_tensor(steps_, at::kLong);
   for (size_t i = 0; i < candidates_.size(); ++i) {
     state.tensors[absl::StrCat(kCandidates, i)] = ToTensor(candidates_[i]);
   }
@@ -228,6 +231,9 @@ TensorMap SelectingTask::State() const {
 absl::Status SelectingTask::Restore(const TensorMap& state) {
   const train::TrainingState whole{state, {}};
   if (absl::Status status = inner_->Restore(whole.Part(kInner)); !status.ok()) return status;
+  const auto steps = state.find(kSteps);
+  if (steps == state.end()) return absl::InvalidArgumentError("training state: no steps");
+  steps_ = steps->second.item<int64_t>();
   const TensorMap candidates = whole.Part(kCandidates);
   candidates_.clear();
   snapshots_.clear();
@@ -283,13 +289,7 @@ std::vector<std::string> SelectingTask::Warnings() const {
 
 std::map<std::string, double> SelectingTask::Metrics() const {
   std::map<std::string, double> metrics = inner_->Metrics();
-  const auto add = [&metrics](const std::string& name, const AccuracyEstimate& estimate) {
-    metrics[name] = estimate.value;
-    metrics[name + "_low"] = estimate.low;
-    metrics[name + "_high"] = estimate.high;
-  };
-  add("estimated_source_accuracy", candidates_.front().estimate);
-  add("estimated_accuracy", candidates_[Chosen().best].estimate);
+  metrics.merge(EstimateMetrics(candidates_.front().estimate, candidates_[Chosen().best].estimate));
   return metrics;
 }
 

@@ -87,6 +87,7 @@ class SelectingTask : public train::Task {
   const SelectionOptions options_;
   const train::TensorMap source_;              // the model's tensors as they came
   const absl::optional<SourceRecord> record_;  // of the checkpoint
+  int64_t steps_ = 0;                          // done
   std::vector<Candidate> candidates_;
   std::map<int64_t, Snapshot> snapshots_;  // by step; of the leading candidates
 };

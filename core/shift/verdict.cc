@@ -114,14 +114,13 @@ std::string ConceptText(const Evidence& evidence) {
       Percent(evidence.labels->expected_accuracy));
 }
 
-// Why an offer that answers only other kinds cannot work.
-std::string WrongKind(const MethodOffer& offer, const Finding& finding) {
+constexpr char kLooksMoved[] =
+    "it assumes that each class looks as before and only its share moved; here the looks moved";
+
+// Why an offer that answers only other kinds, none of them label shift, cannot work.
+std::string WrongKind(const Finding& finding) {
   if (Has(finding.kinds, ShiftKind::kConcept)) {
     return "no unlabelled sample shows that labels changed their meaning";
-  }
-  if (Has(offer.answers, ShiftKind::kLabel)) {
-    return "it assumes that each class looks as before and only its share moved; here the looks "
-           "moved";
   }
   if (Has(finding.kinds, ShiftKind::kLabel)) {
     return "it makes the domains alike although their classes have other shares, and so mixes "
@@ -145,6 +144,12 @@ std::string MissingNeed(const MethodOffer& offer, const Available& available) {
 bool AnswersAny(const MethodOffer& offer, const Finding& finding) {
   return std::any_of(offer.answers.begin(), offer.answers.end(),
                      [&finding](ShiftKind kind) { return Has(finding.kinds, kind); });
+}
+
+// Shares estimated from features that moved are wrong, and so is what is corrected by them.
+bool TakesLooksForShares(const MethodOffer& offer, const Finding& finding) {
+  return offer.answers == std::vector<ShiftKind>{ShiftKind::kLabel} &&
+         Has(finding.kinds, ShiftKind::kCovariate) && finding.features_moved;
 }
 
 bool OnlyInputsMoved(const Finding& finding) {
@@ -203,7 +208,8 @@ Fitness FitMethods(const Finding& finding, const Evidence& evidence,
       reason =
           "the model's features ignore the change of the inputs; there is nothing to make up for";
     }
-    if (reason.empty() && !AnswersAny(offer, finding)) reason = WrongKind(offer, finding);
+    if (reason.empty() && TakesLooksForShares(offer, finding)) reason = kLooksMoved;
+    if (reason.empty() && !AnswersAny(offer, finding)) reason = WrongKind(finding);
     if (reason.empty() && WouldMixClasses(offer, finding, evidence)) {
       reason =
           "it makes the domains alike although their classes have very different shares, and "

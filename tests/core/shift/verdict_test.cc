@@ -169,6 +169,13 @@ TEST(FitMethodsTest, EveryReasonIsTold) {
   EXPECT_THAT(ReasonFor(Aligner(), SameDomain()), HasSubstr("no shift"));
   EXPECT_THAT(ReasonFor(Aligner(), OtherShares()), HasSubstr("mixes classes"));
   EXPECT_THAT(ReasonFor(PriorCorrection(), OtherSensor()), HasSubstr("looks moved"));
+  Evidence both = OtherSensor();
+  both.prediction_p_value = 1e-6;
+  both.label_overlap = 0.6;
+  both.aligned_label_overlap = 0.7;
+  ASSERT_EQ(KindText(Judge(both)), "mixed");
+  EXPECT_THAT(ReasonFor(PriorCorrection(), both), HasSubstr("looks moved"));
+  EXPECT_EQ(ReasonFor(SourceFree(), both), "");
   EXPECT_THAT(ReasonFor(Asker(), OtherSensor()), HasSubstr("nothing hints"));
   Evidence concept_moved = SameDomain();
   concept_moved.labels = Contradicting();
