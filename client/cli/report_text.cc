@@ -212,17 +212,31 @@ std::string CostText(const Json& report) {
   if (const Json steps = Field(report, "steps"); steps.is_number()) {
     parts.push_back(absl::StrCat(steps.get<int64_t>(), " steps"));
   }
-  return parts.empty() ? "" : absl::StrCat("\ncost: ", absl::StrJoin(parts, ", "), "\n");
+  if (parts.empty()) return "";
+  std::string text = absl::StrCat("\ncost: ", absl::StrJoin(parts, ", "), "\n");
+  const Json anew = Field(cost, "training_anew");
+  if (const Json share = Field(anew, "share_of_core_seconds"); share.is_number()) {
+    absl::StrAppend(
+        &text, Wrapped(absl::StrFormat(
+                   "training anew on a labelled target instead: %.1f core seconds (this run: "
+                   "%.0f %% of them) and %d labels (this run: %d)",
+                   Field(anew, "core_seconds").get<double>(), 100 * share.get<double>(),
+                   Field(anew, "labels").get<int64_t>(), Field(cost, "labels").get<int64_t>())));
+  }
+  return text;
 }
 
 std::string ReportBody(const Json& report) {
   const Json diagnosis = Field(report, "diagnosis");
   std::string text;
-  if (diagnosis.is_null()) {
+  if (diagnosis.is_null() || report.contains("race")) {
     const std::string verdict = Text(Field(report, "verdict"));
     text = Wrapped(verdict.empty() ? "this report holds no verdict" : verdict);
   } else {
     text = DiagnosisBody(diagnosis);
+  }
+  if (report.contains("race") && !diagnosis.is_null()) {
+    absl::StrAppend(&text, Wrapped(Text(diagnosis.at("verdict").at("sentence"))));
   }
   for (const Json& warning : Field(report, "warnings")) {
     absl::StrAppend(&text, Wrapped(absl::StrCat("warning: ", Text(warning))));

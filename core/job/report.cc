@@ -84,6 +84,22 @@ json Origin(const RunSpec& spec) {
           {"versions", {{"acclimate", ACCLIMATE_VERSION}, {"libtorch", TORCH_VERSION}}}};
 }
 
+json CostToJson(const Findings& findings) {
+  json cost = {{"core_seconds", findings.cost.core_seconds},
+               {"peak_bytes", findings.cost.peak_bytes},
+               {"labels", findings.labels}};
+  if (findings.changed_bytes) cost["changed_bytes"] = *findings.changed_bytes;
+  if (!findings.training_anew) return cost;
+  const TrainingAnew& anew = *findings.training_anew;
+  cost["training_anew"] = {
+      {"labels", anew.labels},
+      {"samples_seen", anew.samples_seen},
+      {"core_seconds", anew.core_seconds},
+      {"changed_bytes", anew.changed_bytes},
+      {"share_of_core_seconds", findings.cost.core_seconds / anew.core_seconds}};
+  return cost;
+}
+
 json ViewsToJson(const Findings& findings) {
   json views = json::object();
   if (!findings.view_before.is_null()) views["before"] = findings.view_before;
@@ -102,23 +118,21 @@ json ToJson(const methods::Hyperparameters& hyperparameters) {
 }
 
 json Report(const RunSpec& spec, const Findings& findings) {
-  json report = {
-      {"schema_version", kReportVersion},
-      {"method", spec.method},
-      {"hyperparameters", ToJson(findings.hyperparameters)},
-      {"seed", spec.seed},
-      {"device", findings.device},
-      {"normalization", NormalizationToJson(findings.normalization)},
-      {"steps", findings.steps},
-      {"seconds", findings.seconds_by_phase},
-      {"cost",
-       {{"core_seconds", findings.cost.core_seconds}, {"peak_bytes", findings.cost.peak_bytes}}},
-      {"samples", findings.samples},
-      {"metrics", findings.metrics},
-      {"views", ViewsToJson(findings)},
-      {"lineage", Origin(spec)},
-      {"curves", CurvesToJson(findings.curves)},
-      {"warnings", findings.warnings}};
+  json report = {{"schema_version", kReportVersion},
+                 {"method", spec.method},
+                 {"hyperparameters", ToJson(findings.hyperparameters)},
+                 {"seed", spec.seed},
+                 {"device", findings.device},
+                 {"normalization", NormalizationToJson(findings.normalization)},
+                 {"steps", findings.steps},
+                 {"seconds", findings.seconds_by_phase},
+                 {"cost", CostToJson(findings)},
+                 {"samples", findings.samples},
+                 {"metrics", findings.metrics},
+                 {"views", ViewsToJson(findings)},
+                 {"lineage", Origin(spec)},
+                 {"curves", CurvesToJson(findings.curves)},
+                 {"warnings", findings.warnings}};
   if (!findings.source_prior.empty()) report["source_prior"] = findings.source_prior;
   if (findings.source_only.confusion.defined()) {
     report["source_only"] = Scores(findings.source_only);

@@ -11,10 +11,12 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/status/status.h"
+#include "absl/types/optional.h"
 #include "core/data/dataset.h"
 #include "core/job/cost.h"
 #include "core/job/evaluation.h"
 #include "core/job/run.h"
+#include "core/job/training_anew.h"
 #include "core/methods/method_spec.h"
 #include "core/train/learning_curves.h"
 
@@ -35,6 +37,9 @@ struct Findings {
   std::map<std::string, int64_t> samples;  // by what they were given as
   std::map<std::string, double> metrics;   // of the method, at its end
   Cost cost;
+  int64_t labels = 0;  // of target samples, that the method learned from or was probed with
+  absl::optional<int64_t> changed_bytes;  // of the checkpoint's tensors, in the model that came out
+  absl::optional<TrainingAnew> training_anew;
   std::vector<std::string> warnings;
 };
 

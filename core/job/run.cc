@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/types/optional.h"
 #include "core/io/tensor_file.h"
 #include "core/job/cost.h"
 #include "core/job/evaluation.h"
@@ -16,6 +17,7 @@
 #include "core/job/inputs.h"
 #include "core/job/normalization.h"
 #include "core/job/report.h"
+#include "core/job/training_anew.h"
 #include "core/methods/registry.h"
 #include "core/methods/selection.h"
 #include "core/model/architectures.h"
@@ -113,6 +115,18 @@ std::map<std::string, int64_t> SampleCounts(const Inputs& inputs) {
   return counts;
 }
 
+// Labels that somebody gave for this run beside those of the sources.
+int64_t LabelsOfTarget(const Inputs& inputs) {
+  const methods::MethodSpec& spec = inputs.method->spec;
+  int64_t labels = spec.target_labels == methods::DataNeed::kRequired ? inputs.target->size() : 0;
+  for (const methods::InputSpec& input : spec.inputs) {
+    if (input.kind != methods::InputSpec::Kind::kLabelledDataset) continue;
+    const auto given = inputs.extra.datasets.find(input.name);
+    if (given != inputs.extra.datasets.end()) labels += given->second.size();
+  }
+  return labels;
+}
+
 // Of each class among the labels of all sources; empty without sources.
 std::vector<double> LabelShares(const std::vector<data::Dataset>& sources) {
   std::vector<double> shares;
@@ -162,6 +176,7 @@ class Session {
     outcome_ = task_->TakeModel();
     recorder_.OnPhase("evaluating");
     if (status = EvaluateResult(); !status.ok()) return status;
+    if (status = CompareCost(); !status.ok()) return status;
     recorder_.OnPhase("saving");
     return Save();
   }
@@ -170,9 +185,10 @@ class Session {
   absl::Status Prepare() {
     if (spec_.checkpoint != nullptr) original_ = Copies(inputs_.model->StateDict());
     absl::StatusOr<std::unique_ptr<train::Task>> task = methods::MakeSelectedTask(
-        *inputs_.method, {*inputs_.model, inputs_.sources, inputs_.method_target(), inputs_.device,
-                          methods::Settings(inputs_.hyperparameters), inputs_.extra,
-                          inputs_.held_out, spec_.seed, spec_.checkpoint == nullptr});
+        *inputs_.method,
+        {*inputs_.model, inputs_.sources, inputs_.method_target(), inputs_.device,
+         methods::Settings(inputs_.hyperparameters), inputs_.extra, inputs_.held_out, spec_.seed,
+         spec_.checkpoint == nullptr, spec_.time_limit_seconds});
     if (!task.ok()) return task.status();
     task_ = *std::move(task);
     trainer_ = MakeTrainer();
@@ -207,6 +223,26 @@ class Session {
       result_.metrics["accuracy"] = train::Accuracy(task_->confusion_matrix());
     }
     return status;
+  }
+
+  // What cannot be trained anew, as a network whose layers only evaluate, is not compared.
+  absl::Status CompareCost() {
+    cost_ = recorder_.cost();
+    const data::Dataset& target = inputs_.method_target();
+    // Batch norm cannot train on one sample.
+    if (!inputs_.method->spec.trains || spec_.checkpoint == nullptr || target.size() < 2) {
+      return absl::OkStatus();
+    }
+    absl::StatusOr<TrainingAnew> anew =
+        EstimateTrainingAnew(FinalModel(), target, inputs_.device, stop_);
+    if (absl::IsCancelled(anew.status())) return anew.status();
+    if (anew.ok()) {
+      training_anew_ = *anew;
+    } else {
+      recorder_.OnWarning(
+          absl::StrCat("the cost is not compared: training anew: ", anew.status().message()));
+    }
+    return absl::OkStatus();
   }
 
   absl::Status LookInto(nlohmann::json& view) {
@@ -361,7 +397,12 @@ class Session {
     findings.source_prior = LabelShares(inputs_.sources);
     findings.samples = SampleCounts(inputs_);
     findings.metrics = task_->Metrics();
-    findings.cost = recorder_.cost();
+    findings.cost = cost_;
+    findings.labels = LabelsOfTarget(inputs_);
+    if (spec_.checkpoint != nullptr && inputs_.method->spec.trains) {
+      findings.changed_bytes = Bytes(Changed(original_, FinalModel().StateDict()));
+    }
+    findings.training_anew = training_anew_;
     findings.warnings = recorder_.warnings();
     return findings;
   }
@@ -380,6 +421,8 @@ class Session {
   std::unique_ptr<model::Model> outcome_;  // Task::TakeModel()
   Evaluation source_only_, adapted_;
   nlohmann::json view_before_, view_after_;
+  Cost cost_;  // up to the end of the evaluation
+  absl::optional<TrainingAnew> training_anew_;
   Progress progress_;
   RunResult result_;
 };

@@ -118,6 +118,8 @@ TEST_F(PageTest, DrawsEveryPartOfAFullReport) {
   EXPECT_EQ(Count(section("race"), "<tr"), 9u);
   EXPECT_EQ(Count(section("selection"), "<tr class=\"best\""), 1u);
   EXPECT_THAT(section("cost"), HasSubstr("393 MiB"));
+  EXPECT_THAT(section("cost"), HasSubstr("Against training anew"));
+  EXPECT_THAT(section("cost"), HasSubstr("1,797"));
   EXPECT_THAT(section("lineage"), HasSubstr("sha256:b2b2"));
   EXPECT_THAT(section("details"), HasSubstr("target_prior"));
 }

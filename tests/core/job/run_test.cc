@@ -65,7 +65,18 @@ TEST(RunTest, AdaptsAndReports) {
   EXPECT_THAT(std::string(report["verdict"]), HasSubstr("adabn raised the accuracy from"));
   EXPECT_EQ(report["lineage"]["inputs"]["target"], "sha256:bb");
   EXPECT_EQ(report["samples"]["target"], 90);
-  EXPECT_GT(report["cost"]["peak_bytes"], 0);
+  const json& cost = report["cost"];
+  EXPECT_GT(cost["peak_bytes"], 0);
+  EXPECT_EQ(cost["labels"], 0);
+  const json& anew = cost["training_anew"];
+  EXPECT_EQ(anew["labels"], 90);
+  EXPECT_EQ(anew["samples_seen"], 32000);
+  EXPECT_GT(anew["core_seconds"], 0);
+  EXPECT_DOUBLE_EQ(anew["share_of_core_seconds"],
+                   cost["core_seconds"].get<double>() / anew["core_seconds"].get<double>());
+  // adabn moves only the statistics.
+  EXPECT_GT(cost["changed_bytes"], 0);
+  EXPECT_LT(cost["changed_bytes"], anew["changed_bytes"]);
   for (const char* when : {"before", "after"}) {
     const json& view = report["views"][when];
     EXPECT_EQ(view["target"]["x"].size(), 90u) << when;
