@@ -2,6 +2,7 @@
 #include <torch/types.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -14,6 +15,7 @@
 #include "absl/strings/str_join.h"
 #include "core/methods/method.h"
 #include "core/methods/race.h"
+#include "core/methods/race_diagnosis.h"
 #include "core/methods/registry.h"
 #include "core/methods/selection.h"
 #include "core/methods/target_statistics.h"
@@ -28,9 +30,11 @@ using selection::SelectingTask;
 
 // Who may race, in this order: different ideas rather than variants of one. Methods that only
 // replace batch-norm statistics need no place: that form of the source is always a candidate.
-constexpr const char* kPool[] = {"shot", "tent", "dann", "cdan", "mcc", "deep_coral"};
+constexpr const char* kPool[] = {"shot", "tent",       "dann",       "cdan",
+                                 "mcc",  "deep_coral", "label_shift"};
 
 constexpr char kStateOfRacer[] = "racers/";
+constexpr char kDiagnosis[] = "diagnosis/";
 constexpr char kAlive[] = "race/alive";
 constexpr char kFailed[] = "race/failed";
 constexpr char kRounds[] = "race/rounds/";
@@ -80,19 +84,36 @@ struct Standing {
 };
 
 constexpr double kFailedScore = -2.0;
+constexpr int64_t kDiagnosisSteps = 1;
+
+using Clock = std::chrono::steady_clock;
+
+double SecondsSince(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
 
 class AutoTask : public train::Task {
  public:
   AutoTask(const MethodContext& context, std::vector<Dropped> dropped)
       : context_(context), dropped_(std::move(dropped)) {
-    plan_.total_steps = 1;
+    plan_.total_steps = kDiagnosisSteps;
     for (const model::Parameter& parameter : context.model.parameters()) {
       required_gradients_.push_back(parameter.tensor.requires_grad());
     }
   }
 
-  absl::Status AddRacer(const MethodEntry& entry,
-                        std::shared_ptr<const selection::Examiner> examiner) {
+  absl::Status PrepareDiagnosis() {
+    absl::StatusOr<RaceDiagnosis> diagnosis = RaceDiagnosis::Create(context_);
+    if (!diagnosis.ok()) return diagnosis.status();
+    diagnosis_ = *std::move(diagnosis);
+    return absl::OkStatus();
+  }
+
+  absl::Status AddRacer(const MethodEntry& entry) {
+    if (examiner_ == nullptr) {
+      examiner_ = std::make_shared<const selection::Examiner>(context_.target, context_.held_out,
+                                                              context_.device, context_.seed);
+    }
     Racer racer;
     racer.name = entry.spec.name;
     racer.model = context_.model.Clone();
@@ -113,8 +134,8 @@ class AutoTask : public train::Task {
     }
     racer.task = std::make_unique<SelectingTask>(
         *std::move(task),
-        selection::SelectionSetting{*racer.model, context_.target, context_.device,
-                                    std::move(examiner), &RecomputeStatistics},
+        selection::SelectionSetting{*racer.model, context_.target, context_.device, examiner_,
+                                    &RecomputeStatistics},
         std::move(options));
     train::TrainerOptions trainer_options;
     trainer_options.device = context_.device;
@@ -124,22 +145,28 @@ class AutoTask : public train::Task {
                                          context_.target, trainer_options, train::TrainerHooks());
     alive_.push_back(racers_.size());
     failed_.push_back(false);
+    unfit_.push_back(false);
     racers_.push_back(std::move(racer));
     rounds_ = RaceRounds(static_cast<int64_t>(racers_.size()));
-    plan_.total_steps = RaceSteps(rounds_);
+    plan_.total_steps = kDiagnosisSteps + RaceSteps(rounds_);
     return absl::OkStatus();
   }
 
   const train::Plan& plan() const override { return plan_; }
 
-  // One slice of one racer; at the end of a round also the judgement.
+  // The diagnosis; then one slice of one racer, at the end of a round also the judgement.
   absl::StatusOr<train::StepOutput> Step(const train::StepInput& input,
                                          train::StopSignal& stop) override {
     train::StepOutput output;
     if (racers_.empty()) return output;
-    const RacePlace place = PlaceOf(rounds_, input.step);
+    if (input.step < kDiagnosisSteps) {
+      if (absl::Status status = diagnosis_->Run(stop); !status.ok()) return status;
+      MarkUnfit();
+      return output;
+    }
+    const RacePlace place = PlaceOf(rounds_, input.step - kDiagnosisSteps);
     const size_t index = alive_[place.racer];
-    if (!failed_[index]) {
+    if (Runs(index) && !TimeIsUp(place)) {
       absl::Status status = RunSlice(racers_[index], place, stop, output);
       // What the defaults of one method cannot train is no reason to give up the others.
       if (absl::IsInvalidArgument(status)) {
@@ -148,20 +175,26 @@ class AutoTask : public train::Task {
         return status;
       }
     }
+    if (place.round_ends && Runs(index)) {
+      if (absl::Status status = TakeCandidate(racers_[index], stop, output); !status.ok()) {
+        return status;
+      }
+    }
     if (place.round_ends && place.racer + 1 == alive_.size()) EndRound();
     return output;
   }
 
   absl::Status Finish(train::StopSignal& stop) override {
-    if (racers_.empty() || failed_[alive_[0]]) return absl::OkStatus();
+    if (!HasWinner()) return racers_.empty() ? absl::OkStatus() : EstimateSource(stop);
     Racer& winner = racers_[alive_[0]];
-    if (absl::Status status = winner.trainer->Run(stop); !status.ok()) return status;
+    if (absl::Status status = winner.task->Finish(stop); !status.ok()) return status;
     curves_ = winner.trainer->curves().points();
     return absl::OkStatus();
   }
 
   train::TensorMap State() const override {
     train::TrainingState state;
+    if (diagnosis_) state.Add(kDiagnosis, diagnosis_->State());
     for (const size_t index : alive_) {
       state.Add(absl::StrCat(kStateOfRacer, index, "/"), racers_[index].trainer->State().tensors);
     }
@@ -187,6 +220,11 @@ class AutoTask : public train::Task {
     if (alive == state.end() || failed == state.end() ||
         failed->second.numel() != static_cast<int64_t>(racers_.size())) {
       return absl::InvalidArgumentError("training state: not of this race");
+    }
+    if (diagnosis_) {
+      absl::Status status = diagnosis_->Restore(whole.Part(kDiagnosis));
+      if (!status.ok()) return status;
+      MarkUnfit();
     }
     alive_.clear();
     for (int64_t i = 0; i < alive->second.numel(); ++i) {
@@ -225,7 +263,9 @@ class AutoTask : public train::Task {
   }
 
   std::map<std::string, double> Metrics() const override {
-    return HasWinner() ? Winner().task->Metrics() : std::map<std::string, double>();
+    if (HasWinner()) return Winner().task->Metrics();
+    return source_estimate_ ? selection::EstimateMetrics(*source_estimate_, *source_estimate_)
+                            : std::map<std::string, double>();
   }
 
   std::vector<std::string> Warnings() const override {
@@ -234,17 +274,19 @@ class AutoTask : public train::Task {
     for (size_t i = 0; i < racers_.size(); ++i) {
       if (failed_[i]) warnings.push_back(absl::StrCat(racers_[i].name, " diverged in the race"));
     }
-    if (!HasWinner()) {
+    if (cut_short_) {
       warnings.push_back(
-          racers_.empty()
-              ? absl::StrCat("the source model is returned: nothing can be chosen by ",
-                             context_.target.size(), " target samples, under ", kLeastTargetSamples)
-              : "the source model is returned: every method diverged");
+          absl::StrFormat("the time limit of %.0f s cut the race or its winner short",
+                          context_.time_limit_seconds));
+    }
+    if (!HasWinner()) {
+      warnings.push_back(absl::StrCat("the source model is returned: ", Why()));
     }
     return warnings;
   }
 
   void Report(nlohmann::json& report) const override {
+    if (diagnosis_) diagnosis_->Report(report);
     if (HasWinner()) Winner().task->Report(report);
     nlohmann::json rounds = nlohmann::json::array();
     for (size_t r = 0; r < standings_.size(); ++r) rounds.push_back(RoundToJson(r));
@@ -252,8 +294,14 @@ class AutoTask : public train::Task {
     for (const Dropped& one : dropped_) {
       dropped.push_back({{"method", one.name}, {"reason", one.reason}});
     }
+    for (size_t i = 0; i < racers_.size(); ++i) {
+      if (!unfit_[i]) continue;
+      dropped.push_back(
+          {{"method", racers_[i].name}, {"reason", diagnosis_->Obstacle(racers_[i].name)}});
+    }
     report["race"] = {{"rounds", std::move(rounds)},
                       {"dropped", std::move(dropped)},
+                      {"cut_short", cut_short_},
                       {"winner", HasWinner() ? nlohmann::json(Winner().name) : nlohmann::json()},
                       {"why", Why()}};
     for (const auto& [name, points] : curves_) {
@@ -267,8 +315,34 @@ class AutoTask : public train::Task {
   }
 
  private:
-  bool HasWinner() const { return !racers_.empty() && alive_.size() == 1 && !failed_[alive_[0]]; }
+  bool Runs(size_t racer) const { return !failed_[racer] && !unfit_[racer]; }
+  bool HasWinner() const { return !racers_.empty() && alive_.size() == 1 && Runs(alive_[0]); }
   const Racer& Winner() const { return racers_[alive_[0]]; }
+
+  void MarkUnfit() {
+    for (size_t i = 0; i < racers_.size(); ++i) {
+      unfit_[i] = !diagnosis_->Obstacle(racers_[i].name).empty();
+    }
+  }
+
+  // The race gets half of the time, the winner goes on to four fifths: the rest is for loading,
+  // evaluating and saving. A round that is cut short is judged by what there is.
+  bool TimeIsUp(const RacePlace& place) {
+    if (context_.time_limit_seconds <= 0) return false;
+    const double share = place.round + 1 < rounds_.size() ? 0.5 : 0.8;
+    const bool up = SecondsSince(begin_) > share * context_.time_limit_seconds;
+    cut_short_ = cut_short_ || up;
+    return up;
+  }
+
+  // Without a winner the source model is returned, and its estimate with it.
+  absl::Status EstimateSource(train::StopSignal& stop) {
+    absl::StatusOr<Candidate> source =
+        examiner_->Examine(context_.model, selection::ReadRecord(context_.model.metadata()), stop);
+    if (!source.ok()) return source.status();
+    source_estimate_ = source->estimate;
+    return absl::OkStatus();
+  }
 
   absl::Status RunSlice(Racer& racer, const RacePlace& place, train::StopSignal& stop,
                         train::StepOutput& output) {
@@ -279,8 +353,14 @@ class AutoTask : public train::Task {
     if (!status.ok()) return status;
     output.samples =
         (racer.trainer->step() - before) * (plan.source_batch_size + plan.target_batch_size);
-    if (!place.round_ends) return absl::OkStatus();
-    if (status = racer.task->TakeCandidate(goal, stop); !status.ok()) return status;
+    return absl::OkStatus();
+  }
+
+  // At the end of a round; one that had no time for a step has none.
+  absl::Status TakeCandidate(Racer& racer, train::StopSignal& stop, train::StepOutput& output) {
+    const int64_t step = racer.trainer->step();
+    if (step == 0) return absl::OkStatus();
+    if (absl::Status status = racer.task->TakeCandidate(step, stop); !status.ok()) return status;
     output.values[absl::StrCat("race/", racer.name)] =
         racer.task->candidates().back().estimate.value;
     return absl::OkStatus();
@@ -291,12 +371,16 @@ class AutoTask : public train::Task {
     std::vector<Candidate> all;
     std::vector<size_t> owners;
     std::vector<Standing> standings;
+    const auto first_that_runs =
+        std::find_if(alive_.begin(), alive_.end(), [this](size_t index) { return Runs(index); });
+    const size_t first = first_that_runs == alive_.end() ? racers_.size() : *first_that_runs;
     for (const size_t index : alive_) {
       standings.push_back({index, kFailedScore, {}});
+      standings.back().best.scores.assign(selection::ValidatorNames().size(), std::nan(""));
       for (const Candidate& candidate : racers_[index].task->candidates()) {
         // The source is the same for every racer: it takes part once.
         const bool source = candidate.form != selection::Form::kAdapted;
-        if (failed_[index] || (source && index != alive_[0])) continue;
+        if (!Runs(index) || (source && index != first)) continue;
         all.push_back(candidate);
         owners.push_back(source ? racers_.size() : index);
       }
@@ -341,6 +425,7 @@ class AutoTask : public train::Task {
     nlohmann::json racers = nlohmann::json::array();
     for (size_t place = 0; place < standings_[round].size(); ++place) {
       const Standing& standing = standings_[round][place];
+      if (unfit_[standing.racer]) continue;
       nlohmann::json racer = {{"method", racers_[standing.racer].name},
                               {"failed", standing.score == kFailedScore},
                               {"goes_on", static_cast<int64_t>(place) < going_on}};
@@ -355,13 +440,22 @@ class AutoTask : public train::Task {
   }
 
   std::string Why() const {
-    if (racers_.empty()) return "too little target data to choose by";
-    if (!HasWinner()) return "every method diverged";
-    if (standings_.size() < 2) return absl::StrCat(Winner().name, " is the only method that fits");
+    if (racers_.empty()) {
+      return absl::StrCat("nothing can be chosen by ", context_.target.size(),
+                          " target samples, under ", kLeastTargetSamples);
+    }
+    if (!HasWinner()) {
+      return std::find(failed_.begin(), failed_.end(), true) != failed_.end()
+                 ? "every method that fits diverged"
+                 : absl::StrCat("no method fits: ", diagnosis_->Sentence());
+    }
+    if (std::count(unfit_.begin(), unfit_.end(), false) < 2) {
+      return absl::StrCat(Winner().name, " is the only method that fits");
+    }
     const std::vector<Standing>& last = standings_[standings_.size() - 2];
     std::vector<std::string> others;
     for (const Standing& standing : last) {
-      if (standing.racer == alive_[0]) continue;
+      if (standing.racer == alive_[0] || unfit_[standing.racer]) continue;
       others.push_back(absl::StrFormat("%s (%.2f)", racers_[standing.racer].name, standing.score));
     }
     return absl::StrFormat(
@@ -380,7 +474,13 @@ class AutoTask : public train::Task {
   std::vector<Round> rounds_;
   std::vector<Racer> racers_;
   std::vector<size_t> alive_;  // racers of the present round, rising
-  std::vector<bool> failed_;
+  const Clock::time_point begin_ = Clock::now();
+  bool cut_short_ = false;    // by the time limit
+  std::vector<bool> failed_;  // diverged
+  std::vector<bool> unfit_;   // by the diagnosis
+  absl::optional<RaceDiagnosis> diagnosis_;
+  std::shared_ptr<const selection::Examiner> examiner_;
+  absl::optional<selection::AccuracyEstimate> source_estimate_;  // without a winner
   std::vector<std::vector<Standing>> standings_;  // of each round that ended, best first
   std::map<std::string, std::vector<train::CurvePoint>> curves_;  // of the winner
 };
@@ -401,10 +501,9 @@ absl::StatusOr<std::unique_ptr<train::Task>> MakeAuto(const MethodContext& conte
   }
   auto task = std::make_unique<AutoTask>(context, std::move(dropped));
   if (context.target.size() < kLeastTargetSamples) return task;
-  const auto examiner = std::make_shared<const selection::Examiner>(
-      context.target, context.held_out, context.device, context.seed);
+  if (absl::Status status = task->PrepareDiagnosis(); !status.ok()) return status;
   for (const MethodEntry* entry : entries) {
-    if (absl::Status status = task->AddRacer(*entry, examiner); !status.ok()) return status;
+    if (absl::Status status = task->AddRacer(*entry); !status.ok()) return status;
   }
   return task;
 }

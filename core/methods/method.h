@@ -44,8 +44,9 @@ struct MethodContext {
   const ExtraInputs& inputs;
   // Labelled, of the same domains as `sources` and not in them, for validators; empty without.
   std::vector<data::Dataset> held_out = {};
-  uint64_t seed = 0;   // of samplers that a method makes for itself
-  bool fresh = false;  // the model has new weights: there is no checkpoint to refer to
+  uint64_t seed = 0;              // of samplers that a method makes for itself
+  bool fresh = false;             // the model has new weights: there is no checkpoint to refer to
+  double time_limit_seconds = 0;  // of the run, from its beginning; 0: none
 };
 
 // Makes the task: plans its steps, builds modules of its own (initialised from the default CPU

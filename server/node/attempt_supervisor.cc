@@ -92,6 +92,8 @@ absl::Status AttemptSupervisor::SendAssignment() {
   v1::NodeToWorker message;
   v1::Assignment& assignment = *message.mutable_assignment();
   *assignment.mutable_spec() = spec;
+  *assignment.mutable_spec()->mutable_limits()->mutable_run_time() =
+      ToProtoDuration(run_time_limit_);
   assignment.set_scratch_directory(worker_.scratch_directory());
   const int threads = spec.resources().threads();
   assignment.set_threads(threads > 0 ? std::min(threads, options_.threads_per_slot)

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/io/mapped_file.h"
+#include "server/base/proto_time.h"
 
 namespace acclimate::worker {
 namespace {
@@ -47,6 +48,7 @@ job::RunSpec WithoutFiles(const v1::Assignment& assignment) {
   spec.seed = job.seed();
   spec.device = assignment.device();
   spec.threads = assignment.threads();
+  spec.time_limit_seconds = absl::ToDoubleSeconds(FromProtoDuration(job.limits().run_time()));
   spec.output_directory = assignment.scratch_directory();
   return spec;
 }

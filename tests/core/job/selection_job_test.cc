@@ -108,7 +108,11 @@ TEST(SelectionJobTest, AutoDropsWhatCannotWorkAndRacesTheRest) {
   const absl::StatusOr<RunResult> result = job::Run(spec, observer);
   ASSERT_TRUE(result.ok()) << result.status();
   const json report = ReportOf(spec);
-  EXPECT_TRUE(report["race"]["dropped"].empty());
+  ASSERT_EQ(report["race"]["dropped"].size(), 1u);
+  EXPECT_EQ(report["race"]["dropped"][0]["method"], "label_shift");
+  EXPECT_THAT(std::string(report["race"]["dropped"][0]["reason"]), HasSubstr("the looks moved"));
+  EXPECT_EQ(report["diagnosis"]["verdict"]["kinds"][0], "covariate");
+  EXPECT_EQ(report["race"]["cut_short"], false);
   EXPECT_GE(report["race"]["rounds"].size(), 3u);
   EXPECT_EQ(report["race"]["rounds"].back()["racers"].size(), 1u);
   EXPECT_TRUE(report["selection"]["chosen"].is_string());
@@ -123,6 +127,29 @@ TEST(SelectionJobTest, AutoDropsWhatCannotWorkAndRacesTheRest) {
   }
   EXPECT_FALSE(source_free["race"]["dropped"].empty());
   EXPECT_THAT(std::string(source_free["race"]["why"]), HasSubstr("beat"));
+}
+
+TEST(SelectionJobTest, AutoLeavesAModelAloneThatFits) {
+  RunSpec spec = Vectors().Spec("auto");
+  spec.target = OpenFile(Vectors().Path("source.safetensors"));
+  spec.evaluation = spec.target;
+  TestObserver observer;
+  const absl::StatusOr<RunResult> result = job::Run(spec, observer);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_TRUE(ReadTensors(spec.output_directory + "/changed.safetensors").empty());
+  EXPECT_THAT(observer.warnings, Contains(HasSubstr("no method fits: No shift that matters")));
+  EXPECT_EQ(result->metrics.at("estimated_accuracy"),
+            result->metrics.at("estimated_source_accuracy"));
+}
+
+TEST(SelectionJobTest, AutoEndsWithinItsTimeLimit) {
+  RunSpec spec = Vectors().Spec("auto");
+  spec.time_limit_seconds = 1e-6;
+  TestObserver observer;
+  const absl::StatusOr<RunResult> result = job::Run(spec, observer);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(ReportOf(spec)["race"]["cut_short"], true);
+  EXPECT_THAT(observer.warnings, Contains(HasSubstr("cut the race or its winner short")));
 }
 
 TEST(SelectionJobTest, AutoWithAHandfulOfSamplesReturnsTheSource) {
