@@ -38,7 +38,7 @@ struct RunSpec {
   std::string device = "auto";  // auto, cpu, cuda or cuda:<i>
   int threads = 1;
   double time_limit_seconds = 0;  // after which the owner will stop the run; 0: none known
-  std::string output_directory;  // exists and is writable; receives the files of RunResult
+  std::string output_directory;   // exists and is writable; receives the files of RunResult
   // Every field that could not have been checked without reading the files is checked first.
   std::shared_ptr<io::MappedFile> resume_state;  // from RunObserver::OnTrainingState; null: begin
   int64_t state_every_steps = 0;                 // save the training state this often; 0: never
