@@ -67,16 +67,17 @@ void RaceDiagnosis::Report(nlohmann::json& report) const {
 }
 
 train::TensorMap RaceDiagnosis::State() const {
-  if (diagnosis_.is_null()) return {};
-  const std::string text = diagnosis_.dump();
+  if (task_ == nullptr) return {};
+  const std::string text = diagnosis_.dump();  // "null" before Run()
   const at::Tensor bytes = at::empty({static_cast<int64_t>(text.size())}, at::kByte);
   std::copy(text.begin(), text.end(), bytes.data_ptr<uint8_t>());
   return {{kText, bytes}};
 }
 
 absl::Status RaceDiagnosis::Restore(const train::TensorMap& state) {
+  if (task_ == nullptr) return absl::OkStatus();
   const auto it = state.find(kText);
-  if (it == state.end()) return absl::OkStatus();
+  if (it == state.end()) return absl::InvalidArgumentError("training state: no diagnosis");
   const at::Tensor bytes = it->second.contiguous();
   if (bytes.scalar_type() == at::kByte) {
     const auto* const begin = bytes.data_ptr<uint8_t>();
