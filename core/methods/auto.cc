@@ -160,7 +160,7 @@ class AutoTask : public train::Task {
     train::StepOutput output;
     if (racers_.empty()) return output;
     if (input.step < kDiagnosisSteps) {
-      if (absl::Status status = diagnosis_->Run(stop); !status.ok()) return status;
+      if (absl::Status status = Diagnose(stop); !status.ok()) return status;
       MarkUnfit();
       return output;
     }
@@ -318,6 +318,21 @@ class AutoTask : public train::Task {
   bool Runs(size_t racer) const { return !failed_[racer] && !unfit_[racer]; }
   bool HasWinner() const { return !racers_.empty() && alive_.size() == 1 && Runs(alive_[0]); }
   const Racer& Winner() const { return racers_[alive_[0]]; }
+
+  // In a quarter of the time; what is not done by then is left, and all racers race.
+  absl::Status Diagnose(train::StopSignal& stop) {
+    bool out_of_time = false;
+    train::StopSignal hurried([&] {
+      if (!stop.Check().ok()) return stop.directive();
+      out_of_time = context_.time_limit_seconds > 0 &&
+                    SecondsSince(begin_) > 0.25 * context_.time_limit_seconds;
+      return out_of_time ? train::Directive::kCancel : train::Directive::kContinue;
+    });
+    const absl::Status status = diagnosis_->Run(hurried);
+    if (!out_of_time) return status;
+    cut_short_ = true;
+    return absl::OkStatus();
+  }
 
   void MarkUnfit() {
     for (size_t i = 0; i < racers_.size(); ++i) {
