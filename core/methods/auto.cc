@@ -16,17 +16,15 @@
 #include "core/methods/method.h"
 #include "core/methods/race.h"
 #include "core/methods/race_diagnosis.h"
+#include "core/methods/racer.h"
 #include "core/methods/registry.h"
 #include "core/methods/selection.h"
-#include "core/methods/target_statistics.h"
-#include "core/selection/selecting_task.h"
 #include "core/train/trainer.h"
 
 namespace acclimate::methods {
 namespace {
 
 using selection::Candidate;
-using selection::SelectingTask;
 
 // Who may race, in this order: different ideas rather than variants of one. Methods that only
 // replace batch-norm statistics need no place: that form of the source is always a candidate.
@@ -41,39 +39,6 @@ constexpr char kRounds[] = "race/rounds/";
 
 struct Dropped {
   std::string name, reason;
-};
-
-// Why `entry` cannot race over this model and these data; empty when it can.
-std::string Obstacle(const MethodEntry& entry, const MethodContext& context, bool source_free) {
-  const MethodSpec& spec = entry.spec;
-  if (spec.source == DataNeed::kRequired && source_free) return "left out: it uses source data";
-  if (spec.source == DataNeed::kRequired && context.sources.empty()) {
-    return "it needs labelled source data";
-  }
-  if (spec.needs_batch_norm && context.model.batch_norm_layers().empty()) {
-    return "it needs batch-norm layers; the model has none";
-  }
-  return "";
-}
-
-// The defaults, with `budget` as the share of the plan's length.
-Hyperparameters ShareOfPlan(const MethodSpec& spec, double budget) {
-  Hyperparameters values = *ResolveHyperparameters(spec, {});
-  for (const char* length : {"steps", "epochs"}) {
-    const auto it = values.find(length);
-    if (it == values.end()) continue;
-    const double whole = static_cast<double>(std::get<int64_t>(it->second));
-    it->second = std::max<int64_t>(1, std::llround(whole * budget));
-  }
-  return values;
-}
-
-// One method on a model of its own.
-struct Racer {
-  std::string name;
-  std::unique_ptr<model::Model> model;
-  std::unique_ptr<SelectingTask> task;
-  std::unique_ptr<train::Trainer> trainer;
 };
 
 // What a round found, for the report.
@@ -114,39 +79,16 @@ class AutoTask : public train::Task {
       examiner_ = std::make_shared<const selection::Examiner>(context_.target, context_.held_out,
                                                               context_.device, context_.seed);
     }
-    Racer racer;
-    racer.name = entry.spec.name;
-    racer.model = context_.model.Clone();
-    absl::StatusOr<std::unique_ptr<train::Task>> task =
-        entry.make_task({*racer.model, context_.sources, context_.target, context_.device,
-                         Settings(ShareOfPlan(entry.spec, context_.settings.Real("budget"))),
-                         no_inputs_, context_.held_out, context_.seed});
-    if (absl::IsInvalidArgument(task.status())) {
-      dropped_.push_back({racer.name, std::string(task.status().message())});
+    absl::StatusOr<Racer> racer = MakeRacer(entry, context_, no_inputs_, examiner_);
+    if (absl::IsInvalidArgument(racer.status())) {
+      dropped_.push_back({entry.spec.name, std::string(racer.status().message())});
       return absl::OkStatus();
     }
-    if (!task.ok()) return task.status();
-    selection::SelectionOptions options;
-    options.guard = context_.settings.Text("guard") == "on";
-    const int64_t total = (*task)->plan().total_steps;
-    for (const int64_t eighth : {1, 2, 3, 4, 5, 6, 7}) {
-      options.moments.push_back(StepsAfter(eighth * kSlices / 8, total));
-    }
-    racer.task = std::make_unique<SelectingTask>(
-        *std::move(task),
-        selection::SelectionSetting{*racer.model, context_.target, context_.device, examiner_,
-                                    &RecomputeStatistics},
-        std::move(options));
-    train::TrainerOptions trainer_options;
-    trainer_options.device = context_.device;
-    trainer_options.seed = context_.seed;
-    racer.trainer =
-        std::make_unique<train::Trainer>(*racer.task, *racer.model, context_.sources,
-                                         context_.target, trainer_options, train::TrainerHooks());
+    if (!racer.ok()) return racer.status();
     alive_.push_back(racers_.size());
     failed_.push_back(false);
     unfit_.push_back(false);
-    racers_.push_back(std::move(racer));
+    racers_.push_back(*std::move(racer));
     rounds_ = RaceRounds(static_cast<int64_t>(racers_.size()));
     plan_.total_steps = kDiagnosisSteps + RaceSteps(rounds_);
     return absl::OkStatus();
@@ -328,7 +270,7 @@ class AutoTask : public train::Task {
                     SecondsSince(begin_) > 0.25 * context_.time_limit_seconds;
       return out_of_time ? train::Directive::kCancel : train::Directive::kContinue;
     });
-    const absl::Status status = diagnosis_->Run(hurried);
+    absl::Status status = diagnosis_->Run(hurried);
     if (!out_of_time) return status;
     cut_short_ = true;
     return absl::OkStatus();
@@ -507,7 +449,7 @@ absl::StatusOr<std::unique_ptr<train::Task>> MakeAuto(const MethodContext& conte
   for (const char* name : kPool) {
     const MethodEntry* entry = FindMethod(name);
     if (entry == nullptr) continue;
-    const std::string obstacle = Obstacle(*entry, context, source_free);
+    const std::string obstacle = ObstacleTo(*entry, context, source_free);
     if (obstacle.empty()) {
       entries.push_back(entry);
     } else {

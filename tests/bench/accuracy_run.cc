@@ -117,7 +117,7 @@ double Flags::Number(const std::string& name) const {
 }
 
 std::vector<std::string> Flags::Seeds() const {
-  const std::vector<std::string> seeds = List("seeds");
+  std::vector<std::string> seeds = List("seeds");
   for (const std::string& seed : seeds) ParseSeed(seed);
   return seeds;
 }

@@ -1,0 +1,72 @@
+#include "core/methods/racer.h"
+
+#include <torch/types.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "core/methods/race.h"
+#include "core/methods/target_statistics.h"
+
+namespace acclimate::methods {
+namespace {
+
+// The defaults, with `budget` as the share of the plan's length.
+Hyperparameters ShareOfPlan(const MethodSpec& spec, double budget) {
+  Hyperparameters values = *ResolveHyperparameters(spec, {});
+  for (const char* length : {"steps", "epochs"}) {
+    const auto it = values.find(length);
+    if (it == values.end()) continue;
+    const double whole = static_cast<double>(std::get<int64_t>(it->second));
+    it->second = std::max<int64_t>(1, std::llround(whole * budget));
+  }
+  return values;
+}
+
+}  // namespace
+
+std::string ObstacleTo(const MethodEntry& entry, const MethodContext& context, bool source_free) {
+  const MethodSpec& spec = entry.spec;
+  if (spec.source == DataNeed::kRequired && source_free) return "left out: it uses source data";
+  if (spec.source == DataNeed::kRequired && context.sources.empty()) {
+    return "it needs labelled source data";
+  }
+  if (spec.needs_batch_norm && context.model.batch_norm_layers().empty()) {
+    return "it needs batch-norm layers; the model has none";
+  }
+  return "";
+}
+
+absl::StatusOr<Racer> MakeRacer(const MethodEntry& entry, const MethodContext& context,
+                                const ExtraInputs& inputs,
+                                std::shared_ptr<const selection::Examiner> examiner) {
+  Racer racer;
+  racer.name = entry.spec.name;
+  racer.model = context.model.Clone();
+  const Settings settings(ShareOfPlan(entry.spec, context.settings.Real("budget")));
+  absl::StatusOr<std::unique_ptr<train::Task>> task =
+      entry.make_task({*racer.model, context.sources, context.target, context.device, settings,
+                       inputs, context.held_out, context.seed});
+  if (!task.ok()) return task.status();
+  selection::SelectionOptions options;
+  options.guard = context.settings.Text("guard") == "on";
+  const int64_t total = (*task)->plan().total_steps;
+  for (const int64_t eighth : {1, 2, 3, 4, 5, 6, 7}) {
+    options.moments.push_back(StepsAfter(eighth * kSlices / 8, total));
+  }
+  racer.task = std::make_unique<selection::SelectingTask>(
+      *std::move(task),
+      selection::SelectionSetting{*racer.model, context.target, context.device, std::move(examiner),
+                                  &RecomputeStatistics},
+      std::move(options));
+  train::TrainerOptions trainer_options;
+  trainer_options.device = context.device;
+  trainer_options.seed = context.seed;
+  racer.trainer =
+      std::make_unique<train::Trainer>(*racer.task, *racer.model, context.sources, context.target,
+                                       trainer_options, train::TrainerHooks());
+  return racer;
+}
+
+}  // namespace acclimate::methods
