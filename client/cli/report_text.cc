@@ -229,14 +229,14 @@ std::string CostText(const Json& report) {
 std::string ReportBody(const Json& report) {
   const Json diagnosis = Field(report, "diagnosis");
   std::string text;
-  if (diagnosis.is_null() || report.contains("race")) {
+  if (!diagnosis.is_null() && !report.contains("race")) {
+    text = DiagnosisBody(diagnosis);
+  } else {
     const std::string verdict = Text(Field(report, "verdict"));
     text = Wrapped(verdict.empty() ? "this report holds no verdict" : verdict);
-  } else {
-    text = DiagnosisBody(diagnosis);
-  }
-  if (report.contains("race") && !diagnosis.is_null()) {
-    absl::StrAppend(&text, Wrapped(Text(diagnosis.at("verdict").at("sentence"))));
+    if (!diagnosis.is_null()) {
+      absl::StrAppend(&text, Wrapped(Text(diagnosis.at("verdict").at("sentence"))));
+    }
   }
   for (const Json& warning : Field(report, "warnings")) {
     absl::StrAppend(&text, Wrapped(absl::StrCat("warning: ", Text(warning))));

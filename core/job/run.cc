@@ -26,6 +26,7 @@
 #include "core/runtime/blas.h"
 #include "core/runtime/random.h"
 #include "core/train/pass.h"
+#include "core/train/tensor_maps.h"
 #include "core/train/trainer.h"
 #include "core/train/training_state.h"
 
@@ -84,22 +85,6 @@ class Recorder : public RunObserver {
   std::map<std::string, double> seconds_;
   std::vector<std::string> warnings_;
 };
-
-train::TensorMap Copies(const train::TensorMap& tensors) {
-  train::TensorMap copies;
-  for (const auto& [name, tensor] : tensors) copies[name] = tensor.detach().clone();
-  return copies;
-}
-
-// The tensors of `after` that are not bit for bit in `before`.
-train::TensorMap Changed(const train::TensorMap& before, const train::TensorMap& after) {
-  train::TensorMap changed;
-  for (const auto& [name, tensor] : after) {
-    const auto it = before.find(name);
-    if (it == before.end() || !it->second.equal(tensor)) changed[name] = tensor;
-  }
-  return changed;
-}
 
 int64_t TotalSize(const std::vector<data::Dataset>& datasets) {
   int64_t total = 0;
@@ -183,7 +168,7 @@ class Session {
 
   // Up to the first step: the task, the state to resume from, the source model's scores.
   absl::Status Prepare() {
-    if (spec_.checkpoint != nullptr) original_ = Copies(inputs_.model->StateDict());
+    if (spec_.checkpoint != nullptr) original_ = train::Copies(inputs_.model->StateDict());
     absl::StatusOr<std::unique_ptr<train::Task>> task = methods::MakeSelectedTask(
         *inputs_.method,
         {*inputs_.model, inputs_.sources, inputs_.method_target(), inputs_.device,
@@ -345,6 +330,8 @@ class Session {
   absl::Status Save() {
     for (const auto& [name, value] : task_->Metrics()) result_.metrics[name] = value;
     for (const std::string& warning : task_->Warnings()) recorder_.OnWarning(warning);
+    // While both are on the run's device.
+    changed_ = train::Changed(original_, FinalModel().StateDict());
     const Findings findings = Summarize();
     nlohmann::json report = Report(spec_, findings);
     task_->Report(report);
@@ -374,7 +361,7 @@ class Session {
     const std::string file = model::FileNameFor(model.form());
     absl::Status status = model.Save(OutputPath(file));
     if (!status.ok()) return status;
-    status = io::WriteSafetensors(OutputPath(kChangedFile), Changed(original_, model.StateDict()));
+    status = io::WriteSafetensors(OutputPath(kChangedFile), changed_);
     if (!status.ok()) return status;
     result_.files = {file, kChangedFile, kLineageFile};
     return WriteJson(OutputPath(kLineageFile), Lineage(spec_, findings, result_.metrics));
@@ -400,7 +387,7 @@ class Session {
     findings.cost = cost_;
     findings.labels = LabelsOfTarget(inputs_);
     if (spec_.checkpoint != nullptr && inputs_.method->spec.trains) {
-      findings.changed_bytes = Bytes(Changed(original_, FinalModel().StateDict()));
+      findings.changed_bytes = Bytes(changed_);
     }
     findings.training_anew = training_anew_;
     findings.warnings = recorder_.warnings();
@@ -415,7 +402,8 @@ class Session {
   Inputs inputs_;
   Recorder& recorder_;
   train::StopSignal stop_;
-  train::TensorMap original_;  // the checkpoint's tensors; empty for a fresh start, on the CPU
+  train::TensorMap original_;  // the checkpoint's tensors; empty for a fresh start
+  train::TensorMap changed_;   // those that are not as they were, once the run has ended
   std::unique_ptr<train::Task> task_;
   std::unique_ptr<train::Trainer> trainer_;
   std::unique_ptr<model::Model> outcome_;  // Task::TakeModel()

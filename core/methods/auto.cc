@@ -53,10 +53,6 @@ constexpr int64_t kDiagnosisSteps = 1;
 
 using Clock = std::chrono::steady_clock;
 
-double SecondsSince(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
-
 class AutoTask : public train::Task {
  public:
   AutoTask(const MethodContext& context, std::vector<Dropped> dropped)
@@ -67,7 +63,10 @@ class AutoTask : public train::Task {
     }
   }
 
-  absl::Status PrepareDiagnosis() {
+  // Before the first racer.
+  absl::Status Prepare() {
+    examiner_ = std::make_shared<const selection::Examiner>(context_.target, context_.held_out,
+                                                            context_.device, context_.seed);
     absl::StatusOr<RaceDiagnosis> diagnosis = RaceDiagnosis::Create(context_);
     if (!diagnosis.ok()) return diagnosis.status();
     diagnosis_ = *std::move(diagnosis);
@@ -75,10 +74,6 @@ class AutoTask : public train::Task {
   }
 
   absl::Status AddRacer(const MethodEntry& entry) {
-    if (examiner_ == nullptr) {
-      examiner_ = std::make_shared<const selection::Examiner>(context_.target, context_.held_out,
-                                                              context_.device, context_.seed);
-    }
     absl::StatusOr<Racer> racer = MakeRacer(entry, context_, no_inputs_, examiner_);
     if (absl::IsInvalidArgument(racer.status())) {
       dropped_.push_back({entry.spec.name, std::string(racer.status().message())});
@@ -261,13 +256,18 @@ class AutoTask : public train::Task {
   bool HasWinner() const { return !racers_.empty() && alive_.size() == 1 && Runs(alive_[0]); }
   const Racer& Winner() const { return racers_[alive_[0]]; }
 
+  // So much of the time limit, where there is one.
+  bool IsOver(double share) const {
+    const std::chrono::duration<double> elapsed = Clock::now() - begin_;
+    return context_.time_limit_seconds > 0 && elapsed.count() > share * context_.time_limit_seconds;
+  }
+
   // In a quarter of the time; what is not done by then is left, and all racers race.
   absl::Status Diagnose(train::StopSignal& stop) {
     bool out_of_time = false;
     train::StopSignal hurried([&] {
       if (!stop.Check().ok()) return stop.directive();
-      out_of_time = context_.time_limit_seconds > 0 &&
-                    SecondsSince(begin_) > 0.25 * context_.time_limit_seconds;
+      out_of_time = IsOver(0.25);
       return out_of_time ? train::Directive::kCancel : train::Directive::kContinue;
     });
     absl::Status status = diagnosis_->Run(hurried);
@@ -285,9 +285,7 @@ class AutoTask : public train::Task {
   // The race gets half of the time, the winner goes on to four fifths: the rest is for loading,
   // evaluating and saving. A round that is cut short is judged by what there is.
   bool TimeIsUp(const RacePlace& place) {
-    if (context_.time_limit_seconds <= 0) return false;
-    const double share = place.round + 1 < rounds_.size() ? 0.5 : 0.8;
-    const bool up = SecondsSince(begin_) > share * context_.time_limit_seconds;
+    const bool up = IsOver(place.round + 1 < rounds_.size() ? 0.5 : 0.8);
     cut_short_ = cut_short_ || up;
     return up;
   }
@@ -458,7 +456,7 @@ absl::StatusOr<std::unique_ptr<train::Task>> MakeAuto(const MethodContext& conte
   }
   auto task = std::make_unique<AutoTask>(context, std::move(dropped));
   if (context.target.size() < kLeastTargetSamples) return task;
-  if (absl::Status status = task->PrepareDiagnosis(); !status.ok()) return status;
+  if (absl::Status status = task->Prepare(); !status.ok()) return status;
   for (const MethodEntry* entry : entries) {
     if (absl::Status status = task->AddRacer(*entry); !status.ok()) return status;
   }

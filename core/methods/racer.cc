@@ -7,35 +7,30 @@
 #include <utility>
 
 #include "core/methods/race.h"
+#include "core/methods/shift_offers.h"
 #include "core/methods/target_statistics.h"
 
 namespace acclimate::methods {
-namespace {
 
-// The defaults, with `budget` as the share of the plan's length.
-Hyperparameters ShareOfPlan(const MethodSpec& spec, double budget) {
+Hyperparameters ShareOfPlan(const MethodSpec& spec, double share) {
   Hyperparameters values = *ResolveHyperparameters(spec, {});
   for (const char* length : {"steps", "epochs"}) {
     const auto it = values.find(length);
     if (it == values.end()) continue;
     const double whole = static_cast<double>(std::get<int64_t>(it->second));
-    it->second = std::max<int64_t>(1, std::llround(whole * budget));
+    it->second = std::max<int64_t>(1, std::llround(whole * share));
   }
   return values;
 }
 
-}  // namespace
-
 std::string ObstacleTo(const MethodEntry& entry, const MethodContext& context, bool source_free) {
-  const MethodSpec& spec = entry.spec;
-  if (spec.source == DataNeed::kRequired && source_free) return "left out: it uses source data";
-  if (spec.source == DataNeed::kRequired && context.sources.empty()) {
-    return "it needs labelled source data";
+  if (source_free && entry.spec.source == DataNeed::kRequired) {
+    return "left out: it uses source data";
   }
-  if (spec.needs_batch_norm && context.model.batch_norm_layers().empty()) {
-    return "it needs batch-norm layers; the model has none";
-  }
-  return "";
+  shift::Available available;
+  available.sources = !context.sources.empty();
+  available.batch_norm = !context.model.batch_norm_layers().empty();
+  return shift::MissingNeed(OfferOf(entry.spec), available);
 }
 
 absl::StatusOr<Racer> MakeRacer(const MethodEntry& entry, const MethodContext& context,

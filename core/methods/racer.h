@@ -20,6 +20,9 @@ struct Racer {
   std::unique_ptr<train::Trainer> trainer;
 };
 
+// The defaults, with `share` of the plan's length.
+Hyperparameters ShareOfPlan(const MethodSpec& spec, double share);
+
 // Why `entry` cannot race over the context's model and data; empty when it can. source_free: it may
 // not train on source data.
 std::string ObstacleTo(const MethodEntry& entry, const MethodContext& context, bool source_free);

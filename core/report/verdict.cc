@@ -89,9 +89,10 @@ std::string Estimated(const json& report) {
 
 std::string Verdict(const json& report) {
   // A race is diagnosed too, but its result is a model.
-  for (const char* found : {"/diagnosis/verdict/sentence", "/concept_shift/sentence"}) {
-    if (report.contains("race")) break;
-    if (const std::string text = Text(At(report, found)); !text.empty()) return text;
+  if (!report.contains("race")) {
+    for (const char* found : {"/diagnosis/verdict/sentence", "/concept_shift/sentence"}) {
+      if (const std::string text = Text(At(report, found)); !text.empty()) return text;
+    }
   }
   if (const std::string why = WhySourceIsReturned(report); !why.empty()) {
     return absl::StrCat("The source model is returned: ", why, ".");

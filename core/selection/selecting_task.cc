@@ -8,10 +8,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/runtime/random.h"
+#include "core/train/tensor_maps.h"
 
 namespace acclimate::selection {
 namespace {
 
+using train::Changed;
+using train::Copies;
 using train::TensorMap;
 
 constexpr char kInner[] = "inner/";
@@ -24,21 +27,6 @@ constexpr char kKept[] = "kept";  // a snapshot is here, even one without tensor
 // The ensemble of the end may prefer a candidate that was not among so many leading ones when it
 // was last asked; the best of those that are left is then taken.
 constexpr size_t kMostSnapshots = 3;
-
-TensorMap Copies(const TensorMap& tensors) {
-  TensorMap copies;
-  for (const auto& [name, tensor] : tensors) copies[name] = tensor.detach().clone();
-  return copies;
-}
-
-// Copies of what is not bit for bit in `before`.
-TensorMap Changed(const TensorMap& before, const TensorMap& after) {
-  TensorMap changed;
-  for (const auto& [name, tensor] : after) {
-    if (!before.at(name).equal(tensor)) changed[name] = tensor.detach().clone();
-  }
-  return changed;
-}
 
 // Model, task and generators as they were when it was made.
 class Bookmark {

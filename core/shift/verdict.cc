@@ -129,18 +129,6 @@ std::string WrongKind(const Finding& finding) {
   return "nothing hints at the shift that it answers";
 }
 
-std::string MissingNeed(const MethodOffer& offer, const Available& available) {
-  if (offer.needs_target_labels) return "it needs labels of the target";
-  if (offer.needs_sources && !available.sources) return "it needs labelled source data";
-  if (offer.needs_batch_norm && !available.batch_norm) {
-    return "it needs batch-norm layers; the model has none";
-  }
-  if (!offer.needs_inputs.empty()) {
-    return absl::StrCat("it needs more input: ", absl::StrJoin(offer.needs_inputs, ", "));
-  }
-  return "";
-}
-
 bool AnswersAny(const MethodOffer& offer, const Finding& finding) {
   return std::any_of(offer.answers.begin(), offer.answers.end(),
                      [&finding](ShiftKind kind) { return Has(finding.kinds, kind); });
@@ -165,6 +153,18 @@ bool WouldMixClasses(const MethodOffer& offer, const Finding& finding, const Evi
 }
 
 }  // namespace
+
+std::string MissingNeed(const MethodOffer& offer, const Available& available) {
+  if (offer.needs_target_labels) return "it needs labels of the target";
+  if (offer.needs_sources && !available.sources) return "it needs labelled source data";
+  if (offer.needs_batch_norm && !available.batch_norm) {
+    return "it needs batch-norm layers; the model has none";
+  }
+  if (!offer.needs_inputs.empty()) {
+    return absl::StrCat("it needs more input: ", absl::StrJoin(offer.needs_inputs, ", "));
+  }
+  return "";
+}
 
 LabelVerdict JudgeLabels(const LabelEvidence& evidence) {
   if (evidence.samples < kFewestLabels) return LabelVerdict::kTooFew;

@@ -82,6 +82,9 @@ struct Available {
   bool sources = true;
   bool batch_norm = true;
 };
+// What the offer needs and is not there; empty when nothing is missing.
+std::string MissingNeed(const MethodOffer& offer, const Available& available);
+
 struct Unfit {
   std::string method, reason;
 };

@@ -27,6 +27,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/job/run.h"
+#include "core/methods/racer.h"
 #include "core/methods/registry.h"
 #include "core/methods/target_statistics.h"
 #include "core/model/checkpoint.h"
@@ -34,6 +35,7 @@
 #include "core/runtime/random.h"
 #include "core/selection/examiner.h"
 #include "core/train/pass.h"
+#include "core/train/tensor_maps.h"
 #include "core/train/trainer.h"
 #include "tests/bench/accuracy_run.h"
 #include "tests/bench/adaptation_tasks.h"
@@ -131,12 +133,6 @@ World MakeWorld(const Options& options, const std::string& name, const std::stri
   return world;
 }
 
-train::TensorMap Copies(const train::TensorMap& tensors) {
-  train::TensorMap copies;
-  for (const auto& [name, tensor] : tensors) copies[name] = tensor.detach().clone();
-  return copies;
-}
-
 struct Judged {
   Candidate candidate;
   double accuracy;
@@ -144,16 +140,6 @@ struct Judged {
 
 double TrueAccuracy(model::Model& model, const World& world, train::StopSignal& stop) {
   return train::Accuracy(Must(train::ConfusionMatrix(model, world.labelled[0], at::kCPU, stop)));
-}
-
-methods::Hyperparameters Shortened(const methods::MethodSpec& spec, double share) {
-  methods::Hyperparameters given;
-  for (const auto& known : spec.hyperparameters) {
-    if (known.name != "steps" && known.name != "epochs") continue;
-    const double length = static_cast<double>(std::get<int64_t>(known.default_value));
-    given[known.name] = std::max<int64_t>(1, std::llround(length * share));
-  }
-  return given;
 }
 
 // Each: the forms of the source, then the moments of the method's run.
@@ -190,18 +176,16 @@ MethodRun RunMethod(const Options& options, const World& world, const std::strin
     run.source_free.push_back({std::move(candidate), accuracy});
   };
   judge(selection::Form::kSource, 0);
-  const train::TensorMap original = Copies(model->StateDict());
+  const train::TensorMap original = train::Copies(model->StateDict());
   if (!model->batch_norm_layers().empty()) {
     Must(methods::RecomputeStatistics(*model, examiner.target_sample(), at::kCPU, stop));
     judge(selection::Form::kSourceStatistics, 0);
     Must(model->LoadStateDict(original));
   }
   const methods::ExtraInputs no_inputs;
-  std::unique_ptr<train::Task> task =
-      Must(entry.make_task({*model, world.sources, world.target[0], at::kCPU,
-                            methods::Settings(Must(methods::ResolveHyperparameters(
-                                entry.spec, Shortened(entry.spec, options.share)))),
-                            no_inputs}));
+  std::unique_ptr<train::Task> task = Must(entry.make_task(
+      {*model, world.sources, world.target[0], at::kCPU,
+       methods::Settings(methods::ShareOfPlan(entry.spec, options.share)), no_inputs}));
   train::TrainerOptions trainer_options;
   trainer_options.seed = ParseSeed(seed);
   const std::vector<data::Dataset> none;
@@ -211,7 +195,8 @@ MethodRun RunMethod(const Options& options, const World& world, const std::strin
   for (int64_t i = 1; i <= kMoments; ++i) {
     const int64_t step = task->plan().total_steps * i / kMoments;
     Must(trainer.RunTo(step, stop));
-    const train::TensorMap before = Copies(model->StateDict()), state = Copies(task->State());
+    const train::TensorMap before = train::Copies(model->StateDict()),
+                           state = train::Copies(task->State());
     const auto generators = runtime::GeneratorStates(at::kCPU);
     Must(task->Preview(examiner.target_sample(), stop));
     judge(selection::Form::kAdapted, step);
