@@ -18,6 +18,7 @@
 #include "core/methods/optimization.h"
 #include "core/methods/perceptron.h"
 #include "core/methods/representation_probe.h"
+#include "core/methods/target_statistics.h"
 #include "core/train/gradient_cache.h"
 
 namespace acclimate::methods {
@@ -25,11 +26,16 @@ namespace {
 
 constexpr char kProbe[] = "probe";  // the input
 
+// Without the architecture's dropout: it hides what two views of a sample have in common. LeNet's,
+// half of two layers, leaves features no better than random ones (docs/methods/simclr.md).
+constexpr model::Mode kMode = model::Mode::kBatchStatistics;
+
 class SimclrTask : public train::Task {
  public:
   SimclrTask(const MethodContext& context, data::Augmentation augmentation,
              const data::Dataset* probe)
       : model_(context.model),
+        target_(context.target),
         device_(context.device),
         temperature_(context.settings.Real("temperature")),
         chunk_size_(context.settings.Integer("chunk_size")),
@@ -71,7 +77,8 @@ class SimclrTask : public train::Task {
   }
 
   absl::Status Finish(train::StopSignal& stop) override {
-    if (probe_ == nullptr) return absl::OkStatus();
+    absl::Status status = RecomputeStatistics(model_, target_, device_, stop);
+    if (!status.ok() || probe_ == nullptr) return status;
     absl::StatusOr<ProbeScores> scores =
         ProbeFeatures(model_, *probe_, probe_order_, device_, stop);
     if (!scores.ok()) return scores.status();
@@ -104,11 +111,12 @@ class SimclrTask : public train::Task {
   at::Tensor Project(const at::Tensor& inputs) {
     const at::Tensor views = at::cat({augmentation_.View(inputs), augmentation_.View(inputs)});
     const at::Tensor projected =
-        projection_.Forward(model_.Forward(views, model::Mode::kTraining).features);
+        projection_.Forward(model_.Forward(views, kMode).features);
     return projected.view({2, inputs.size(0), -1}).transpose(0, 1);
   }
 
   model::Model& model_;
+  const data::Dataset& target_;
   const at::Device device_;
   const double temperature_;
   const int64_t chunk_size_;

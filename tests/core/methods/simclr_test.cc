@@ -99,6 +99,26 @@ TEST(SimclrTest, TakesImagesAndSeries) {
   }
 }
 
+// Views that nothing was changed in are the same: at a low temperature each is told from all others.
+// Dropout, which `lenet` has, would part them.
+TEST(SimclrTest, LeavesOutDropout) {
+  const std::string folder = NewFolder("simclr_dropout");
+  WriteDomain(folder + "/target.safetensors", {MakeDomain(20, {1, 16, 16}, 1).inputs, {}});
+  RunSpec spec = FreshSpec();
+  spec.inputs.clear();
+  spec.evaluation = nullptr;
+  spec.architecture = "lenet";
+  spec.target = OpenFile(folder + "/target.safetensors");
+  spec.hyperparameters = {{"epochs", int64_t{1}}, {"temperature", 0.01}};
+  for (const char* change :
+       {"crop", "rotation_degrees", "brightness", "contrast", "saturation", "blur"}) {
+    spec.hyperparameters[change] = 0.0;
+  }
+  ASSERT_TRUE(RunIt(spec).ok());
+  const auto report = nlohmann::json::parse(ReadText(spec.output_directory + "/report.json"));
+  EXPECT_LT(report["curves"]["loss"]["value"].front().get<double>(), 0.1);
+}
+
 TEST(SimclrTest, SaysWhatIsMissingOrWrong) {
   RunSpec spec = FreshSpec();
   spec.num_classes = 0;
