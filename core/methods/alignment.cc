@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/losses/cross_entropy.h"
+#include "core/methods/perturbations.h"
 #include "core/methods/target_statistics.h"
 
 namespace acclimate::methods {
@@ -49,6 +50,7 @@ AlignmentTask::AlignmentTask(const MethodContext& context)
   plan_.steps_per_epoch = BatchesPerEpoch(target_.size(), batch_size);
   plan_.source_batch_size = batch_size;
   plan_.target_batch_size = batch_size;
+  plan_.view = TrainingViews(context);
   ParametersByDepth parameters = SplitByDepth(model_);
   plan_.groups = {
       {std::move(parameters.backbone), context.settings.Real("backbone_learning_rate_multiplier")},
@@ -80,7 +82,8 @@ MethodSpec AlignmentSpec(const OptimizationDefaults& defaults, double trade_off)
        RealSetting("backbone_learning_rate_multiplier",
                    "Learning rate before the last block, relative to it", 1.0, 0.0, 1000.0),
        FlagSetting("target_statistics",
-                   "Take batch-norm statistics from the whole target after training", true)});
+                   "Take batch-norm statistics from the whole target after training", true),
+       AugmentSetting()});
   return spec;
 }
 

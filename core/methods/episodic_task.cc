@@ -7,9 +7,9 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
-#include "core/data/augment/image_augmentation.h"
 #include "core/losses/cross_entropy.h"
 #include "core/methods/optimization.h"
+#include "core/methods/perturbations.h"
 
 namespace acclimate::methods {
 namespace {
@@ -19,19 +19,6 @@ constexpr char kBefore[] = "few_shot_before";  // [mean, half width]
 // The same episodes before and after, whatever the run's seed.
 constexpr uint64_t kValidationSeed = 20;
 constexpr double kNormal95 = 1.96;  // two-sided quantile
-
-// So little that a sample stays of its class: how the same hand might have drawn it again.
-data::ImageAugmentation SlightChanges() {
-  data::ImageAugmentation changes;
-  changes.crop = 0.3;
-  changes.rotation_degrees = 15;
-  return changes;
-}
-
-void ChangeSlightly(at::Tensor& images) {
-  images = data::Apply(data::DrawImageTransform(SlightChanges(), images.sizes(), images.device()),
-                       images);
-}
 
 double Accuracy(const at::Tensor& logits, const at::Tensor& labels) {
   return logits.argmax(1).eq(labels).to(at::kDouble).mean().item<double>();
@@ -55,11 +42,9 @@ data::EpisodeShape ReadShape(const Settings& settings) {
   return {settings.Integer("ways"), settings.Integer("shots"), settings.Integer("queries")};
 }
 
-bool Images(const data::Dataset& dataset) { return dataset.sample_shape().size() == 3; }
-
 bool SquareImages(const data::Dataset& dataset) {
   const std::vector<int64_t> shape = dataset.sample_shape();
-  return Images(dataset) && shape[1] == shape[2];
+  return shape.size() == 3 && shape[1] == shape[2];
 }
 
 const data::Dataset* FindValidation(const ExtraInputs& inputs) {
@@ -75,7 +60,7 @@ EpisodicTask::EpisodicTask(const MethodContext& context)
       device_(context.device),
       shape_(ReadShape(context.settings)),
       rotations_(context.settings.Flag("rotations")),
-      augment_(context.settings.Flag("augment") && Images(context.target)),
+      views_(TrainingViews(context)),
       meta_batch_(context.settings.Integer("meta_batch")),
       validation_episodes_(context.settings.Integer("validation_episodes")),
       validation_data_(FindValidation(context.inputs)) {
@@ -138,9 +123,9 @@ absl::StatusOr<train::StepOutput> EpisodicTask::Step(const train::StepInput&, tr
   double accuracy = 0;
   for (int64_t i = 0; i < meta_batch_; ++i) {
     data::Episode episode = episodes_->Next(device_);
-    if (augment_) {
-      ChangeSlightly(episode.support.inputs);
-      ChangeSlightly(episode.query.inputs);
+    if (views_) {
+      episode.support.inputs = views_(episode.support.inputs);
+      episode.query.inputs = views_(episode.query.inputs);
     }
     const at::Tensor logits = QueryLogits(episode, EpisodeUse::kTraining);
     const at::Tensor loss = losses::CrossEntropy(logits, episode.query.labels) * share;
@@ -229,10 +214,7 @@ MethodSpec EpisodicSpec(const EpisodicDefaults& defaults) {
       FlagSetting("rotations",
                   "Square images: a class turned by 90, 180 and 270 degrees is a class of its own",
                   true),
-      FlagSetting("augment",
-                  "Images: each sample of a training episode is turned by up to 15 degrees and "
-                  "cropped to 70 % of its area or more, at random",
-                  true),
+      AugmentSetting(),
       IntegerSetting("validation_episodes", "Episodes of the validation classes", 400, 1, 100000)};
   return spec;
 }

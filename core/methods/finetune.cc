@@ -14,6 +14,7 @@
 #include "core/methods/layer_groups.h"
 #include "core/methods/method.h"
 #include "core/methods/optimization.h"
+#include "core/methods/perturbations.h"
 #include "core/methods/regularizer.h"
 #include "core/selection/source_record.h"
 
@@ -44,6 +45,7 @@ class FinetuneTask : public train::Task {
     plan_.total_steps = plan_.steps_per_epoch * context.settings.Integer("epochs");
     plan_.target_batch_size = batch_size;
     plan_.target_labels = true;
+    plan_.view = TrainingViews(context);
     plan_.groups =
         DiscriminativeGroups(GroupLayers(model_, context.settings.Integer("layer_groups")),
                              context.settings.Real("layer_decay"),
@@ -161,7 +163,8 @@ MethodEntry Finetune() {
                        "Share of the data kept from training, from which accuracy and calibration "
                        "are measured and recorded with the model; none where it is under 50 "
                        "samples",
-                       0.05, 0.0, 0.5)}),
+                       0.05, 0.0, 0.5),
+           AugmentSetting()}),
       Concatenated(RegularizerSettings(), BatchNormSettings()));
   return {spec, &MakeFinetune};
 }

@@ -13,6 +13,7 @@
 #include "core/methods/low_rank_adapter.h"
 #include "core/methods/method.h"
 #include "core/methods/optimization.h"
+#include "core/methods/perturbations.h"
 #include "core/methods/target_statistics.h"
 
 namespace acclimate::methods {
@@ -49,6 +50,7 @@ class LightTask : public train::Task {
     plan_.total_steps = plan_.steps_per_epoch * context.settings.Integer("epochs");
     plan_.target_batch_size = batch_size;
     plan_.target_labels = true;
+    plan_.view = TrainingViews(context);
     if (parts_ == kLowRank) AddAdapters(context.settings.Integer("rank"));
     train::ParameterGroup group;
     for (const LowRankAdapter& adapter : adapters_) {
@@ -192,8 +194,8 @@ MethodEntry Light() {
                        8.0, 10000.0),
        FlagSetting("target_statistics",
                    "Take batch-norm statistics from the target before and after training", true),
-       RealSetting("label_smoothing", "Probability spread evenly over all classes", 0.1, 0.0,
-                   0.99)});
+       RealSetting("label_smoothing", "Probability spread evenly over all classes", 0.1, 0.0, 0.99),
+       AugmentSetting()});
   return {spec, [](const MethodContext& context) -> absl::StatusOr<std::unique_ptr<train::Task>> {
             auto task = std::make_unique<LightTask>(context);
             if (task->plan().groups.front().parameters.empty()) {

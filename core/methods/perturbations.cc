@@ -47,4 +47,20 @@ at::Tensor Perturbed(const at::Tensor& inputs, const PerturbationOptions& option
   return views + at::randn_like(views) * (options.noise * inputs.std(/*unbiased=*/false));
 }
 
+HyperparameterSpec AugmentSetting() {
+  return FlagSetting(
+      "augment",
+      "Images: each sample of a batch is turned by up to 10 degrees, moved by up to a "
+      "sixteenth of its width and resized by up to 10 %, at random",
+      true);
+}
+
+std::function<at::Tensor(const at::Tensor&)> TrainingViews(const MethodContext& context) {
+  if (!context.settings.Flag("augment") || context.target.sample_shape().size() != 3) return {};
+  PerturbationOptions options;
+  options.degrees = 10;
+  options.noise = 0;
+  return [options](const at::Tensor& images) { return Perturbed(images, options); };
+}
+
 }  // namespace acclimate::methods

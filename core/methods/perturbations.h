@@ -1,9 +1,13 @@
-// Random views of a batch, at the strength that CoTTA (Wang et al., CVPR 2022) uses: small enough
-// to leave the class as it is.
+// Random views of a batch, small enough to leave the class as it is: those that CoTTA (Wang et al.,
+// CVPR 2022) averages over, and those that methods train on.
 #ifndef ACCLIMATE_CORE_METHODS_PERTURBATIONS_H_
 #define ACCLIMATE_CORE_METHODS_PERTURBATIONS_H_
 
+#include <functional>
+
 #include <ATen/core/Tensor.h>
+
+#include "core/methods/method.h"
 
 namespace acclimate::methods {
 
@@ -20,6 +24,12 @@ struct PerturbationOptions {
 
 // inputs: float [N, ...] -> the same shape. Draws from the default generator of its device.
 at::Tensor Perturbed(const at::Tensor& inputs, const PerturbationOptions& options);
+
+// `augment`: whether a method trains on views of images instead of the images themselves. Other
+// inputs are left alone.
+HyperparameterSpec AugmentSetting();
+// Of a whole batch; empty where they are off or the target has no images.
+std::function<at::Tensor(const at::Tensor&)> TrainingViews(const MethodContext& context);
 
 }  // namespace acclimate::methods
 

@@ -9,6 +9,7 @@
 #include "core/losses/information_maximization.h"
 #include "core/methods/method.h"
 #include "core/methods/optimization.h"
+#include "core/methods/perturbations.h"
 #include "core/methods/pseudo_labels.h"
 #include "core/methods/target_statistics.h"
 #include "core/train/pass.h"
@@ -31,6 +32,7 @@ class ShotTask : public train::Task {
     plan_.steps_per_epoch = BatchesPerEpoch(target_.size(), batch_size);
     plan_.total_steps = plan_.steps_per_epoch * context.settings.Integer("epochs");
     plan_.target_batch_size = batch_size;
+    plan_.view = TrainingViews(context);
     ParametersByDepth parameters = SplitByDepth(model_);
     plan_.groups = {{std::move(parameters.backbone),
                      context.settings.Real("backbone_learning_rate_multiplier")},
@@ -129,7 +131,8 @@ MethodEntry Shot() {
            1.0, 0.0, 1000.0),
        FlagSetting("target_statistics",
                    "Take batch-norm statistics from the whole target before and after training",
-                   true)});
+                   true),
+       AugmentSetting()});
   return {spec, [](const MethodContext& context) -> absl::StatusOr<std::unique_ptr<train::Task>> {
             return std::make_unique<ShotTask>(context);
           }};

@@ -110,8 +110,7 @@ class SimclrTask : public train::Task {
   // shared batch statistics.
   at::Tensor Project(const at::Tensor& inputs) {
     const at::Tensor views = at::cat({augmentation_.View(inputs), augmentation_.View(inputs)});
-    const at::Tensor projected =
-        projection_.Forward(model_.Forward(views, kMode).features);
+    const at::Tensor projected = projection_.Forward(model_.Forward(views, kMode).features);
     return projected.view({2, inputs.size(0), -1}).transpose(0, 1);
   }
 
@@ -137,6 +136,7 @@ data::AugmentationOptions AugmentationOf(const Settings& settings) {
   options.images.contrast = settings.Real("contrast");
   options.images.saturation = settings.Real("saturation");
   options.images.blur = settings.Real("blur");
+  options.images.noise = settings.Real("noise");
   options.series.jitter = settings.Real("jitter");
   options.series.scaling = settings.Real("scaling");
   options.series.masking = settings.Real("masking");
@@ -153,13 +153,16 @@ std::vector<HyperparameterSpec> AugmentationSettings() {
       RealSetting("rotation_degrees", "Images: turned by up to this many degrees either way", 15.0,
                   0.0, 180.0),
       RealSetting("brightness",
-                  "Images: shifted by up to this many standard deviations of the image", 0.4, 0.0,
+                  "Images: shifted by up to this many standard deviations of the image", 1.0, 0.0,
                   10.0),
-      RealSetting("contrast", "Images: contrast changed by a factor of up to 1 +- this", 0.4, 0.0,
+      RealSetting("contrast", "Images: contrast changed by a factor of up to 1 +- this", 0.8, 0.0,
                   1.0),
       RealSetting("saturation", "RGB images: saturation changed by a factor of up to 1 +- this",
                   0.4, 0.0, 1.0),
       RealSetting("blur", "Images: probability of a Gaussian blur", 0.5, 0.0, 1.0),
+      RealSetting("noise",
+                  "Images: Gaussian noise of up to this many standard deviations of the image", 1.0,
+                  0.0, 10.0),
       RealSetting("jitter",
                   "Vectors and series: noise, in standard deviations of the feature over the data",
                   0.2, 0.0, 10.0),

@@ -3,6 +3,7 @@
 #define ACCLIMATE_CORE_TRAIN_TASK_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -28,6 +29,9 @@ struct Plan {
   int64_t source_batch_size = 0;  // 0: no source batches are drawn
   int64_t target_batch_size = 0;  // 0: no target batches are drawn
   bool target_labels = false;  // false: target batches come without labels, whatever the file has
+  // Laid over the inputs of every batch that is drawn, [B, ...] -> the same shape, by the default
+  // generator of the device; empty: inputs come as they are.
+  std::function<at::Tensor(const at::Tensor&)> view;
   // The parameters that move; every other parameter of the model is frozen. Empty: a task of
   // passes, without an optimiser.
   std::vector<ParameterGroup> groups;

@@ -151,6 +151,10 @@ StepInput Trainer::DrawInput() {
     input.target = target_stream_->dataset->Gather(input.target_index, options_.device);
     if (!task_.plan().target_labels) input.target.labels = at::Tensor();
   }
+  for (data::Batch* batch : {&input.source, &input.target}) {
+    if (task_.plan().view && batch->inputs.defined())
+      batch->inputs = task_.plan().view(batch->inputs);
+  }
   return input;
 }
 

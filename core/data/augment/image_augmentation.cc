@@ -116,15 +116,21 @@ ImageTransform DrawImageTransform(const ImageAugmentation& augmentation, at::Int
     const double most = std::max(kMostBlurPixelsAtLeast, kMostBlurShareOfHeight * height);
     transform.blur_pixels = draw.Uniform(kLeastBlurPixels, most) * draw.Chance(augmentation.blur);
   }
+  if (augmentation.noise > 0) {
+    const at::Tensor strength = PerImage(draw.Uniform(0, augmentation.noise));
+    transform.noise = at::randn(sizes, strength.options()) * strength;
+  }
   return transform;
 }
 
 at::Tensor Apply(const ImageTransform& transform, const at::Tensor& images) {
   at::Tensor result = images;
   if (transform.affine.defined()) result = ReadAt(transform.affine, result);
+  at::Tensor deviation;
+  if (transform.brightness.defined() || transform.noise.defined()) {
+    deviation = result.std(at::IntArrayRef({1, 2, 3}), /*unbiased=*/false, /*keepdim=*/true);
+  }
   if (transform.brightness.defined()) {
-    const at::Tensor deviation =
-        result.std(at::IntArrayRef({1, 2, 3}), /*unbiased=*/false, /*keepdim=*/true);
     result = result + PerImage(transform.brightness) * deviation;
   }
   if (transform.contrast.defined()) {
@@ -136,6 +142,7 @@ at::Tensor Apply(const ImageTransform& transform, const at::Tensor& images) {
     result = grey + PerImage(transform.saturation) * (result - grey);
   }
   if (transform.blur_pixels.defined()) result = Blur(transform.blur_pixels, result);
+  if (transform.noise.defined()) result = result + transform.noise * deviation;
   return result;
 }
 

@@ -4,6 +4,8 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include "tests/core/methods/scene.h"
+
 namespace acclimate::methods {
 namespace {
 
@@ -84,6 +86,20 @@ TEST(PerturbationsTest, VectorsAreScaledAsAWholeAndNoisy) {
   options.noise = 0.5;
   const double noise = (Perturbed(vectors * 3, options) - vectors * 3).std().item<double>();
   EXPECT_NEAR(noise, 0.5 * 3 * vectors.std().item<double>(), 0.15);
+}
+
+TEST(AugmentTest, ImagesAreTrainedOnAsViewsUnlessItIsOff) {
+  acclimate::testing::Scene images("lenet", {1, 16, 16}), vectors;
+  const at::Tensor batch = images.TargetInputs();
+  for (const char* method : {"finetune", "light", "shot", "dann", "mcc"}) {
+    EXPECT_FALSE(vectors.Task(method)->plan().view) << method;
+    EXPECT_FALSE(images.Task(method, {{"augment", false}})->plan().view) << method;
+    const auto task = images.Task(method);
+    ASSERT_TRUE(task->plan().view) << method;
+    const at::Tensor views = task->plan().view(batch);
+    EXPECT_EQ(views.sizes(), batch.sizes());
+    EXPECT_GT((views - batch).abs().mean().item<double>(), 0.01) << method;
+  }
 }
 
 }  // namespace

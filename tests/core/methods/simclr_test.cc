@@ -99,8 +99,8 @@ TEST(SimclrTest, TakesImagesAndSeries) {
   }
 }
 
-// Views that nothing was changed in are the same: at a low temperature each is told from all others.
-// Dropout, which `lenet` has, would part them.
+// Views that nothing was changed in are the same: at a low temperature each is told from all
+// others. Dropout, which `lenet` has, would part them.
 TEST(SimclrTest, LeavesOutDropout) {
   const std::string folder = NewFolder("simclr_dropout");
   WriteDomain(folder + "/target.safetensors", {MakeDomain(20, {1, 16, 16}, 1).inputs, {}});
@@ -111,7 +111,7 @@ TEST(SimclrTest, LeavesOutDropout) {
   spec.target = OpenFile(folder + "/target.safetensors");
   spec.hyperparameters = {{"epochs", int64_t{1}}, {"temperature", 0.01}};
   for (const char* change :
-       {"crop", "rotation_degrees", "brightness", "contrast", "saturation", "blur"}) {
+       {"crop", "rotation_degrees", "brightness", "contrast", "saturation", "blur", "noise"}) {
     spec.hyperparameters[change] = 0.0;
   }
   ASSERT_TRUE(RunIt(spec).ok());

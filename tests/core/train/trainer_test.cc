@@ -178,6 +178,20 @@ TEST_F(TrainerTest, TargetLabelsReachOnlyTasksThatPlanThem) {
   }
 }
 
+TEST_F(TrainerTest, TheViewIsLaidOverTheInputsOfBothDomains) {
+  Plan plan = Steps(2, 1);
+  plan.source_batch_size = 4;
+  plan.target_batch_size = 3;
+  plan.view = [](const at::Tensor& inputs) { return inputs + 100; };
+  FakeTask task(plan, [&](const StepInput& input) {
+    EXPECT_GT(input.source.inputs.min().item<double>(), 50);
+    EXPECT_TRUE(
+        input.target.inputs.equal(target_.Gather(input.target_index, at::kCPU).inputs + 100));
+    return StepOutput();
+  });
+  EXPECT_TRUE(Run(task).ok());
+}
+
 TEST_F(TrainerTest, NothingIsDrawnThatIsNotPlanned) {
   FakeTask task(Steps(1, 1), [](const StepInput& input) {
     EXPECT_FALSE(input.source.inputs.defined());

@@ -21,6 +21,7 @@ ImageAugmentation Everything() {
   augmentation.contrast = 0.4;
   augmentation.saturation = 0.6;
   augmentation.blur = 0.7;
+  augmentation.noise = 0.5;
   return augmentation;
 }
 
@@ -28,8 +29,8 @@ ImageTransform Sample(const ImageTransform& transform, int64_t i) {
   const auto row = [i](const at::Tensor& all) {
     return all.defined() ? all.narrow(0, i, 1) : at::Tensor();
   };
-  return {row(transform.affine), row(transform.brightness), row(transform.contrast),
-          row(transform.saturation), row(transform.blur_pixels)};
+  return {row(transform.affine),     row(transform.brightness),  row(transform.contrast),
+          row(transform.saturation), row(transform.blur_pixels), row(transform.noise)};
 }
 
 // One image as nested loops would have it.
@@ -74,11 +75,18 @@ class Picture {
     for (const double pixel : pixels_) sum += pixel;
     return sum / pixels_.size();
   }
-  void Brighten(double shift) {
+  double Deviation() const {
     double squares = 0;
     const double mean = Mean();
     for (const double pixel : pixels_) squares += (pixel - mean) * (pixel - mean);
-    for (double& pixel : pixels_) pixel += shift * std::sqrt(squares / pixels_.size());
+    return std::sqrt(squares / pixels_.size());
+  }
+  void Brighten(double shift) {
+    for (double& pixel : pixels_) pixel += shift;
+  }
+  void Add(const at::Tensor& noise, double factor) {
+    const at::Tensor values = noise.contiguous();
+    for (size_t i = 0; i < pixels_.size(); ++i) pixels_[i] += factor * values.data_ptr<float>()[i];
   }
   void Contrast(double factor) {
     const double mean = Mean();
@@ -138,10 +146,12 @@ TEST_P(ImageAugmentationTest, EqualsImageByImageLoops) {
   for (int64_t i = 0; i < images.size(0); ++i) {
     Picture picture(images[i]);
     picture.ReadAt(transform.affine[i]);
-    picture.Brighten(transform.brightness[i].item<double>());
+    const double deviation = picture.Deviation();
+    picture.Brighten(transform.brightness[i].item<double>() * deviation);
     picture.Contrast(transform.contrast[i].item<double>());
     if (GetParam() == 3) picture.Saturate(transform.saturation[i].item<double>());
     picture.Blur(transform.blur_pixels[i].item<double>());
+    picture.Add(transform.noise[i], deviation);
     EXPECT_TRUE(at::allclose(result[i], picture.ToTensor(), 1e-4, 1e-4)) << "image " << i;
     // And each sample is changed by its own draw alone.
     const at::Tensor alone = Apply(Sample(transform, i), images.narrow(0, i, 1))[0];
@@ -194,6 +204,9 @@ TEST(ImageTransformTest, DrawsAreWithinTheirRanges) {
   within(drawn.contrast, 0.6, 1.4);
   within(drawn.saturation, 0.4, 1.6);
   within(drawn.blur_pixels, 0, 1);
+  const at::Tensor noise = drawn.noise.flatten(1).std(1);  // of 1200 values: to some per cent
+  EXPECT_LT(noise.min().item<double>(), 0.02);
+  EXPECT_NEAR(noise.max().item<double>(), 0.5, 0.06);
   EXPECT_NEAR(drawn.blur_pixels.gt(0).to(at::kDouble).mean().item<double>(), 0.7, 0.05);
   // Of a square image, affine = rotation times the window's sizes: the area is the determinant,
   // mirrored where it is negative, and the window's corners stay inside before it is turned.
