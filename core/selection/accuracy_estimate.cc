@@ -3,6 +3,7 @@
 #include <torch/types.h>
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,6 +16,7 @@ namespace {
 
 constexpr int64_t kDraws = 200;
 constexpr uint64_t kSeed = 1;
+constexpr double kNormal90 = 1.645;  // two-sided quantile
 
 double Clipped(double share) { return std::clamp(share, 0.0, 1.0); }
 
@@ -73,6 +75,24 @@ AccuracyEstimate EstimateAccuracy(const at::Tensor& logits, const at::Tensor& ne
   estimate.value = Clipped(Median(values.mean(0)).item<double>());
   estimate.low = Clipped(draws[kDraws / 20].item<double>());
   estimate.high = Clipped(draws[kDraws - 1 - kDraws / 20].item<double>());
+  return estimate;
+}
+
+AccuracyEstimate EstimateByAgreement(const at::Tensor& predicted, const at::Tensor& better,
+                                     const AccuracyEstimate& of_better, int64_t num_classes) {
+  const double agreed = predicted.eq(better).to(at::kDouble).mean().item<double>();
+  const double others = static_cast<double>(std::max<int64_t>(num_classes - 1, 1));
+  const auto accuracy = [&](double of_other) {
+    return agreed * of_other + (1 - agreed) * (1 - of_other) / others;
+  };
+  const double margin =
+      kNormal90 * std::sqrt(agreed * (1 - agreed) / static_cast<double>(predicted.size(0)));
+  const auto [low, high] = std::minmax({accuracy(of_better.low), accuracy(of_better.high)});
+  AccuracyEstimate estimate;
+  estimate.value = Clipped(accuracy(of_better.value));
+  estimate.low = Clipped(low - margin);
+  estimate.high = Clipped(high + margin);
+  estimate.by_estimator["adapted"] = estimate.value;
   return estimate;
 }
 

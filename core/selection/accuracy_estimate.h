@@ -33,6 +33,17 @@ struct AccuracyEstimate {
 AccuracyEstimate EstimateAccuracy(const at::Tensor& logits, const at::Tensor& neighbours,
                                   const absl::optional<SourceRecord>& record);
 
+// Of a model by how often it agrees with a better one, whose accuracy a is estimated: where both
+// say the same (a share g of the samples) it is right as often as that, where they differ it can
+// only be right where the better one is wrong:
+//
+//   g a + (1 - g) (1 - a) / (C - 1)
+//
+// Confidence cannot tell a source model that is sure and wrong; the model that came out of its
+// adaptation can. predicted, better: int64 [N], the classes of the same samples.
+AccuracyEstimate EstimateByAgreement(const at::Tensor& predicted, const at::Tensor& better,
+                                     const AccuracyEstimate& of_better, int64_t num_classes);
+
 // As a run's metrics: estimated_source_accuracy and estimated_accuracy, each with _low and _high.
 std::map<std::string, double> EstimateMetrics(const AccuracyEstimate& before,
                                               const AccuracyEstimate& after);

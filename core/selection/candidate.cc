@@ -170,6 +170,7 @@ Candidate Score(const Predictions& target, const absl::optional<Predictions>& so
   candidate.scores[kSilhouette] = Silhouette(target.features, target.logits);
   if (source) ScoreAgainstSource(target, *source, candidate.scores);
   candidate.classes_in_use = ClassesInUse(target.logits);
+  candidate.predicted = target.logits.argmax(1).to(at::kCPU);
   const int64_t classes = target.logits.size(1);
   const at::Tensor neighbours =
       source ? NearestNeighbours(source->features, source->labels, target.features, classes,
@@ -231,13 +232,15 @@ at::Tensor ToTensor(const Candidate& candidate) {
     values.push_back(it == candidate.estimate.by_estimator.end() ? kNone : it->second);
   }
   values.insert(values.end(), candidate.scores.begin(), candidate.scores.end());
-  return torch::tensor(values, at::kDouble);
+  const at::Tensor numbers = torch::tensor(values, at::kDouble);
+  if (!candidate.predicted.defined()) return numbers;
+  return at::cat({numbers, candidate.predicted.to(at::kDouble)});
 }
 
 absl::StatusOr<Candidate> CandidateFrom(const at::Tensor& tensor) {
   constexpr int64_t kFixed = 6, kEstimatorCount = std::size(kEstimators);
-  if (tensor.scalar_type() != at::kDouble || tensor.dim() != 1 ||
-      tensor.size(0) != kFixed + kEstimatorCount + static_cast<int64_t>(kValidators)) {
+  constexpr int64_t kNumbers = kFixed + kEstimatorCount + static_cast<int64_t>(kValidators);
+  if (tensor.scalar_type() != at::kDouble || tensor.dim() != 1 || tensor.size(0) < kNumbers) {
     return absl::InvalidArgumentError("training state: a candidate is misshapen");
   }
   const at::Tensor contiguous = tensor.contiguous();
@@ -257,6 +260,7 @@ absl::StatusOr<Candidate> CandidateFrom(const at::Tensor& tensor) {
   }
   const double* const scores = values + kFixed + kEstimatorCount;
   candidate.scores.assign(scores, scores + kValidators);
+  if (tensor.size(0) > kNumbers) candidate.predicted = tensor.slice(0, kNumbers).to(at::kLong);
   return candidate;
 }
 

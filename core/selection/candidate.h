@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <ATen/core/Tensor.h>
 #include <nlohmann/json_fwd.hpp>
 
 #include "absl/status/statusor.h"
@@ -30,6 +31,7 @@ struct Candidate {
   std::vector<double> scores;  // as ValidatorNames(); NaN: not without source data
   double classes_in_use = 0;
   AccuracyEstimate estimate;
+  at::Tensor predicted;  // int64 [N] on the CPU: the classes of the target's samples
 
   std::string Name() const;  // "source", "source_with_target_statistics", "step_400"
 };

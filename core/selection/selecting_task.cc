@@ -277,8 +277,21 @@ std::vector<std::string> SelectingTask::Warnings() const {
 
 std::map<std::string, double> SelectingTask::Metrics() const {
   std::map<std::string, double> metrics = inner_->Metrics();
-  metrics.merge(EstimateMetrics(candidates_.front().estimate, candidates_[Chosen().best].estimate));
+  metrics.merge(EstimateMetrics(SourceEstimate(), candidates_[Chosen().best].estimate));
   return metrics;
+}
+
+// An adapted model that the guard lets through knows better what the source model gets wrong than
+// the source model itself.
+AccuracyEstimate SelectingTask::SourceEstimate() const {
+  const Candidate& source = candidates_.front();
+  const Candidate& best = candidates_[Chosen().best];
+  if (best.form != Form::kAdapted || !source.predicted.defined() || !best.predicted.defined()) {
+    return source.estimate;
+  }
+  const AccuracyEstimate by_agreement = EstimateByAgreement(
+      source.predicted, best.predicted, best.estimate, setting_.model.num_classes());
+  return by_agreement.value < source.estimate.value ? by_agreement : source.estimate;
 }
 
 std::vector<int64_t> Moments(const train::Plan& plan, const model::Model& model,

@@ -107,6 +107,8 @@ TEST(Candidate, SurvivesItsTensor) {
     ASSERT_TRUE(read.ok());
     EXPECT_EQ(ToJson(*read), ToJson(candidate));
     EXPECT_EQ(read->Name(), "step_123");
+    ASSERT_TRUE(candidate.predicted.defined());
+    EXPECT_TRUE(read->predicted.equal(candidate.predicted));
   }
   EXPECT_FALSE(CandidateFrom(at::zeros({3}, at::kDouble)).ok());
 }

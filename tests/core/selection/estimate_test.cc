@@ -126,6 +126,30 @@ TEST(EstimateAccuracy, FollowsADropThatConfidenceShows) {
   EXPECT_NEAR(estimate.value, accuracy, 0.05);
 }
 
+// Of two models that err independently: low, since where they differ the better one errs more
+// often.
+TEST(EstimateByAgreement, IsALittleLowWhereErrorsAreIndependent) {
+  constexpr int64_t kSamples = 20000, kClasses = 5;
+  const at::Generator generator = at::detail::createCPUGenerator(3);
+  const at::Tensor truth = at::randint(kClasses, {kSamples}, generator, at::kLong);
+  const auto right = [&](double share) {
+    const at::Tensor other = truth + at::randint(1, kClasses, {kSamples}, generator, at::kLong);
+    return at::where(at::rand({kSamples}, generator).lt(share), truth, other.remainder(kClasses));
+  };
+  const at::Tensor worse = right(0.6), better = right(0.9);
+  AccuracyEstimate of_better;
+  of_better.value = 0.9;
+  of_better.low = 0.85;
+  of_better.high = 0.95;
+  const AccuracyEstimate estimate = EstimateByAgreement(worse, better, of_better, kClasses);
+  EXPECT_NEAR(estimate.value, 0.53, 0.03);
+  EXPECT_LT(estimate.low, 0.55);
+  EXPECT_GT(estimate.high, estimate.value);
+  const double agreed = worse.eq(better).to(at::kDouble).mean().item<double>();
+  EXPECT_NEAR(estimate.value, agreed * 0.9 + (1 - agreed) * 0.1 / 4, 1e-12);
+  EXPECT_EQ(EstimateByAgreement(better, better, of_better, kClasses).value, 0.9);
+}
+
 TEST(NearestNeighbours, VoteByCosine) {
   const at::Tensor bank = torch::tensor({{1.0, 0.0}, {1.0, 0.1}, {0.0, 1.0}, {5.0, 4.9}});
   const at::Tensor labels = torch::tensor({0, 0, 1, 2}, at::kLong);
