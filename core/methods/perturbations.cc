@@ -2,7 +2,10 @@
 
 #include <torch/types.h>
 
+#include <string>
 #include <vector>
+
+#include "core/data/augment/image_augmentation.h"
 
 namespace acclimate::methods {
 namespace {
@@ -48,19 +51,33 @@ at::Tensor Perturbed(const at::Tensor& inputs, const PerturbationOptions& option
 }
 
 HyperparameterSpec AugmentSetting() {
-  return FlagSetting(
+  return ChoiceSetting(
       "augment",
-      "Images: each sample of a batch is turned by up to 10 degrees, moved by up to a "
-      "sixteenth of its width and resized by up to 10 %, at random",
-      true);
+      "Images: how each sample of a batch is changed at random. light: turned by up to 10 degrees, "
+      "moved by up to a sixteenth of its width, resized by up to 10 %; strong: brightness, "
+      "contrast, "
+      "saturation, blur and noise as well, as widely as cameras and lighting differ",
+      "light", {"none", "light", "strong"});
 }
 
 std::function<at::Tensor(const at::Tensor&)> TrainingViews(const MethodContext& context) {
-  if (!context.settings.Flag("augment") || context.target.sample_shape().size() != 3) return {};
-  PerturbationOptions options;
-  options.degrees = 10;
-  options.noise = 0;
-  return [options](const at::Tensor& images) { return Perturbed(images, options); };
+  const std::string strength = context.settings.Text("augment");
+  if (strength == "none" || context.target.sample_shape().size() != 3) return {};
+  PerturbationOptions geometry;
+  geometry.degrees = 10;
+  geometry.noise = 0;
+  data::ImageAugmentation colours;
+  if (strength == "strong") {
+    colours.brightness = 1;
+    colours.contrast = 0.6;
+    colours.saturation = 0.5;
+    colours.blur = 0.3;
+    colours.noise = 0.5;
+  }
+  return [geometry, colours](const at::Tensor& images) {
+    return data::Apply(data::DrawImageTransform(colours, images.sizes(), images.device()),
+                       Perturbed(images, geometry));
+  };
 }
 
 }  // namespace acclimate::methods

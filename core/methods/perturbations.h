@@ -25,10 +25,10 @@ struct PerturbationOptions {
 // inputs: float [N, ...] -> the same shape. Draws from the default generator of its device.
 at::Tensor Perturbed(const at::Tensor& inputs, const PerturbationOptions& options);
 
-// `augment`: whether a method trains on views of images instead of the images themselves. Other
+// `augment`: the views of images that a method trains on instead of the images themselves. Other
 // inputs are left alone.
 HyperparameterSpec AugmentSetting();
-// Of a whole batch; empty where they are off or the target has no images.
+// Of a whole batch; empty where there are none or the target has no images.
 std::function<at::Tensor(const at::Tensor&)> TrainingViews(const MethodContext& context);
 
 }  // namespace acclimate::methods

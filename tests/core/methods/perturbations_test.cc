@@ -93,12 +93,17 @@ TEST(AugmentTest, ImagesAreTrainedOnAsViewsUnlessItIsOff) {
   const at::Tensor batch = images.TargetInputs();
   for (const char* method : {"finetune", "light", "shot", "dann", "mcc"}) {
     EXPECT_FALSE(vectors.Task(method)->plan().view) << method;
-    EXPECT_FALSE(images.Task(method, {{"augment", false}})->plan().view) << method;
-    const auto task = images.Task(method);
-    ASSERT_TRUE(task->plan().view) << method;
-    const at::Tensor views = task->plan().view(batch);
-    EXPECT_EQ(views.sizes(), batch.sizes());
-    EXPECT_GT((views - batch).abs().mean().item<double>(), 0.01) << method;
+    EXPECT_FALSE(images.Task(method, {{"augment", "none"}})->plan().view) << method;
+    double before = 0.01;
+    for (const char* strength : {"light", "strong"}) {
+      const auto task = images.Task(method, {{"augment", strength}});
+      ASSERT_TRUE(task->plan().view) << method;
+      const at::Tensor views = task->plan().view(batch);
+      EXPECT_EQ(views.sizes(), batch.sizes());
+      const double changed = (views - batch).abs().mean().item<double>();
+      EXPECT_GT(changed, before) << method;
+      before = changed;
+    }
   }
 }
 
