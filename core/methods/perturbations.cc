@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "core/data/augment/image_augmentation.h"
+#include "core/data/augment/augmentation.h"
 
 namespace acclimate::methods {
 namespace {
@@ -53,30 +53,36 @@ at::Tensor Perturbed(const at::Tensor& inputs, const PerturbationOptions& option
 HyperparameterSpec AugmentSetting() {
   return ChoiceSetting(
       "augment",
-      "Images: how each sample of a batch is changed at random. light: turned by up to 10 degrees, "
-      "moved by up to a sixteenth of its width, resized by up to 10 %; strong: brightness, "
-      "contrast, "
-      "saturation, blur and noise as well, as widely as cameras and lighting differ",
+      "How each sample of a batch is changed at random. light: an image is turned by up to 10 "
+      "degrees, "
+      "moved by up to a sixteenth of its width and resized by up to 10 %; of a vector a fifth of "
+      "the "
+      "features is set to their mean, of a series a window of up to a fifth. strong: an image's "
+      "brightness, contrast, saturation, blur and noise as well; a half instead of a fifth",
       "light", {"none", "light", "strong"});
 }
 
 std::function<at::Tensor(const at::Tensor&)> TrainingViews(const MethodContext& context) {
   const std::string strength = context.settings.Text("augment");
-  if (strength == "none" || context.target.sample_shape().size() != 3) return {};
+  if (strength == "none") return {};
+  const bool strong = strength == "strong";
   PerturbationOptions geometry;
   geometry.degrees = 10;
   geometry.noise = 0;
-  data::ImageAugmentation colours;
-  if (strength == "strong") {
-    colours.brightness = 1;
-    colours.contrast = 0.6;
-    colours.saturation = 0.5;
-    colours.blur = 0.3;
-    colours.noise = 0.5;
+  data::AugmentationOptions options;
+  options.series.masking = strong ? 0.5 : 0.2;
+  if (strong) {
+    options.images.brightness = 1;
+    options.images.contrast = 0.6;
+    options.images.saturation = 0.5;
+    options.images.blur = 0.3;
+    options.images.noise = 0.5;
   }
-  return [geometry, colours](const at::Tensor& images) {
-    return data::Apply(data::DrawImageTransform(colours, images.sizes(), images.device()),
-                       Perturbed(images, geometry));
+  const absl::StatusOr<data::Augmentation> changes =
+      data::Augmentation::Create(options, context.target, context.device);
+  if (!changes.ok()) return {};  // neither images nor series nor vectors
+  return [geometry, changes = *changes](const at::Tensor& inputs) {
+    return changes.View(inputs.dim() == 4 ? Perturbed(inputs, geometry) : inputs);
   };
 }
 

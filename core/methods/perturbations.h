@@ -25,10 +25,9 @@ struct PerturbationOptions {
 // inputs: float [N, ...] -> the same shape. Draws from the default generator of its device.
 at::Tensor Perturbed(const at::Tensor& inputs, const PerturbationOptions& options);
 
-// `augment`: the views of images that a method trains on instead of the images themselves. Other
-// inputs are left alone.
+// `augment`: the views that a method trains on instead of the samples themselves.
 HyperparameterSpec AugmentSetting();
-// Of a whole batch; empty where there are none or the target has no images.
+// Of a whole batch; empty for `none`, and for samples of a shape that nothing is known about.
 std::function<at::Tensor(const at::Tensor&)> TrainingViews(const MethodContext& context);
 
 }  // namespace acclimate::methods

@@ -222,7 +222,7 @@ MethodEntry Simclr() {
   spec.hyperparameters = Concatenated(
       Concatenated(
           OptimizationSettings(defaults),
-          {IntegerSetting("epochs", "Passes over the target data", 30, 1, 100000),
+          {IntegerSetting("epochs", "Passes over the target data", 60, 1, 100000),
            PositiveSetting("temperature", "Temperature tau of the similarities", 0.5, 100.0),
            IntegerSetting("projection_size", "Values of a projected sample", 128, 2, 8192),
            IntegerSetting("chunk_size",
