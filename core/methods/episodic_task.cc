@@ -42,9 +42,20 @@ data::EpisodeShape ReadShape(const Settings& settings) {
   return {settings.Integer("ways"), settings.Integer("shots"), settings.Integer("queries")};
 }
 
+bool Images(const data::Dataset& dataset) { return dataset.sample_shape().size() == 3; }
+
 bool SquareImages(const data::Dataset& dataset) {
   const std::vector<int64_t> shape = dataset.sample_shape();
-  return shape.size() == 3 && shape[1] == shape[2];
+  return Images(dataset) && shape[1] == shape[2];
+}
+
+// A masked feature may be the one by which an episode's few samples are told apart.
+HyperparameterSpec AugmentImagesSetting() {
+  HyperparameterSpec setting = AugmentSetting();
+  setting.description =
+      "Images: how each sample of a training episode is changed at random, as in finetune; other "
+      "samples stay as they are";
+  return setting;
 }
 
 const data::Dataset* FindValidation(const ExtraInputs& inputs) {
@@ -60,7 +71,7 @@ EpisodicTask::EpisodicTask(const MethodContext& context)
       device_(context.device),
       shape_(ReadShape(context.settings)),
       rotations_(context.settings.Flag("rotations")),
-      views_(TrainingViews(context)),
+      views_(Images(context.target) ? TrainingViews(context) : nullptr),
       meta_batch_(context.settings.Integer("meta_batch")),
       validation_episodes_(context.settings.Integer("validation_episodes")),
       validation_data_(FindValidation(context.inputs)) {
@@ -214,7 +225,7 @@ MethodSpec EpisodicSpec(const EpisodicDefaults& defaults) {
       FlagSetting("rotations",
                   "Square images: a class turned by 90, 180 and 270 degrees is a class of its own",
                   true),
-      AugmentSetting(),
+      AugmentImagesSetting(),
       IntegerSetting("validation_episodes", "Episodes of the validation classes", 400, 1, 100000)};
   return spec;
 }

@@ -117,7 +117,7 @@ World::World(const std::string& name, const std::string& architecture,
   spec.method = "finetune";
   spec.architecture = architecture;
   spec.target = OpenFile(Path("source.safetensors"));
-  spec.hyperparameters = {{"epochs", int64_t{10}}, {"batch_size", kBatchSize}};
+  spec.hyperparameters = {{"epochs", int64_t{10}}, {"batch_size", kBatchSize}, {"augment", "none"}};
   spec.output_directory = folder_;
   TestObserver observer;
   MustBeOk(job::Run(spec, observer).status());
