@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "core/runtime/random.h"
 #include "core/train/tensor_maps.h"
 
@@ -27,6 +28,14 @@ constexpr char kKept[] = "kept";  // a snapshot is here, even one without tensor
 // The ensemble of the end may prefer a candidate that was not among so many leading ones when it
 // was last asked; the best of those that are left is then taken.
 constexpr size_t kMostSnapshots = 3;
+// Below it an adaptation has changed more than it kept.
+constexpr double kLeastAgreement = 0.5;
+
+// The share of the target's samples that both say the same of; 1 where nothing is known.
+double Agreement(const Candidate& a, const Candidate& b) {
+  if (!a.predicted.defined() || !b.predicted.defined()) return 1;
+  return a.predicted.eq(b.predicted).to(at::kDouble).mean().item<double>();
+}
 
 // Model, task and generators as they were when it was made.
 class Bookmark {
@@ -251,19 +260,28 @@ void SelectingTask::Report(nlohmann::json& report) const {
     candidates.push_back(ToJson(candidates_[i]));
     candidates.back()["ensemble"] = scores[i];
   }
-  report["selection"] = {{"candidates", std::move(candidates)},
-                         {"chosen", candidates_[choice.best].Name()},
-                         {"guard",
-                          {{"on", options_.guard},
-                           {"held", choice.held},
-                           {"adapted", candidates_[choice.adapted].Name()},
-                           {"source", candidates_[choice.source].Name()},
-                           {"reason", choice.reason}}}};
+  report["selection"] = {
+      {"candidates", std::move(candidates)},
+      {"chosen", candidates_[choice.best].Name()},
+      {"guard",
+       {{"on", options_.guard},
+        {"held", choice.held},
+        {"adapted", candidates_[choice.adapted].Name()},
+        {"source", candidates_[choice.source].Name()},
+        {"agreement", Agreement(candidates_[choice.source], candidates_[choice.adapted])},
+        {"reason", choice.reason}}}};
 }
 
 std::vector<std::string> SelectingTask::Warnings() const {
   std::vector<std::string> warnings = inner_->Warnings();
   const Choice choice = Chosen();
+  const double agreed = Agreement(candidates_[choice.source], candidates_[choice.best]);
+  if (agreed < kLeastAgreement) {
+    warnings.push_back(absl::StrFormat(
+        "the adapted model agrees with the source model on only %.0f %% of the target's samples; "
+        "without labels nothing tells a large gain from a large loss: look at some of them",
+        100 * agreed));
+  }
   if (choice.held) return warnings;
   warnings.push_back(
       absl::StrCat(options_.guard ? "the source model is returned" : "the guard is off",
