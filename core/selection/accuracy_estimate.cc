@@ -78,6 +78,16 @@ AccuracyEstimate EstimateAccuracy(const at::Tensor& logits, const at::Tensor& ne
   return estimate;
 }
 
+AccuracyEstimate CappedByOwnDomain(AccuracyEstimate estimate, const SourceRecord& record) {
+  const double samples = static_cast<double>(std::max<int64_t>(record.samples, 1));
+  const double margin = kNormal90 * std::sqrt(record.accuracy * (1 - record.accuracy) / samples);
+  estimate.value = std::min(estimate.value, record.accuracy);
+  estimate.low = std::min(estimate.low, Clipped(record.accuracy - margin));
+  estimate.high = std::min(estimate.high, Clipped(record.accuracy + margin));
+  estimate.by_estimator["own_domain"] = record.accuracy;
+  return estimate;
+}
+
 AccuracyEstimate EstimateByAgreement(const at::Tensor& predicted, const at::Tensor& better,
                                      const AccuracyEstimate& of_better, int64_t num_classes) {
   const double agreed = predicted.eq(better).to(at::kDouble).mean().item<double>();

@@ -44,6 +44,10 @@ AccuracyEstimate EstimateAccuracy(const at::Tensor& logits, const at::Tensor& ne
 AccuracyEstimate EstimateByAgreement(const at::Tensor& predicted, const at::Tensor& better,
                                      const AccuracyEstimate& of_better, int64_t num_classes);
 
+// Of an adapted model, no higher than what the source model had on held-out data of its own domain:
+// an adapted model is sure everywhere, and can hardly be better on the target than that.
+AccuracyEstimate CappedByOwnDomain(AccuracyEstimate estimate, const SourceRecord& record);
+
 // As a run's metrics: estimated_source_accuracy and estimated_accuracy, each with _low and _high.
 std::map<std::string, double> EstimateMetrics(const AccuracyEstimate& before,
                                               const AccuracyEstimate& after);

@@ -295,8 +295,16 @@ std::vector<std::string> SelectingTask::Warnings() const {
 
 std::map<std::string, double> SelectingTask::Metrics() const {
   std::map<std::string, double> metrics = inner_->Metrics();
-  metrics.merge(EstimateMetrics(SourceEstimate(), candidates_[Chosen().best].estimate));
+  metrics.merge(EstimateMetrics(SourceEstimate(), ReturnedEstimate()));
   return metrics;
+}
+
+AccuracyEstimate SelectingTask::ReturnedEstimate() const {
+  const Candidate& best = candidates_[Chosen().best];
+  if (best.form != Form::kAdapted) {
+    return best.form == Form::kSource ? SourceEstimate() : best.estimate;
+  }
+  return record_ ? CappedByOwnDomain(best.estimate, *record_) : best.estimate;
 }
 
 // An adapted model that the guard lets through knows better what the source model gets wrong than
@@ -308,7 +316,7 @@ AccuracyEstimate SelectingTask::SourceEstimate() const {
     return source.estimate;
   }
   const AccuracyEstimate by_agreement = EstimateByAgreement(
-      source.predicted, best.predicted, best.estimate, setting_.model.num_classes());
+      source.predicted, best.predicted, ReturnedEstimate(), setting_.model.num_classes());
   return by_agreement.value < source.estimate.value ? by_agreement : source.estimate;
 }
 

@@ -82,6 +82,7 @@ class SelectingTask : public train::Task {
   absl::Status ReturnToSource(bool target_statistics, train::StopSignal& stop);
   Choice Chosen() const;
   AccuracyEstimate SourceEstimate() const;
+  AccuracyEstimate ReturnedEstimate() const;  // of the model that Finish() left
 
   std::unique_ptr<train::Task> inner_;
   const SelectionSetting setting_;

@@ -126,6 +126,24 @@ TEST(EstimateAccuracy, FollowsADropThatConfidenceShows) {
   EXPECT_NEAR(estimate.value, accuracy, 0.05);
 }
 
+TEST(CappedByOwnDomain, AnAdaptedModelIsNoBetterThanTheSourceModelAtHome) {
+  const SourceRecord record = {0.8, 1.0, 0.8, -0.9, 100};
+  AccuracyEstimate sure;
+  sure.value = 0.97;
+  sure.low = 0.95;
+  sure.high = 0.99;
+  const AccuracyEstimate capped = CappedByOwnDomain(sure, record);
+  EXPECT_EQ(capped.value, 0.8);
+  EXPECT_NEAR(capped.low, 0.8 - 1.645 * 0.04, 1e-9);
+  EXPECT_NEAR(capped.high, 0.8 + 1.645 * 0.04, 1e-9);
+  AccuracyEstimate lower;
+  lower.value = 0.6;
+  lower.low = 0.5;
+  lower.high = 0.7;
+  EXPECT_EQ(CappedByOwnDomain(lower, record).value, 0.6);
+  EXPECT_EQ(CappedByOwnDomain(lower, record).high, 0.7);
+}
+
 // Of two models that err independently: low, since where they differ the better one errs more
 // often.
 TEST(EstimateByAgreement, IsALittleLowWhereErrorsAreIndependent) {
