@@ -4,7 +4,6 @@
 #define ACCLIMATE_CORE_METHODS_EPISODIC_TASK_H_
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -71,7 +70,7 @@ class EpisodicTask : public train::Task {
 
   const data::EpisodeShape shape_;
   const bool rotations_;
-  const std::function<at::Tensor(const at::Tensor&)> views_;  // empty: none
+  const train::View views_;  // empty: none
   const int64_t meta_batch_;
   const int64_t validation_episodes_;
   const data::Dataset* const validation_data_;  // null: none given

@@ -62,7 +62,7 @@ HyperparameterSpec AugmentSetting() {
       "light", {"none", "light", "strong"});
 }
 
-std::function<at::Tensor(const at::Tensor&)> TrainingViews(const MethodContext& context) {
+train::View TrainingViews(const MethodContext& context) {
   const std::string strength = context.settings.Text("augment");
   if (strength == "none") return {};
   const bool strong = strength == "strong";

@@ -3,8 +3,6 @@
 #ifndef ACCLIMATE_CORE_METHODS_PERTURBATIONS_H_
 #define ACCLIMATE_CORE_METHODS_PERTURBATIONS_H_
 
-#include <functional>
-
 #include <ATen/core/Tensor.h>
 
 #include "core/methods/method.h"
@@ -28,7 +26,7 @@ at::Tensor Perturbed(const at::Tensor& inputs, const PerturbationOptions& option
 // `augment`: the views that a method trains on instead of the samples themselves.
 HyperparameterSpec AugmentSetting();
 // Of a whole batch; empty for `none`, and for samples of a shape that nothing is known about.
-std::function<at::Tensor(const at::Tensor&)> TrainingViews(const MethodContext& context);
+train::View TrainingViews(const MethodContext& context);
 
 }  // namespace acclimate::methods
 

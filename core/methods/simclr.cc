@@ -26,8 +26,7 @@ namespace {
 
 constexpr char kProbe[] = "probe";  // the input
 
-// Without the architecture's dropout: it hides what two views of a sample have in common. LeNet's,
-// half of two layers, leaves features no better than random ones (docs/methods/simclr.md).
+// Without the architecture's dropout: it hides what two views of a sample have in common.
 constexpr model::Mode kMode = model::Mode::kBatchStatistics;
 
 class SimclrTask : public train::Task {

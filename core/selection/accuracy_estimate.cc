@@ -20,6 +20,12 @@ constexpr double kNormal90 = 1.645;  // two-sided quantile
 
 double Clipped(double share) { return std::clamp(share, 0.0, 1.0); }
 
+// Of the 90 % interval of a share among so many samples.
+double HalfWidth(double share, int64_t samples) {
+  return kNormal90 *
+         std::sqrt(share * (1 - share) / static_cast<double>(std::max<int64_t>(samples, 1)));
+}
+
 // Of [E], the mean of the middle two where E is even. One estimator that is far off, as ATC is
 // where the source is nearly all right, moves it little.
 at::Tensor Median(const at::Tensor& values) {
@@ -79,30 +85,30 @@ AccuracyEstimate EstimateAccuracy(const at::Tensor& logits, const at::Tensor& ne
 }
 
 AccuracyEstimate CappedByOwnDomain(AccuracyEstimate estimate, const SourceRecord& record) {
-  const double samples = static_cast<double>(std::max<int64_t>(record.samples, 1));
-  const double margin = kNormal90 * std::sqrt(record.accuracy * (1 - record.accuracy) / samples);
+  const double margin = HalfWidth(record.accuracy, record.samples);
   estimate.value = std::min(estimate.value, record.accuracy);
   estimate.low = std::min(estimate.low, Clipped(record.accuracy - margin));
   estimate.high = std::min(estimate.high, Clipped(record.accuracy + margin));
-  estimate.by_estimator["own_domain"] = record.accuracy;
   return estimate;
+}
+
+double Agreement(const at::Tensor& a, const at::Tensor& b) {
+  return a.eq(b).to(at::kDouble).mean().item<double>();
 }
 
 AccuracyEstimate EstimateByAgreement(const at::Tensor& predicted, const at::Tensor& better,
                                      const AccuracyEstimate& of_better, int64_t num_classes) {
-  const double agreed = predicted.eq(better).to(at::kDouble).mean().item<double>();
+  const double agreed = Agreement(predicted, better);
   const double others = static_cast<double>(std::max<int64_t>(num_classes - 1, 1));
   const auto accuracy = [&](double of_other) {
     return agreed * of_other + (1 - agreed) * (1 - of_other) / others;
   };
-  const double margin =
-      kNormal90 * std::sqrt(agreed * (1 - agreed) / static_cast<double>(predicted.size(0)));
+  const double margin = HalfWidth(agreed, predicted.size(0));
   const auto [low, high] = std::minmax({accuracy(of_better.low), accuracy(of_better.high)});
   AccuracyEstimate estimate;
   estimate.value = Clipped(accuracy(of_better.value));
   estimate.low = Clipped(low - margin);
   estimate.high = Clipped(high + margin);
-  estimate.by_estimator["adapted"] = estimate.value;
   return estimate;
 }
 

@@ -33,6 +33,9 @@ struct AccuracyEstimate {
 AccuracyEstimate EstimateAccuracy(const at::Tensor& logits, const at::Tensor& neighbours,
                                   const absl::optional<SourceRecord>& record);
 
+// The share of samples that two models say the same of. a, b: int64 [N], their classes.
+double Agreement(const at::Tensor& a, const at::Tensor& b);
+
 // Of a model by how often it agrees with a better one, whose accuracy a is estimated: where both
 // say the same (a share g of the samples) it is right as often as that, where they differ it can
 // only be right where the better one is wrong:

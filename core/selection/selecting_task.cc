@@ -31,10 +31,14 @@ constexpr size_t kMostSnapshots = 3;
 // Below it an adaptation has changed more than it kept.
 constexpr double kLeastAgreement = 0.5;
 
-// The share of the target's samples that both say the same of; 1 where nothing is known.
+// False where one comes from a state that had no predictions yet.
+bool BothPredict(const Candidate& a, const Candidate& b) {
+  return a.predicted.defined() && b.predicted.defined();
+}
+
+// On the target's samples; 1 where nothing is known.
 double Agreement(const Candidate& a, const Candidate& b) {
-  if (!a.predicted.defined() || !b.predicted.defined()) return 1;
-  return a.predicted.eq(b.predicted).to(at::kDouble).mean().item<double>();
+  return BothPredict(a, b) ? selection::Agreement(a.predicted, b.predicted) : 1;
 }
 
 // Model, task and generators as they were when it was made.
@@ -295,29 +299,20 @@ std::vector<std::string> SelectingTask::Warnings() const {
 
 std::map<std::string, double> SelectingTask::Metrics() const {
   std::map<std::string, double> metrics = inner_->Metrics();
-  metrics.merge(EstimateMetrics(SourceEstimate(), ReturnedEstimate()));
-  return metrics;
-}
-
-AccuracyEstimate SelectingTask::ReturnedEstimate() const {
-  const Candidate& best = candidates_[Chosen().best];
-  if (best.form != Form::kAdapted) {
-    return best.form == Form::kSource ? SourceEstimate() : best.estimate;
-  }
-  return record_ ? CappedByOwnDomain(best.estimate, *record_) : best.estimate;
-}
-
-// An adapted model that the guard lets through knows better what the source model gets wrong than
-// the source model itself.
-AccuracyEstimate SelectingTask::SourceEstimate() const {
   const Candidate& source = candidates_.front();
   const Candidate& best = candidates_[Chosen().best];
-  if (best.form != Form::kAdapted || !source.predicted.defined() || !best.predicted.defined()) {
-    return source.estimate;
+  AccuracyEstimate before = source.estimate, after = best.estimate;
+  if (best.form == Form::kAdapted) {
+    if (record_) after = CappedByOwnDomain(after, *record_);
+    if (BothPredict(source, best)) {
+      // It knows better what the source model gets wrong than that does itself.
+      const AccuracyEstimate by_agreement = EstimateByAgreement(
+          source.predicted, best.predicted, after, setting_.model.num_classes());
+      if (by_agreement.value < before.value) before = by_agreement;
+    }
   }
-  const AccuracyEstimate by_agreement = EstimateByAgreement(
-      source.predicted, best.predicted, ReturnedEstimate(), setting_.model.num_classes());
-  return by_agreement.value < source.estimate.value ? by_agreement : source.estimate;
+  metrics.merge(EstimateMetrics(before, after));
+  return metrics;
 }
 
 std::vector<int64_t> Moments(const train::Plan& plan, const model::Model& model,

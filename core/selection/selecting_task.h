@@ -81,8 +81,6 @@ class SelectingTask : public train::Task {
   absl::Status ReturnTo(int64_t step);
   absl::Status ReturnToSource(bool target_statistics, train::StopSignal& stop);
   Choice Chosen() const;
-  AccuracyEstimate SourceEstimate() const;
-  AccuracyEstimate ReturnedEstimate() const;  // of the model that Finish() left
 
   std::unique_ptr<train::Task> inner_;
   const SelectionSetting setting_;

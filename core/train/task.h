@@ -23,15 +23,16 @@
 
 namespace acclimate::train {
 
+// Inputs [B, ...] -> the same shape. Draws from the default generator of their device.
+using View = std::function<at::Tensor(const at::Tensor&)>;
+
 struct Plan {
   int64_t total_steps = 0;
   int64_t steps_per_epoch = 1;
   int64_t source_batch_size = 0;  // 0: no source batches are drawn
   int64_t target_batch_size = 0;  // 0: no target batches are drawn
   bool target_labels = false;  // false: target batches come without labels, whatever the file has
-  // Laid over the inputs of every batch that is drawn, [B, ...] -> the same shape, by the default
-  // generator of the device; empty: inputs come as they are.
-  std::function<at::Tensor(const at::Tensor&)> view;
+  View view;  // laid over the inputs of every batch that is drawn; empty: they come as they are
   // The parameters that move; every other parameter of the model is frozen. Empty: a task of
   // passes, without an optimiser.
   std::vector<ParameterGroup> groups;

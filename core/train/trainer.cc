@@ -151,9 +151,9 @@ StepInput Trainer::DrawInput() {
     input.target = target_stream_->dataset->Gather(input.target_index, options_.device);
     if (!task_.plan().target_labels) input.target.labels = at::Tensor();
   }
-  for (data::Batch* batch : {&input.source, &input.target}) {
-    if (task_.plan().view && batch->inputs.defined())
-      batch->inputs = task_.plan().view(batch->inputs);
+  if (const View& view = task_.plan().view) {
+    if (input.source.inputs.defined()) input.source.inputs = view(input.source.inputs);
+    if (input.target.inputs.defined()) input.target.inputs = view(input.target.inputs);
   }
   return input;
 }
