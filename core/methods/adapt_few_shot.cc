@@ -26,7 +26,8 @@ constexpr int64_t kUnrecordedSteps = 5;  // of a model that was not meta-trained
 constexpr double kUnrecordedLearningRate = 0.01;
 
 struct Recipe {
-  std::string algorithm;  // maml, anil, protonet
+  std::string algorithm;    // maml, anil, protonet
+  bool prototypes = false;  // the classifier starts, or for protonet ends, as the class means
   int64_t steps = kUnrecordedSteps;
   double learning_rate = kUnrecordedLearningRate;
 };
@@ -42,6 +43,7 @@ Recipe ChooseRecipe(const MethodContext& context) {
   recipe.algorithm = context.settings.Text("algorithm");
   if (recipe.algorithm == "auto") recipe.algorithm = note(kFewShotAlgorithm);
   if (recipe.algorithm.empty()) recipe.algorithm = "maml";
+  recipe.prototypes = recipe.algorithm == "protonet" || note(kFewShotHead) == kFewShotPrototypes;
   int64_t recorded_steps;
   double recorded_rate;
   if (absl::SimpleAtoi(note(kFewShotInnerSteps), &recorded_steps) && recorded_steps > 0) {
@@ -64,6 +66,7 @@ class FewShotTask : public train::Task {
   void Report(nlohmann::json& report) const override {
     report["few_shot"] = {{"algorithm", recipe_.algorithm}, {"examples", target_.size()}};
     if (recipe_.algorithm == "protonet") return;
+    report["few_shot"]["head"] = recipe_.prototypes ? kFewShotPrototypes : kFewShotLearnt;
     report["few_shot"]["steps"] = recipe_.steps;
     report["few_shot"]["learning_rate"] = recipe_.learning_rate;
   }
@@ -75,6 +78,14 @@ class FewShotTask : public train::Task {
         device_(context.device),
         recipe_(std::move(recipe)) {}
 
+  // features: of all examples, in order.
+  void SetPrototypes(const at::Tensor& features, const LinearHead& head) const {
+    const PrototypeLayer layer =
+        LinearForm(Prototypes(features, target_.labels().to(device_), model_.num_classes()));
+    head.weight().copy_(layer.weight.view_as(head.weight()));
+    head.bias().copy_(layer.bias);
+  }
+
   model::Model& model_;
   const data::Dataset& target_;
   const at::Device device_;
@@ -85,8 +96,11 @@ class FewShotTask : public train::Task {
 // Plain gradient steps on all examples at once.
 class GradientStepsTask : public FewShotTask {
  public:
-  GradientStepsTask(const MethodContext& context, Recipe recipe)
-      : FewShotTask(context, std::move(recipe)), statistics_(&context.target) {
+  // head: where the recipe has prototypes.
+  GradientStepsTask(const MethodContext& context, Recipe recipe, absl::optional<LinearHead> head)
+      : FewShotTask(context, std::move(recipe)),
+        head_(std::move(head)),
+        statistics_(&context.target) {
     const auto unlabelled = context.inputs.datasets.find(kUnlabelled);
     if (unlabelled != context.inputs.datasets.end()) statistics_ = &unlabelled->second;
     plan_.total_steps = recipe_.steps;
@@ -101,6 +115,14 @@ class GradientStepsTask : public FewShotTask {
       }
     }
     plan_.groups = {std::move(group)};
+  }
+
+  absl::Status BeginEpoch(int64_t, train::StopSignal&) override {
+    if (!head_) return absl::OkStatus();
+    const at::NoGradGuard no_grad;
+    const data::Batch examples = target_.Slice(0, target_.size(), device_);
+    SetPrototypes(model_.Forward(examples.inputs, model::Mode::kBatchStatistics).features, *head_);
+    return absl::OkStatus();
   }
 
   absl::StatusOr<train::StepOutput> Step(const train::StepInput&, train::StopSignal&) override {
@@ -118,6 +140,7 @@ class GradientStepsTask : public FewShotTask {
   }
 
  private:
+  const absl::optional<LinearHead> head_;
   const data::Dataset* statistics_;
 };
 
@@ -138,10 +161,7 @@ class PrototypesTask : public FewShotTask {
         });
     if (!status.ok()) return status;
     const at::NoGradGuard no_grad;
-    const PrototypeLayer layer = LinearForm(
-        Prototypes(at::cat(features), target_.labels().to(device_), model_.num_classes()));
-    head_.weight().copy_(layer.weight.view_as(head_.weight()));
-    head_.bias().copy_(layer.bias);
+    SetPrototypes(at::cat(features), head_);
     train::StepOutput output;
     output.samples = target_.size();
     return output;
@@ -151,13 +171,7 @@ class PrototypesTask : public FewShotTask {
   const LinearHead head_;
 };
 
-absl::StatusOr<std::unique_ptr<train::Task>> MakePrototypesTask(const MethodContext& context,
-                                                                Recipe recipe) {
-  absl::StatusOr<LinearHead> head = LinearHead::Of(context.model);
-  if (!head.ok()) return head.status();
-  if (!head->bias().defined()) {
-    return absl::InvalidArgumentError("checkpoint: a classifier of prototypes needs a bias");
-  }
+absl::Status CheckEveryClass(const MethodContext& context) {
   const at::Tensor counts =
       context.target.labels().bincount(/*weights=*/{}, context.model.num_classes());
   if (counts.min().item<int64_t>() == 0) {
@@ -165,7 +179,7 @@ absl::StatusOr<std::unique_ptr<train::Task>> MakePrototypesTask(const MethodCont
                                                    counts.argmin().item<int64_t>(),
                                                    "; prototypes need one of each"));
   }
-  return std::make_unique<PrototypesTask>(context, std::move(recipe), *std::move(head));
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::unique_ptr<train::Task>> MakeTaskOfRecipe(const MethodContext& context) {
@@ -175,8 +189,16 @@ absl::StatusOr<std::unique_ptr<train::Task>> MakeTaskOfRecipe(const MethodContex
                                                    " finetune is the method"));
   }
   Recipe recipe = ChooseRecipe(context);
-  if (recipe.algorithm == "protonet") return MakePrototypesTask(context, std::move(recipe));
-  return std::make_unique<GradientStepsTask>(context, std::move(recipe));
+  if (!recipe.prototypes) {
+    return std::make_unique<GradientStepsTask>(context, std::move(recipe), absl::nullopt);
+  }
+  if (absl::Status status = CheckEveryClass(context); !status.ok()) return status;
+  absl::StatusOr<LinearHead> head = HeadForPrototypes(context.model);
+  if (!head.ok()) return head.status();
+  if (recipe.algorithm == "protonet") {
+    return std::make_unique<PrototypesTask>(context, std::move(recipe), *std::move(head));
+  }
+  return std::make_unique<GradientStepsTask>(context, std::move(recipe), *std::move(head));
 }
 
 }  // namespace

@@ -84,6 +84,8 @@ MethodSpec EpisodicSpec(const EpisodicDefaults& defaults);
 
 // Keys of the metadata that a meta-trained model carries and adapt_few_shot reads.
 inline constexpr char kFewShotAlgorithm[] = "few_shot.algorithm";
+inline constexpr char kFewShotHead[] = "few_shot.head";  // one of the next two
+inline constexpr char kFewShotPrototypes[] = "prototypes", kFewShotLearnt[] = "learnt";
 inline constexpr char kFewShotInnerSteps[] = "few_shot.inner_steps";
 inline constexpr char kFewShotInnerLearningRate[] = "few_shot.inner_learning_rate";
 

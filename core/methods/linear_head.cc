@@ -39,6 +39,13 @@ std::map<std::string, at::Tensor> LinearHead::Parameters() const {
   return parameters;
 }
 
+std::map<std::string, at::Tensor> LinearHead::Named(const at::Tensor& weight,
+                                                    const at::Tensor& bias) const {
+  std::map<std::string, at::Tensor> parameters = {{weight_name_, weight.view_as(weight_)}};
+  if (bias_.defined()) parameters[bias_name_] = bias;
+  return parameters;
+}
+
 at::Tensor LinearHead::Logits(const at::Tensor& features,
                               const std::map<std::string, at::Tensor>& parameters) const {
   const at::Tensor weight = parameters.at(weight_name_).flatten(1);

@@ -22,6 +22,9 @@ class LinearHead {
   // The parameters by name: what ForwardWith() and Logits() take in their place.
   std::map<std::string, at::Tensor> Parameters() const;
 
+  // The same names with other values, in the shapes of the model's own. weight [C, D], bias [C].
+  std::map<std::string, at::Tensor> Named(const at::Tensor& weight, const at::Tensor& bias) const;
+
   // features [N, D] -> logits [N, C] with `parameters` in place of the model's.
   at::Tensor Logits(const at::Tensor& features,
                     const std::map<std::string, at::Tensor>& parameters) const;

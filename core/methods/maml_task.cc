@@ -9,6 +9,7 @@
 #include "core/methods/episodic_task.h"
 #include "core/methods/inner_loop.h"
 #include "core/methods/linear_head.h"
+#include "core/methods/prototypes.h"
 #include "core/methods/target_statistics.h"
 
 namespace acclimate::methods {
@@ -24,19 +25,21 @@ class MamlTask : public EpisodicTask {
       : EpisodicTask(context),
         adapted_(adapted),
         head_(std::move(head)),
+        prototypes_(context.settings.Text("head") == kFewShotPrototypes),
         inner_{context.settings.Integer("inner_steps"),
                context.settings.Real("inner_learning_rate"), context.settings.Flag("second_order")},
         adaptation_steps_(context.settings.Integer("adaptation_steps")) {
     train::ParameterGroup group;
     for (const model::Parameter& parameter : model_.parameters()) {
       parameters_[parameter.name] = parameter.tensor;
+      if (prototypes_ && parameter.head) continue;  // made anew for every episode
       group.parameters.push_back({parameter.name, parameter.tensor});
     }
     plan_.groups = {std::move(group)};
   }
 
   absl::Status BeginEpoch(int64_t epoch, train::StopSignal& stop) override {
-    if (epoch == 0 && model_.metadata().count(kFewShotAlgorithm) == 0) {
+    if (epoch == 0 && !prototypes_ && model_.metadata().count(kFewShotAlgorithm) == 0) {
       const at::NoGradGuard no_grad;
       for (const auto& [name, tensor] : head_.Parameters()) tensor.zero_();
     }
@@ -58,7 +61,8 @@ class MamlTask : public EpisodicTask {
   }
 
   std::map<std::string, std::string> Notes() const override {
-    return {{kFewShotInnerSteps, absl::StrCat(adaptation_steps_)},
+    return {{kFewShotHead, prototypes_ ? kFewShotPrototypes : kFewShotLearnt},
+            {kFewShotInnerSteps, absl::StrCat(adaptation_steps_)},
             {kFewShotInnerLearningRate, absl::StrCat(inner_.learning_rate)}};
   }
 
@@ -67,13 +71,30 @@ class MamlTask : public EpisodicTask {
   }
 
  private:
+  // The classifier that the inner loop starts from; features: of the support.
+  ParameterMap HeadStart(const at::Tensor& features, const data::Episode& episode) const {
+    if (!prototypes_) return head_.Parameters();
+    const PrototypeLayer layer =
+        LinearForm(Prototypes(features, episode.support.labels, episode.classes.size(0)));
+    return head_.Named(layer.weight, layer.bias);
+  }
+
+  // The prototypes are made of the parameters, and the loop moves aliases of these: its own
+  // gradients do not run through the prototypes, the outer one does.
+  ParameterMap Start(const data::Episode& episode) const {
+    if (!prototypes_) return parameters_;
+    ParameterMap start = HeadStart(model_.Forward(episode.support.inputs, kMode).features, episode);
+    for (const auto& [name, tensor] : parameters_) start.emplace(name, tensor.view_as(tensor));
+    return start;
+  }
+
   at::Tensor AdaptEverything(const data::Episode& episode, const InnerLoop& inner) {
     const auto loss = [&](const ParameterMap& parameters) {
       const at::Tensor logits =
           model_.ForwardWith(parameters, episode.support.inputs, kMode).logits;
       return losses::CrossEntropy(logits, episode.support.labels);
     };
-    const ParameterMap fast = Adapt(parameters_, loss, inner);
+    const ParameterMap fast = Adapt(Start(episode), loss, inner);
     return model_.ForwardWith(fast, episode.query.inputs, kMode).logits;
   }
 
@@ -84,11 +105,12 @@ class MamlTask : public EpisodicTask {
     const auto loss = [&](const ParameterMap& parameters) {
       return losses::CrossEntropy(head_.Logits(support, parameters), episode.support.labels);
     };
-    return head_.Logits(query, Adapt(head_.Parameters(), loss, inner));
+    return head_.Logits(query, Adapt(HeadStart(support, episode), loss, inner));
   }
 
   const Adapted adapted_;
   const LinearHead head_;
+  const bool prototypes_;
   const InnerLoop inner_;
   const int64_t adaptation_steps_;
   ParameterMap parameters_;  // the model's own
@@ -104,7 +126,9 @@ absl::StatusOr<std::unique_ptr<train::Task>> MakeMamlTask(const MethodContext& c
         absl::StrCat("hyperparameters.ways: must be the classes of the model, ",
                      context.model.num_classes(), "; is ", ways));
   }
-  absl::StatusOr<LinearHead> head = LinearHead::Of(context.model);
+  absl::StatusOr<LinearHead> head = context.settings.Text("head") == kFewShotPrototypes
+                                        ? HeadForPrototypes(context.model)
+                                        : LinearHead::Of(context.model);
   if (!head.ok()) return head.status();
   auto task = std::make_unique<MamlTask>(context, adapted, *std::move(head));
   if (absl::Status status = task->SetUp(); !status.ok()) return status;
@@ -123,6 +147,10 @@ MethodSpec MamlSpec() {
        FlagSetting("second_order",
                    "Exact gradients through the inner steps; false drops the Hessian (FOMAML)",
                    defaults.second_order),
+       ChoiceSetting("head",
+                     "What the inner loop starts the classifier from. prototypes: the class means "
+                     "of the support (Triantafillou et al., ICLR 2020). learnt: weights of its own",
+                     kFewShotPrototypes, {kFewShotPrototypes, kFewShotLearnt}),
        IntegerSetting("adaptation_steps",
                       "Gradient steps on new classes: in the validation, and recorded for "
                       "adapt_few_shot",

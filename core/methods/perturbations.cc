@@ -58,7 +58,8 @@ HyperparameterSpec AugmentSetting() {
       "moved by up to a sixteenth of its width and resized by up to 10 %; of a vector a fifth of "
       "the "
       "features is set to their mean, of a series a window of up to a fifth. strong: an image's "
-      "brightness, contrast, saturation, blur and noise as well; a half instead of a fifth",
+      "brightness, contrast, saturation, blur and noise as well, and one in two is its own "
+      "negative; a half instead of a fifth",
       "light", {"none", "light", "strong"});
 }
 
@@ -75,6 +76,7 @@ train::View TrainingViews(const MethodContext& context) {
     options.images.brightness = 1;
     options.images.contrast = 0.6;
     options.images.saturation = 0.5;
+    options.images.negative = 0.5;
     options.images.blur = 0.3;
     options.images.noise = 0.5;
   }

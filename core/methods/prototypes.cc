@@ -13,4 +13,12 @@ PrototypeLayer LinearForm(const at::Tensor& prototypes) {
   return {2 * prototypes, -prototypes.square().sum(1)};
 }
 
+absl::StatusOr<LinearHead> HeadForPrototypes(model::Model& model) {
+  absl::StatusOr<LinearHead> head = LinearHead::Of(model);
+  if (head.ok() && !head->bias().defined()) {
+    return absl::InvalidArgumentError("checkpoint: a classifier of prototypes needs a bias");
+  }
+  return head;
+}
+
 }  // namespace acclimate::methods

@@ -6,6 +6,9 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "absl/status/statusor.h"
+#include "core/methods/linear_head.h"
+
 namespace acclimate::methods {
 
 // c_k, the mean feature of class k: features [N, D], labels int64 [N] in [0, classes) ->
@@ -18,6 +21,10 @@ struct PrototypeLayer {
   at::Tensor weight, bias;
 };
 PrototypeLayer LinearForm(const at::Tensor& prototypes);
+
+// The classifier of a model that prototypes can be written into. INVALID_ARGUMENT: not a linear
+// layer with a bias.
+absl::StatusOr<LinearHead> HeadForPrototypes(model::Model& model);
 
 }  // namespace acclimate::methods
 

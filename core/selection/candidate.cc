@@ -23,6 +23,8 @@ constexpr double kCollapsed = -1.0;
 constexpr double kLeastShareOfClasses = 0.5;
 constexpr double kMargin = 0.01;
 constexpr double kLeastShareOfSourceAccuracy = 0.85;
+// A classifier that was right on h of its own domain is sure of about h of another at best.
+constexpr double kMostAboveOwnDomain = 0.1;
 constexpr int64_t kNeighbours = 10;
 
 enum Validator : size_t {
@@ -111,7 +113,7 @@ double LeastSourceAccuracy(const std::vector<Candidate>& candidates) {
 std::string Percent(double share) { return absl::StrFormat("%.1f %%", 100 * share); }
 
 void Guard(const std::vector<Candidate>& candidates, const std::vector<double>& scores,
-           Choice& choice) {
+           const absl::optional<SourceRecord>& record, Choice& choice) {
   const Candidate& adapted = candidates[choice.adapted];
   const Candidate& source = candidates[choice.source];
   const std::string estimates = absl::StrCat("estimated accuracy ", Percent(adapted.estimate.value),
@@ -128,6 +130,14 @@ void Guard(const std::vector<Candidate>& candidates, const std::vector<double>& 
     choice.held = false;
     choice.reason = absl::StrCat("of the held-out source it has only ",
                                  Percent(adapted.scores[kSourceAccuracy]), " right");
+    return;
+  }
+  if (record && std::isnan(adapted.scores[kSourceAccuracy]) &&
+      adapted.estimate.value > record->accuracy + kMostAboveOwnDomain) {
+    choice.held = false;
+    choice.reason = absl::StrCat("it is sure of ", Percent(adapted.estimate.value),
+                                 " of the target, where the source model had ",
+                                 Percent(record->accuracy), " of its own domain right");
     return;
   }
   double wins = 0;
@@ -196,12 +206,13 @@ std::vector<double> EnsembleScores(const std::vector<Candidate>& candidates) {
   return scores;
 }
 
-Choice Choose(const std::vector<Candidate>& candidates, bool last, bool guard) {
+Choice Choose(const std::vector<Candidate>& candidates, bool last, bool guard,
+              const absl::optional<SourceRecord>& record) {
   const std::vector<double> scores = EnsembleScores(candidates);
   Choice choice;
   choice.adapted = last ? LastAdapted(candidates) : BestOf(candidates, scores, true);
   choice.source = BestOf(candidates, scores, false);
-  Guard(candidates, scores, choice);
+  Guard(candidates, scores, record, choice);
   choice.best = choice.held || !guard ? choice.adapted : choice.source;
   return choice;
 }

@@ -60,10 +60,14 @@ struct Choice {
 
 // candidates: at least one form of the source and one adapted. `last`: the adapted one with the
 // highest step instead of the ensemble's. `guard`: the adapted one is returned only if it
-//   1. has not collapsed, and
-//   2. beats the best form of the source in half of the ensemble's validators or more, and
-//   3. has an estimated accuracy not more than kMargin below it.
-Choice Choose(const std::vector<Candidate>& candidates, bool last, bool guard);
+//   1. has not collapsed,
+//   2. with source data: still has most of the held-out source right,
+//   3. without, but with the `record` of the source model: is not much surer of the target than the
+//      source model was right on its own domain,
+//   4. beats the best form of the source in half of the ensemble's validators or more, and
+//   5. has an estimated accuracy not more than kMargin below it.
+Choice Choose(const std::vector<Candidate>& candidates, bool last, bool guard,
+              const absl::optional<SourceRecord>& record = absl::nullopt);
 
 nlohmann::json ToJson(const Candidate& candidate);
 

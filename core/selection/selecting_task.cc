@@ -176,7 +176,7 @@ Choice SelectingTask::Chosen() const {
     left.push_back(candidates_[i]);
     places.push_back(i);
   }
-  Choice choice = Choose(left, !options_.ensemble, options_.guard);
+  Choice choice = Choose(left, !options_.ensemble, options_.guard, record_);
   choice.best = places[choice.best];
   choice.adapted = places[choice.adapted];
   choice.source = places[choice.source];

@@ -146,6 +146,7 @@ double TrueAccuracy(model::Model& model, const World& world, train::StopSignal& 
 struct MethodRun {
   std::vector<Judged> with_source;
   std::vector<Judged> source_free;  // the same models, examined without source data
+  absl::optional<selection::SourceRecord> record;
 };
 
 MethodRun RunMethod(const Options& options, const World& world, const std::string& name,
@@ -155,22 +156,22 @@ MethodRun RunMethod(const Options& options, const World& world, const std::strin
   model::LoadOptions load;
   load.sample_shape = world.target[0].sample_shape();
   std::unique_ptr<model::Model> model = Must(model::LoadCheckpoint(world.model, load));
-  const auto record = selection::ReadRecord(model->metadata());
   const methods::MethodEntry& entry = *methods::FindMethod(name);
   const bool takes_source = entry.spec.source != methods::DataNeed::kNone;
   MethodRun run;
+  run.record = selection::ReadRecord(model->metadata());
   if (entry.spec.needs_batch_norm && model->batch_norm_layers().empty()) return run;
   const selection::Examiner examiner(world.target[0], world.held_out, at::kCPU, 1);
   const selection::Examiner without(world.target[0], {}, at::kCPU, 1);
   const auto judge = [&](selection::Form form, int64_t step) {
     const bool source = form != selection::Form::kAdapted;
     const double accuracy = TrueAccuracy(*model, world, stop);
-    Candidate candidate = Must(examiner.Examine(*model, source ? record : absl::nullopt, stop));
+    Candidate candidate = Must(examiner.Examine(*model, source ? run.record : absl::nullopt, stop));
     candidate.form = form;
     candidate.step = step;
     run.with_source.push_back({std::move(candidate), accuracy});
     if (takes_source) return;
-    candidate = Must(without.Examine(*model, record, stop));
+    candidate = Must(without.Examine(*model, run.record, stop));
     candidate.form = form;
     candidate.step = step;
     run.source_free.push_back({std::move(candidate), accuracy});
@@ -271,8 +272,9 @@ void CompareAll(const std::vector<Judged>& all, Summary& summary) {
   Compare(all, "ENSEMBLE", selection::EnsembleScores(candidates), summary);
 }
 
-void TryGuard(const std::vector<Judged>& run, Summary& summary) {
-  const selection::Choice choice = selection::Choose(CandidatesOf(run), false, true);
+void TryGuard(const std::vector<Judged>& run, const absl::optional<selection::SourceRecord>& record,
+              Summary& summary) {
+  const selection::Choice choice = selection::Choose(CandidatesOf(run), false, true, record);
   const double returned = run[choice.best].accuracy, source = run[0].accuracy;
   ++summary.runs;
   if (returned < source - 0.01) ++summary.worse;
@@ -314,9 +316,10 @@ int main(int argc, char** argv) {
       const World world = MakeWorld(options, task, seed);
       std::vector<Judged> with_source, source_free;
       const auto add = [&](const std::string& method, const std::vector<Judged>& run,
+                           const absl::optional<selection::SourceRecord>& record,
                            std::vector<Judged>& all) {
         if (run.empty()) return;
-        TryGuard(run, summary);
+        TryGuard(run, record, summary);
         all.insert(all.end(), run.begin(), run.end());
         for (const Judged& judged : run) {
           json row = selection::ToJson(judged.candidate);
@@ -334,8 +337,8 @@ int main(int argc, char** argv) {
       };
       for (const std::string& method : options.methods) {
         const MethodRun run = RunMethod(options, world, method, seed);
-        add(method, run.with_source, with_source);
-        add(method, run.source_free, source_free);
+        add(method, run.with_source, run.record, with_source);
+        add(method, run.source_free, run.record, source_free);
         bench::WriteJson(options.json_file, document, /*indent=*/-1);
       }
       if (!with_source.empty()) CompareAll(with_source, summary);

@@ -112,6 +112,7 @@ ImageTransform DrawImageTransform(const ImageAugmentation& augmentation, at::Int
   if (augmentation.saturation > 0 && sizes[1] == 3) {
     transform.saturation = factor(augmentation.saturation);
   }
+  if (augmentation.negative > 0) transform.negative = draw.Chance(augmentation.negative).gt(0);
   if (augmentation.blur > 0) {
     const double most = std::max(kMostBlurPixelsAtLeast, kMostBlurShareOfHeight * height);
     transform.blur_pixels = draw.Uniform(kLeastBlurPixels, most) * draw.Chance(augmentation.blur);
@@ -140,6 +141,11 @@ at::Tensor Apply(const ImageTransform& transform, const at::Tensor& images) {
   if (transform.saturation.defined()) {
     const at::Tensor grey = Grey(result);
     result = grey + PerImage(transform.saturation) * (result - grey);
+  }
+  if (transform.negative.defined()) {
+    const at::Tensor ends =
+        result.amin({1, 2, 3}, /*keepdim=*/true) + result.amax({1, 2, 3}, /*keepdim=*/true);
+    result = at::where(PerImage(transform.negative), ends - result, result);
   }
   if (transform.blur_pixels.defined()) result = Blur(transform.blur_pixels, result);
   if (transform.noise.defined()) result = result + transform.noise * deviation;

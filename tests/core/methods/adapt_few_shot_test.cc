@@ -48,6 +48,20 @@ job::RunSpec AdaptationSpec(const std::string& method, int64_t shots) {
   return spec;
 }
 
+// The classifier becomes the nearest class mean.
+void SetClassMeans(model::Model& model, const Domain& examples) {
+  const at::NoGradGuard no_grad;
+  const at::Tensor features =
+      model.Forward(examples.inputs, model::Mode::kBatchStatistics).features;
+  for (const model::Parameter& parameter : model.parameters()) {
+    if (!parameter.head) continue;
+    for (int64_t k = 0; k < 3; ++k) {
+      const at::Tensor mean = features.index({examples.labels.eq(k)}).mean(0);
+      parameter.tensor[k].copy_(parameter.tensor.dim() == 1 ? -mean.square().sum() : 2 * mean);
+    }
+  }
+}
+
 class AdaptFewShotTest : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(AdaptFewShotTest, LearnsNewClassesInTheStepsThatTheModelWasTrainedFor) {
@@ -74,6 +88,7 @@ TEST_P(AdaptFewShotTest, LearnsNewClassesInTheStepsThatTheModelWasTrainedFor) {
 INSTANTIATE_TEST_SUITE_P(Methods, AdaptFewShotTest, ::testing::Values("maml", "anil", "protonet"),
                          [](const auto& info) { return info.param; });
 
+// From the class means, as the model was trained.
 TEST(AdaptFewShotTest, StepsArePlainGradientDescentOnAllExamples) {
   job::RunSpec spec = AdaptationSpec("maml", 2);
   spec.hyperparameters = {{"steps", int64_t{3}}, {"learning_rate", 0.05}};
@@ -81,6 +96,7 @@ TEST(AdaptFewShotTest, StepsArePlainGradientDescentOnAllExamples) {
   ASSERT_TRUE(job::Run(spec, observer).ok());
   const auto expected = model::LoadCheckpoint(spec.checkpoint, {"", {24}}).value();
   const Domain examples = NewClasses(2, 21);
+  SetClassMeans(*expected, examples);
   for (int step = 0; step < 3; ++step) {
     std::vector<at::Tensor> tensors;
     for (const auto& parameter : expected->parameters()) tensors.push_back(parameter.tensor);

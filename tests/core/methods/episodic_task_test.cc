@@ -5,6 +5,7 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -86,13 +87,28 @@ void Descend(model::Model& model, const data::Batch& support, int64_t steps, dou
   }
 }
 
+// The classifier becomes the nearest class mean of a 3-way 2-shot support.
+void SetClassMeans(model::Model& model, const data::Batch& support) {
+  const at::NoGradGuard no_grad;
+  const at::Tensor features = model.Forward(support.inputs, kMode).features;
+  for (const model::Parameter& parameter : model.parameters()) {
+    if (!parameter.head) continue;
+    for (int64_t k = 0; k < 3; ++k) {
+      const at::Tensor mean = (features[2 * k] + features[2 * k + 1]) / 2;
+      parameter.tensor[k].copy_(parameter.tensor.dim() == 1 ? -mean.square().sum() : 2 * mean);
+    }
+  }
+}
+
 void ExpectSameWeights(const model::Model& a, const model::Model& b) {
   const auto state = a.StateDict(), other = b.StateDict();
   for (const auto& [name, tensor] : state) EXPECT_TRUE(tensor.equal(other.at(name))) << name;
 }
 
 TEST(MamlTest, AStepAdaptsACopyAndLeavesTheWeightsBitIdentical) {
-  const OneStep step("maml", {{"inner_steps", int64_t{3}}, {"inner_learning_rate", 0.1}});
+  const OneStep step(
+      "maml",
+      {{"head", std::string("learnt")}, {"inner_steps", int64_t{3}}, {"inner_learning_rate", 0.1}});
   ExpectSameWeights(*step.model, *step.before);
   const auto adapted = step.before->Clone();
   Descend(*adapted, step.episode.support, 3, 0.1, /*head_only=*/false);
@@ -105,7 +121,8 @@ TEST(MamlTest, AStepAdaptsACopyAndLeavesTheWeightsBitIdentical) {
 }
 
 TEST(MamlTest, WithoutSecondOrderTheGradientIsThatAtTheAdaptedWeights) {
-  const Hyperparameters inner = {{"inner_steps", int64_t{2}}, {"inner_learning_rate", 0.1}};
+  const Hyperparameters inner = {
+      {"head", std::string("learnt")}, {"inner_steps", int64_t{2}}, {"inner_learning_rate", 0.1}};
   Hyperparameters first_order = inner;
   first_order["second_order"] = false;
   const OneStep exact("maml", inner), first("maml", first_order);
@@ -129,7 +146,9 @@ TEST(MamlTest, WithoutSecondOrderTheGradientIsThatAtTheAdaptedWeights) {
 }
 
 TEST(AnilTest, TheInnerLoopMovesTheHeadOnly) {
-  const OneStep step("anil", {{"inner_steps", int64_t{4}}, {"inner_learning_rate", 0.1}});
+  const OneStep step(
+      "anil",
+      {{"head", std::string("learnt")}, {"inner_steps", int64_t{4}}, {"inner_learning_rate", 0.1}});
   ExpectSameWeights(*step.model, *step.before);
   const auto adapted = step.before->Clone();
   Descend(*adapted, step.episode.support, 4, 0.1, /*head_only=*/true);
@@ -140,6 +159,41 @@ TEST(AnilTest, TheInnerLoopMovesTheHeadOnly) {
   for (const at::Tensor& gradient : step.gradients) EXPECT_TRUE(gradient.defined());
   EXPECT_GT(step.gradients[0].abs().max().item<double>(), 0);
 }
+
+// The loss and, against differences of it, the outer gradient, which runs through the class means.
+class PrototypeHeadTest : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(PrototypeHeadTest, TheInnerLoopStartsFromTheClassMeans) {
+  const OneStep step(GetParam(), {{"inner_steps", int64_t{2}}, {"inner_learning_rate", 0.05}});
+  ExpectSameWeights(*step.model, *step.before);
+  const auto loss_moved = [&](double distance) {
+    const auto moved = step.before->Clone();
+    {
+      const at::NoGradGuard no_grad;
+      size_t i = 0;
+      for (const model::Parameter& parameter : moved->parameters()) {
+        if (!parameter.head) parameter.tensor.add_(step.gradients[i++], distance);
+      }
+    }
+    SetClassMeans(*moved, step.episode.support);
+    Descend(*moved, step.episode.support, 2, 0.05, /*head_only=*/GetParam() == "anil");
+    return losses::CrossEntropy(moved->Forward(step.episode.query.inputs, kMode).logits,
+                                step.episode.query.labels)
+        .item<double>();
+  };
+  EXPECT_NEAR(step.output.loss.item<double>(), loss_moved(0), 1e-5);
+  double squares = 0;
+  for (const at::Tensor& gradient : step.gradients) {
+    squares += gradient.square().sum().item<double>();
+  }
+  constexpr double kLength = 2e-3;
+  const double distance = kLength / std::sqrt(squares);
+  EXPECT_NEAR((loss_moved(distance) - loss_moved(-distance)) / (2 * distance), squares,
+              0.02 * squares);
+}
+
+INSTANTIATE_TEST_SUITE_P(Methods, PrototypeHeadTest, ::testing::Values("maml", "anil"),
+                         [](const auto& info) { return info.param; });
 
 TEST(ProtonetTest, LogitsAreNegativeSquaredDistancesToTheClassMeans) {
   const OneStep step("protonet");

@@ -84,6 +84,24 @@ TEST(Guard, ReturnsTheSourceWhereAdaptationHurt) {
   }
 }
 
+// Entropy that is minimised where even the source model was often wrong makes clusters that are
+// not the classes.
+TEST(Guard, ReturnsTheSourceWhereASourceFreeModelIsSurerThanTheSourceWasAtHome) {
+  for (const bool with_source : {true, false}) {
+    const std::vector<Candidate> candidates = {Source(Clouds(28), with_source),
+                                               Adapted(Clouds(0), 1, with_source)};
+    SourceRecord record;
+    record.accuracy = 0.95;
+    EXPECT_TRUE(Choose(candidates, false, true, record).held);
+    record.accuracy = 0.8;
+    const Choice choice = Choose(candidates, false, true, record);
+    EXPECT_EQ(choice.held, with_source);
+    if (with_source) continue;
+    EXPECT_EQ(choice.best, 0u);
+    EXPECT_THAT(choice.reason, HasSubstr("the source model had 80.0 % of its own domain right"));
+  }
+}
+
 TEST(Guard, SaysThatPredictionsCollapsed) {
   const Choice choice = Choose({Source(Clouds(28)), Adapted(Collapsed(), 1)}, false, true);
   EXPECT_EQ(choice.best, 0u);

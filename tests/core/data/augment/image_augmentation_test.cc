@@ -20,6 +20,7 @@ ImageAugmentation Everything() {
   augmentation.brightness = 0.5;
   augmentation.contrast = 0.4;
   augmentation.saturation = 0.6;
+  augmentation.negative = 0.4;
   augmentation.blur = 0.7;
   augmentation.noise = 0.5;
   return augmentation;
@@ -29,8 +30,9 @@ ImageTransform Sample(const ImageTransform& transform, int64_t i) {
   const auto row = [i](const at::Tensor& all) {
     return all.defined() ? all.narrow(0, i, 1) : at::Tensor();
   };
-  return {row(transform.affine),     row(transform.brightness),  row(transform.contrast),
-          row(transform.saturation), row(transform.blur_pixels), row(transform.noise)};
+  return {row(transform.affine),     row(transform.brightness), row(transform.contrast),
+          row(transform.saturation), row(transform.negative),   row(transform.blur_pixels),
+          row(transform.noise)};
 }
 
 // One image as nested loops would have it.
@@ -100,6 +102,11 @@ class Picture {
       }
     }
   }
+  void Negate() {
+    const auto [least, most] = std::minmax_element(pixels_.begin(), pixels_.end());
+    const double ends = *least + *most;
+    for (double& pixel : pixels_) pixel = ends - pixel;
+  }
   void Blur(double sigma) {
     if (sigma == 0) return;
     Picture result = *this;
@@ -150,6 +157,7 @@ TEST_P(ImageAugmentationTest, EqualsImageByImageLoops) {
     picture.Brighten(transform.brightness[i].item<double>() * deviation);
     picture.Contrast(transform.contrast[i].item<double>());
     if (GetParam() == 3) picture.Saturate(transform.saturation[i].item<double>());
+    if (transform.negative[i].item<bool>()) picture.Negate();
     picture.Blur(transform.blur_pixels[i].item<double>());
     picture.Add(transform.noise[i], deviation);
     EXPECT_TRUE(at::allclose(result[i], picture.ToTensor(), 1e-4, 1e-4)) << "image " << i;
@@ -204,6 +212,7 @@ TEST(ImageTransformTest, DrawsAreWithinTheirRanges) {
   within(drawn.contrast, 0.6, 1.4);
   within(drawn.saturation, 0.4, 1.6);
   within(drawn.blur_pixels, 0, 1);
+  EXPECT_NEAR(drawn.negative.to(at::kDouble).mean().item<double>(), 0.4, 0.05);
   const at::Tensor noise = drawn.noise.flatten(1).std(1);  // of 1200 values: to some per cent
   EXPECT_LT(noise.min().item<double>(), 0.02);
   EXPECT_NEAR(noise.max().item<double>(), 0.5, 0.06);
