@@ -12,12 +12,14 @@ absl::StatusOr<ExitCode> Adapt(Invocation& invocation) {
   JobInputs inputs;
   inputs.checkpoint = arguments.Text("checkpoint");
   inputs.architecture = arguments.Text("architecture");
+  inputs.num_classes = arguments.Integer("classes", 0);
   inputs.sources = arguments.All("source");
   inputs.target = arguments.Text("target");
   inputs.evaluation = arguments.Text("eval");
   inputs.named = arguments.KeyValues("input");
   inputs.method = arguments.Text("method", kDefaultMethod);
-  absl::Status status = CheckOut(arguments);
+  absl::Status status = CheckStart(arguments);
+  if (status.ok()) status = CheckOut(arguments);
   if (!status.ok()) return status;
   absl::StatusOr<v1::JobSpec> spec = PrepareJob(invocation, inputs);
   if (!spec.ok()) return spec.status();
@@ -36,7 +38,7 @@ Command AdaptCommand() {
       "to report. Ctrl-C detaches: the job goes on.";
   command.arguments.options = {
       {"checkpoint", ValueKind::kFile, "MODEL",
-       "TorchScript, or a state dict (.safetensors, .pth) with --architecture", true},
+       "TorchScript, or a state dict (.safetensors, .pth) with --architecture"},
       {"target", ValueKind::kFile, "DATA", "unlabelled: safetensors, npz or npy with `inputs`",
        true},
       {"source", ValueKind::kFile, "DATA", "labelled data of the model's own domain", false, true},
@@ -45,7 +47,10 @@ Command AdaptCommand() {
       {"eval", ValueKind::kFile, "DATA", "labelled target data, for the report"},
       {"method", ValueKind::kText, "NAME",
        "see `acclimate methods` (default: auto, which chooses by label-free validators)"},
-      {"architecture", ValueKind::kText, "NAME", "of a state dict that does not name its own"},
+      {"architecture", ValueKind::kText, "NAME",
+       "of a state dict that does not name its own; without --checkpoint, of fresh weights for the "
+       "methods that can start with them"},
+      {"classes", ValueKind::kInteger, "N", "of fresh weights, where no labels tell"},
   };
   AddJobOptions(&command.arguments);
   command.run = Adapt;

@@ -90,6 +90,12 @@ void AddJobOptions(ArgumentSpec* spec) {
   spec->options.insert(spec->options.end(), options.begin(), options.end());
 }
 
+absl::Status CheckStart(const Arguments& arguments) {
+  if (arguments.Has("checkpoint") || arguments.Has("architecture")) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      "--checkpoint MODEL is missing; or give --architecture NAME to start afresh");
+}
+
 absl::Status CheckOut(const Arguments& arguments) {
   if (arguments.Has("out")) return client::MakeDirectories(arguments.Text("out"));
   if (arguments.Has("detach")) return absl::OkStatus();
@@ -101,7 +107,12 @@ absl::StatusOr<v1::JobSpec> PrepareJob(Invocation& invocation, const JobInputs& 
   if (!method.ok()) return method.status();
   v1::JobSpec spec;
   spec.set_method(inputs.method);
+  if (method->checkpoint() == v1::DATA_NEED_REQUIRED && inputs.checkpoint.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--checkpoint MODEL is missing: ", inputs.method, " needs a trained model"));
+  }
   spec.mutable_model()->set_architecture(inputs.architecture);
+  spec.mutable_model()->set_num_classes(static_cast<int32_t>(inputs.num_classes));
   SetOptions(invocation.arguments, &spec);
   for (const auto& [key, value] : invocation.arguments.KeyValues("set")) {
     absl::Status status = SetHyperparameter(*method, key, value, &spec);

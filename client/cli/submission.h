@@ -3,6 +3,7 @@
 #ifndef ACCLIMATE_CLIENT_CLI_SUBMISSION_H_
 #define ACCLIMATE_CLIENT_CLI_SUBMISSION_H_
 
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,8 +18,9 @@ namespace acclimate::cli {
 // Each a local file, or the name of a blob that the server has ("tenants/.../blobs/...").
 struct JobInputs {
   std::string method;
-  std::string checkpoint;  // may be empty, as the next three
+  std::string checkpoint;  // may be empty, as the other files
   std::string architecture;
+  int64_t num_classes = 0;  // of fresh weights; 0: taken from the labels
   std::string target;
   std::string evaluation;
   std::vector<std::string> sources;
@@ -27,6 +29,9 @@ struct JobInputs {
 
 // The options of every command that submits a job: --set, --mean, --std, --seed, --out, ...
 void AddJobOptions(ArgumentSpec* spec);
+
+// That there is something to start from: --checkpoint or --architecture.
+absl::Status CheckStart(const Arguments& arguments);
 
 // That the results will have a place: --out DIR, made now rather than after an hour, unless
 // --detach.

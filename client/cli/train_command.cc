@@ -6,17 +6,14 @@ namespace {
 
 absl::StatusOr<ExitCode> Train(Invocation& invocation) {
   const Arguments& arguments = invocation.arguments;
-  if (!arguments.Has("architecture") && !arguments.Has("checkpoint")) {
-    return absl::InvalidArgumentError(
-        "give --architecture NAME to start afresh, or --checkpoint MODEL to go on from one");
-  }
   JobInputs inputs;
   inputs.method = "finetune";
   inputs.checkpoint = arguments.Text("checkpoint");
   inputs.architecture = arguments.Text("architecture");
   inputs.target = arguments.Text("data");
   inputs.evaluation = arguments.Text("eval");
-  absl::Status status = CheckOut(arguments);
+  absl::Status status = CheckStart(arguments);
+  if (status.ok()) status = CheckOut(arguments);
   if (!status.ok()) return status;
   absl::StatusOr<v1::JobSpec> spec = PrepareJob(invocation, inputs);
   if (!spec.ok()) return spec.status();

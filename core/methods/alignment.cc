@@ -2,6 +2,7 @@
 
 #include <torch/types.h>
 
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "core/losses/cross_entropy.h"
@@ -43,6 +44,7 @@ AlignmentTask::AlignmentTask(const MethodContext& context)
       watch_(context.model.num_classes(), context.settings.Integer("steps")),
       target_(context.target),
       device_(context.device),
+      augment_(AugmentStrength(context)),
       target_statistics_(context.settings.Flag("target_statistics")) {
   const int64_t batch_size = context.settings.Integer("batch_size");
   SetOptimization(context.settings, plan_);
@@ -50,13 +52,15 @@ AlignmentTask::AlignmentTask(const MethodContext& context)
   plan_.steps_per_epoch = BatchesPerEpoch(target_.size(), batch_size);
   plan_.source_batch_size = batch_size;
   plan_.target_batch_size = batch_size;
-  plan_.view = TrainingViews(context);
+  plan_.view = TrainingViews(context, augment_);
   ParametersByDepth parameters = SplitByDepth(model_);
   plan_.groups = {
       {std::move(parameters.backbone), context.settings.Real("backbone_learning_rate_multiplier")},
       {std::move(parameters.last_block), 1.0},
       {std::move(parameters.head), 1.0}};
 }
+
+void AlignmentTask::Report(nlohmann::json& report) const { report["augment"] = augment_; }
 
 absl::Status AlignmentTask::Finish(train::StopSignal& stop) { return Preview(target_, stop); }
 

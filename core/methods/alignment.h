@@ -26,6 +26,7 @@ class AlignmentTask : public train::Task {
   absl::Status Preview(const data::Dataset& target_sample, train::StopSignal& stop) override;
   train::TensorMap State() const override { return watch_.State(); }
   absl::Status Restore(const train::TensorMap& state) override { return watch_.Restore(state); }
+  void Report(nlohmann::json& report) const override;
   std::vector<std::string> Warnings() const override { return watch_.Warnings(); }
 
  protected:
@@ -39,6 +40,7 @@ class AlignmentTask : public train::Task {
  private:
   const data::Dataset& target_;
   const at::Device device_;
+  const std::string augment_;  // of the setting `auto`: what was chosen
   const bool target_statistics_;
 };
 

@@ -42,8 +42,6 @@ data::EpisodeShape ReadShape(const Settings& settings) {
   return {settings.Integer("ways"), settings.Integer("shots"), settings.Integer("queries")};
 }
 
-bool Images(const data::Dataset& dataset) { return dataset.sample_shape().size() == 3; }
-
 bool SquareImages(const data::Dataset& dataset) {
   const std::vector<int64_t> shape = dataset.sample_shape();
   return Images(dataset) && shape[1] == shape[2];
@@ -71,7 +69,7 @@ EpisodicTask::EpisodicTask(const MethodContext& context)
       device_(context.device),
       shape_(ReadShape(context.settings)),
       rotations_(context.settings.Flag("rotations")),
-      views_(Images(context.target) ? TrainingViews(context) : nullptr),
+      views_(Images(context.target) ? TrainingViews(context, AugmentStrength(context)) : nullptr),
       meta_batch_(context.settings.Integer("meta_batch")),
       validation_episodes_(context.settings.Integer("validation_episodes")),
       validation_data_(FindValidation(context.inputs)) {

@@ -79,6 +79,7 @@ class MultiSourceDannTask : public AlignmentTask {
   }
 
   void Report(nlohmann::json& report) const override {
+    AlignmentTask::Report(report);
     std::vector<double> weights;
     const double steps = weight_sums_[Sources()].item<double>();
     for (int64_t k = 0; steps > 0 && k < Sources(); ++k) {

@@ -3,6 +3,8 @@
 #ifndef ACCLIMATE_CORE_METHODS_PERTURBATIONS_H_
 #define ACCLIMATE_CORE_METHODS_PERTURBATIONS_H_
 
+#include <string>
+
 #include <ATen/core/Tensor.h>
 
 #include "core/methods/method.h"
@@ -23,10 +25,16 @@ struct PerturbationOptions {
 // inputs: float [N, ...] -> the same shape. Draws from the default generator of its device.
 at::Tensor Perturbed(const at::Tensor& inputs, const PerturbationOptions& options);
 
+// Samples are [C, H, W].
+bool Images(const data::Dataset& dataset);
+
 // `augment`: the views that a method trains on instead of the samples themselves.
 HyperparameterSpec AugmentSetting();
+// The setting: none, light or strong. auto is strong where the pixels of the target are distributed
+// otherwise than those of every source, and light elsewhere.
+std::string AugmentStrength(const MethodContext& context);
 // Of a whole batch; empty for `none`, and for samples of a shape that nothing is known about.
-train::View TrainingViews(const MethodContext& context);
+train::View TrainingViews(const MethodContext& context, const std::string& strength);
 
 }  // namespace acclimate::methods
 

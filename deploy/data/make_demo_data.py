@@ -6,7 +6,8 @@
   ./make_demo_data.py package/src/digits /usr/lib/python3/dist-packages/sklearn/datasets/data/digits.csv.gz
 
 The 8x8 UCI digits are enlarged bilinearly to 20x20 and centred in 28x28, as MNIST's own are. Every
-fourth one is held out with its label; the others come without.
+fourth one is held out with its label; the others come without, but for ten of each class, which are
+a file with labels too.
 """
 import gzip
 import json
@@ -17,6 +18,7 @@ import zipfile
 import numpy as np
 
 SOURCE_SIZE = 6000
+FEW = 10  # of each class
 FIXED_TIME = (2020, 1, 1, 0, 0, 0)
 
 
@@ -69,6 +71,8 @@ def main():
     images, labels = uci(sys.argv[2])
     held_out = np.arange(len(labels)) % 4 == 3
     save("uci_target.npz", inputs=images[~held_out])
+    few = np.sort(np.concatenate([np.where((labels == c) & ~held_out)[0][:FEW] for c in range(10)]))
+    save("uci_few.npz", inputs=images[few], labels=labels[few])
     save("uci_held_out.npz", inputs=images[held_out], labels=labels[held_out])
 
 

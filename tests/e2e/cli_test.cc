@@ -133,6 +133,9 @@ TEST_F(CliTest, WrongArgumentsAreToldInOneLineWithTheRightSpelling) {
       {{"jobs", "lst"}, "list"},
       {{"adapt", "--chekpoint", "x"}, "--checkpoint"},
       {{"adapt", "--checkpoint", "x"}, "--target"},
+      {{"adapt", "--target", data, "--detach"}, "--architecture NAME"},
+      {{"adapt", "--architecture", "lenet", "--method", "shot", "--target", data, "--detach"},
+       "checkpoint"},
       {{"jobs", "list", "--state", "RUNING"}, "RUNNING"},
       {{"methods", "shott"}, "shot"},
       {{"train", "--architecture", "lenet", "--data", data, "--set", "epoch=1", "--detach"},
@@ -152,6 +155,16 @@ TEST_F(CliTest, WrongArgumentsAreToldInOneLineWithTheRightSpelling) {
   EXPECT_EQ(Run({"adpt"}).exit_code, 2);
   EXPECT_EQ(Run({"train", "--data", data}).exit_code, 2);
   EXPECT_TRUE(ApiClient(server_).List().empty());
+}
+
+TEST_F(CliTest, AMethodThatNeedsNoModelStartsFromFreshWeights) {
+  const std::string target = NewFile("unlabelled.safetensors", ImageDataset({}, false));
+  const std::string out = folder_.File("pretrained");
+  const Outcome outcome =
+      Run({"adapt", "--method", "simclr", "--architecture", "lenet", "--classes", "3", "--target",
+           target, "--set", "epochs=1", "--out", out});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_TRUE(std::filesystem::exists(out + "/model.safetensors"));
 }
 
 TEST_F(CliTest, AFailedJobIsAFailure) {

@@ -4,6 +4,8 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include <nlohmann/json.hpp>
+
 #include "tests/core/methods/scene.h"
 
 namespace acclimate::methods {
@@ -107,6 +109,24 @@ TEST(AugmentTest, ImagesAndVectorsAreTrainedOnAsViews) {
       }
     }
   }
+}
+
+// auto: as strong as the pixels of the domains differ.
+TEST(AugmentTest, ImagesOfOtherPixelsAreChangedStrongly) {
+  acclimate::testing::Scene scene("lenet", {1, 16, 16});
+  const auto strength = [&](const char* method) {
+    nlohmann::json report;
+    scene.Task(method)->Report(report);
+    return report["augment"].get<std::string>();
+  };
+  scene.target = acclimate::testing::Blobs(48, {1, 16, 16}, 2);
+  EXPECT_EQ(strength("dann"), "light");
+  scene.target = acclimate::testing::Blobs(48, {1, 16, 16}, 2, /*gain=*/1.0, /*offset=*/3.0);
+  for (const char* method : {"dann", "mcc", "multi_source_dann"}) {
+    EXPECT_EQ(strength(method), "strong") << method;
+  }
+  scene.sources.push_back(scene.target);  // one of the sources looks like the target
+  EXPECT_EQ(strength("multi_source_dann"), "light");
 }
 
 TEST(AugmentTest, AFifthOfAVectorIsMasked) {
