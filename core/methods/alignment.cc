@@ -41,14 +41,15 @@ class TermTask : public AlignmentTask {
 AlignmentTask::AlignmentTask(const MethodContext& context)
     : model_(context.model),
       trade_off_(context.settings.Real("trade_off")),
-      watch_(context.model.num_classes(), context.settings.Integer("steps")),
+      watch_(context.model.num_classes(),
+             PlannedSteps(context.settings, context.sources, context.target)),
       target_(context.target),
       device_(context.device),
       augment_(AugmentStrength(context)),
       target_statistics_(context.settings.Flag("target_statistics")) {
   const int64_t batch_size = context.settings.Integer("batch_size");
   SetOptimization(context.settings, plan_);
-  plan_.total_steps = context.settings.Integer("steps");
+  plan_.total_steps = PlannedSteps(context.settings, context.sources, context.target);
   plan_.steps_per_epoch = BatchesPerEpoch(target_.size(), batch_size);
   plan_.source_batch_size = batch_size;
   plan_.target_batch_size = batch_size;
@@ -81,7 +82,7 @@ MethodSpec AlignmentSpec(const OptimizationDefaults& defaults, double trade_off)
   spec.selects_weights = true;
   spec.hyperparameters = Concatenated(
       OptimizationSettings(defaults),
-      {IntegerSetting("steps", "Training steps", 2000, 1, 100000000),
+      {StepsSetting(),
        RealSetting("trade_off", "Weight of the alignment term", trade_off, 0.0, 1e6),
        RealSetting("backbone_learning_rate_multiplier",
                    "Learning rate before the last block, relative to it", 1.0, 0.0, 1000.0),

@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "core/losses/entropy.h"
 #include "core/methods/method.h"
 #include "core/shift/calibration.h"
 #include "core/train/pass.h"
@@ -28,6 +30,12 @@ constexpr char kBias[] = "calibration_bias";
 constexpr char kTemperature[] = "temperature";
 constexpr char kErrorBefore[] = "calibration_error_before";
 constexpr char kErrorAfter[] = "calibration_error_after";
+constexpr char kSourceEntropy[] = "source_entropy";  // of the source in the target's shares
+constexpr char kTargetEntropy[] = "target_entropy";
+
+// Predictions are as sure of the target as of the source in the same shares where only these moved;
+// so many times the entropy is another shift.
+constexpr double kMostEntropy = 1.5;
 
 // The last parameters of the model: logits = weight features + bias.
 struct Head {
@@ -83,7 +91,8 @@ class LabelShiftTask : public train::Task {
     for (const char* key : {kSourcePrior, kTargetPrior, kLow, kHigh, kBias}) {
       found_[key] = at::zeros({model_.num_classes()}, at::kDouble);
     }
-    for (const char* key : {kTemperature, kErrorBefore, kErrorAfter}) {
+    for (const char* key :
+         {kTemperature, kErrorBefore, kErrorAfter, kSourceEntropy, kTargetEntropy}) {
       found_[key] = at::zeros({}, at::kDouble);
     }
   }
@@ -134,10 +143,21 @@ class LabelShiftTask : public train::Task {
           {"bias", Values(found_.at(kBias))},
           {"expected_calibration_error", {Number(kErrorBefore), Number(kErrorAfter)}}}},
         {"source_prior", Values(found_.at(kSourcePrior))},
-        {"target_prior", Values(found_.at(kTargetPrior))}};
+        {"target_prior", Values(found_.at(kTargetPrior))},
+        {"entropy", {{"source", Number(kSourceEntropy)}, {"target", Number(kTargetEntropy)}}}};
     if (bootstrap_ == 0) return;
     report["label_shift"]["target_prior_interval_95"] = {{"low", Values(found_.at(kLow))},
                                                          {"high", Values(found_.at(kHigh))}};
+  }
+
+  std::vector<std::string> Warnings() const override {
+    const double source = Number(kSourceEntropy), target = Number(kTargetEntropy);
+    if (target <= kMostEntropy * source) return {};
+    return {absl::StrFormat(
+        "the model is less sure of the target (entropy %.3f nats) than of the source in the same "
+        "shares of classes (%.3f): more than the shares moved, so these shares and the correction "
+        "may be wrong; see diagnose",
+        target, source)};
   }
 
   std::map<std::string, double> Metrics() const override {
@@ -190,15 +210,20 @@ class LabelShiftTask : public train::Task {
     const shift::PriorEstimator estimator = EstimatorNamed(estimator_);
     shift::LabelShiftEvidence evidence;
     evidence.confusion = at::zeros({model_.num_classes(), model_.num_classes()}, at::kLong);
-    train::CountPredictions(shift::CalibratedLogits(source.logits, calibration), source.labels,
-                            evidence.confusion);
-    evidence.probabilities = shift::CalibratedLogits(target.logits, calibration).softmax(1);
+    const at::Tensor source_logits = shift::CalibratedLogits(source.logits, calibration);
+    const at::Tensor target_logits = shift::CalibratedLogits(target.logits, calibration);
+    train::CountPredictions(source_logits, source.labels, evidence.confusion);
+    evidence.probabilities = target_logits.softmax(1);
     const absl::StatusOr<at::Tensor> prior = shift::EstimatePrior(estimator, evidence);
     if (!prior.ok()) {
       return absl::InvalidArgumentError(absl::StrCat("sources: ", prior.status().message()));
     }
     found_[kSourcePrior] = shift::SourcePrior(evidence.confusion);
     found_[kTargetPrior] = *prior;
+    const at::Tensor weights =
+        (*prior / found_.at(kSourcePrior)).index_select(0, source.labels.to(at::kLong));
+    found_[kSourceEntropy] = (losses::Entropy(source_logits) * weights).sum() / weights.sum();
+    found_[kTargetEntropy] = losses::MeanEntropy(target_logits);
     if (bootstrap_ == 0) return absl::OkStatus();
     const shift::PriorInterval interval =
         shift::BootstrapPrior(estimator, evidence, *prior, bootstrap_);

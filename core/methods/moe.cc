@@ -40,7 +40,7 @@ class MoeTask : public train::Task {
     int64_t samples = 0;
     for (const data::Dataset& source : context.sources) samples += source.size();
     SetOptimization(context.settings, plan_);
-    plan_.total_steps = context.settings.Integer("steps");
+    plan_.total_steps = PlannedSteps(context.settings, context.sources, context.target);
     plan_.steps_per_epoch = BatchesPerEpoch(samples, batch_size);
     plan_.source_batch_size = batch_size;
     ParametersByDepth parameters = SplitByDepth(*mixture_);
@@ -212,7 +212,7 @@ MethodEntry Moe() {
   spec.source = DataNeed::kRequired;
   spec.hyperparameters = Concatenated(
       OptimizationSettings({}),
-      {IntegerSetting("steps", "Training steps", 2000, 1, 100000000),
+      {StepsSetting(),
        RealSetting("balance_weight", "Weight of the load balance between the experts",
                    kBalanceWeight, 0.0, 1e6),
        RealSetting("backbone_learning_rate_multiplier",

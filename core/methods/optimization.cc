@@ -57,6 +57,22 @@ int64_t BatchesPerEpoch(int64_t samples, int64_t batch_size) {
   return std::max<int64_t>(1, samples / batch_size);
 }
 
+HyperparameterSpec StepsSetting(int64_t otherwise) {
+  return IntegerSetting("steps",
+                        "Training steps; 0: six passes over the largest domain, 2000 to 20000",
+                        otherwise, 0, 100000000);
+}
+
+int64_t PlannedSteps(const Settings& settings, const std::vector<data::Dataset>& sources,
+                     const data::Dataset& target) {
+  constexpr int64_t kPasses = 6, kLeast = 2000, kMost = 20000;
+  if (const int64_t steps = settings.Integer("steps"); steps > 0) return steps;
+  int64_t samples = target.size();
+  for (const data::Dataset& source : sources) samples = std::max(samples, source.size());
+  return std::clamp(kPasses * BatchesPerEpoch(samples, settings.Integer("batch_size")), kLeast,
+                    kMost);
+}
+
 ParametersByDepth SplitByDepth(const model::Model& model) {
   const std::vector<model::Parameter>& parameters = model.parameters();
   size_t last_block = 0;  // where it begins

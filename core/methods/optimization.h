@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/data/dataset.h"
 #include "core/methods/method_spec.h"
 #include "core/methods/settings.h"
 #include "core/model/model.h"
@@ -28,6 +29,12 @@ void SetOptimization(const Settings& settings, train::Plan& plan);
 
 // Batches of `batch_size` in one pass over `samples`, as Sampler draws them; at least 1.
 int64_t BatchesPerEpoch(int64_t samples, int64_t batch_size);
+
+// The setting of methods that train on the source's labels and the target's samples side by side.
+HyperparameterSpec StepsSetting(int64_t otherwise = 0);
+// What it says or, for 0, six passes over the largest of these domains: 2000 to 20000.
+int64_t PlannedSteps(const Settings& settings, const std::vector<data::Dataset>& sources,
+                     const data::Dataset& target);
 
 // Parameters by depth, in forward order, without the head: the last layer with weights before the
 // head and the batch norm behind it are the last block (the bottleneck of SHOT and TLlib where a

@@ -6,19 +6,22 @@
 #include <cmath>
 #include <utility>
 
+#include "core/methods/optimization.h"
 #include "core/methods/race.h"
 #include "core/methods/shift_offers.h"
 #include "core/methods/target_statistics.h"
 
 namespace acclimate::methods {
 
-Hyperparameters ShareOfPlan(const MethodSpec& spec, double share) {
+Hyperparameters ShareOfPlan(const MethodSpec& spec, const std::vector<data::Dataset>& sources,
+                            const data::Dataset& target, double share) {
   Hyperparameters values = *ResolveHyperparameters(spec, {});
   for (const char* length : {"steps", "epochs"}) {
     const auto it = values.find(length);
     if (it == values.end()) continue;
-    const double whole = static_cast<double>(std::get<int64_t>(it->second));
-    it->second = std::max<int64_t>(1, std::llround(whole * share));
+    int64_t whole = std::get<int64_t>(it->second);
+    if (whole == 0) whole = PlannedSteps(Settings(values), sources, target);
+    it->second = std::max<int64_t>(1, std::llround(static_cast<double>(whole) * share));
   }
   return values;
 }
@@ -39,7 +42,8 @@ absl::StatusOr<Racer> MakeRacer(const MethodEntry& entry, const MethodContext& c
   Racer racer;
   racer.name = entry.spec.name;
   racer.model = context.model.Clone();
-  const Settings settings(ShareOfPlan(entry.spec, context.settings.Real("budget")));
+  const Settings settings(
+      ShareOfPlan(entry.spec, context.sources, context.target, context.settings.Real("budget")));
   absl::StatusOr<std::unique_ptr<train::Task>> task =
       entry.make_task({*racer.model, context.sources, context.target, context.device, settings,
                        inputs, context.held_out, context.seed});

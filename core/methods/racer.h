@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "core/methods/method.h"
@@ -20,8 +21,9 @@ struct Racer {
   std::unique_ptr<train::Trainer> trainer;
 };
 
-// The defaults, with `share` of the plan's length.
-Hyperparameters ShareOfPlan(const MethodSpec& spec, double share);
+// The defaults, with `share` of the length that a plan has for these domains.
+Hyperparameters ShareOfPlan(const MethodSpec& spec, const std::vector<data::Dataset>& sources,
+                            const data::Dataset& target, double share);
 
 // Why `entry` cannot race over the context's model and data; empty when it can. source_free: it may
 // not train on source data.

@@ -13,7 +13,7 @@
 namespace acclimate::model {
 
 struct ArchitectureOptions {
-  std::string name;                   // conv4, dtn, lenet, mlp, resnet18, resnet50
+  std::string name;                   // one of ArchitectureNames()
   std::vector<int64_t> sample_shape;  // of one sample, without N
   int64_t num_classes = 0;
 };

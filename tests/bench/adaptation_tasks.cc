@@ -124,8 +124,8 @@ AdaptationTask Coil(const Folders& folders, int source, int target) {
 }
 
 // Brightness, contrast, noise and blur, each of a strength drawn for every image.
-at::Tensor Corrupted(const at::Tensor& images) {
-  at::Generator random = at::detail::createCPUGenerator(kSplitSeed);
+at::Tensor Corrupted(const at::Tensor& images, uint64_t seed) {
+  at::Generator random = at::detail::createCPUGenerator(seed);
   at::Tensor x = images.to(at::kFloat) / 255;
   const auto uniform = [&](double low, double high) {
     return at::empty({x.size(0), 1, 1, 1}).uniform_(low, high, random);
@@ -134,27 +134,32 @@ at::Tensor Corrupted(const at::Tensor& images) {
   x = (x - mean) * uniform(0.4, 0.8) + mean + uniform(0.1, 0.3);
   const at::Tensor blurred = at::avg_pool2d(x, {3, 3}, {1, 1}, {1, 1}, false, false);
   x = at::lerp(x, blurred, uniform(0.0, 1.0).expand_as(x));
-  x = x + at::empty_like(x).normal_(0, 1, random) * uniform(0.02, 0.08);
+  x = x + at::empty_like(x).normal_(0, 1, random) * uniform(0.01, 0.04);
   return (x.clamp(0, 1) * 255).round().to(at::kByte);
 }
 
-// One half of the images is the source, the other half under corruption the target.
+// One half of the images, at half of their size, is the source, the other half under corruption the
+// target. The first half under corruption, with labels, is what training anew would have.
 AdaptationTask NeuUnderCorruption(const Folders& folders) {
-  const auto half = [&](int which) {
-    const Samples all = Read(folders.Data("neu/neu_64.safetensors"));
-    const at::Tensor order =
-        at::randperm(all.inputs.size(0), at::detail::createCPUGenerator(kSplitSeed), at::kLong);
-    const at::Tensor part = order.chunk(2)[which];
-    const at::Tensor inputs = all.inputs.index_select(0, part);
-    return Samples{which == 0 ? inputs : Corrupted(inputs), all.labels.index_select(0, part)};
+  const auto half = [&](const std::string& name, int which, bool corrupted) {
+    return Made(folders.Made(absl::StrCat("neu32_", name, ".safetensors")), [&] {
+      const Samples all = Read(folders.Data("neu/neu_64.safetensors"));
+      const at::Tensor order =
+          at::randperm(all.inputs.size(0), at::detail::createCPUGenerator(kSplitSeed), at::kLong);
+      const at::Tensor part = order.chunk(2)[which];
+      at::Tensor inputs = all.inputs.index_select(0, part);
+      if (corrupted) inputs = Corrupted(inputs, kSplitSeed + which);
+      inputs = at::avg_pool2d(inputs.to(at::kFloat), {2, 2}).round().to(at::kByte);
+      return Samples{inputs, all.labels.index_select(0, part)};
+    });
   };
   AdaptationTask task;
-  task.architecture = "dtn";
-  task.source_epochs = 40;
+  task.architecture = "conv4_pooled";
+  task.source_epochs = 100;
   task.mean = task.std = {0.5};
-  task.source = Made(folders.Made("neu_source.safetensors"), [&] { return half(0); });
-  task.target = task.evaluation =
-      Made(folders.Made("neu_corrupted.safetensors"), [&] { return half(1); });
+  task.source = half("source", 0, /*corrupted=*/false);
+  task.target = task.evaluation = half("target", 1, /*corrupted=*/true);
+  task.labelled = half("labelled", 0, /*corrupted=*/true);
   return task;
 }
 

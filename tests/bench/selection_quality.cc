@@ -184,9 +184,11 @@ MethodRun RunMethod(const Options& options, const World& world, const std::strin
     Must(model->LoadStateDict(original));
   }
   const methods::ExtraInputs no_inputs;
-  std::unique_ptr<train::Task> task = Must(entry.make_task(
-      {*model, world.sources, world.target[0], at::kCPU,
-       methods::Settings(methods::ShareOfPlan(entry.spec, options.share)), no_inputs}));
+  std::unique_ptr<train::Task> task =
+      Must(entry.make_task({*model, world.sources, world.target[0], at::kCPU,
+                            methods::Settings(methods::ShareOfPlan(entry.spec, world.sources,
+                                                                   world.target[0], options.share)),
+                            no_inputs}));
   train::TrainerOptions trainer_options;
   trainer_options.seed = ParseSeed(seed);
   const std::vector<data::Dataset> none;

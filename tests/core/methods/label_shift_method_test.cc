@@ -61,9 +61,24 @@ job::RunSpec Spec(const std::string& estimator) {
   return spec;
 }
 
-class LabelShiftMethodTest : public ::testing::TestWithParam<std::string> {};
+TEST(LabelShiftMethodTest, SaysThatMoreThanTheSharesMoved) {
+  job::RunSpec spec = Spec("em");
+  testing::TestObserver observer;
+  ASSERT_TRUE(job::Run(spec, observer).ok());
+  EXPECT_TRUE(observer.warnings.empty());
+  testing::Domain nearer = Clouds({1, 1, 1}, 2000, 5);
+  nearer.inputs = nearer.inputs * 0.3 + 0.7;  // where the three clouds meet
+  const std::string path = Folder() + "/nearer.safetensors";
+  testing::WriteDomain(path, nearer);
+  spec.target = testing::OpenFile(path);
+  ASSERT_TRUE(job::Run(spec, observer).ok());
+  ASSERT_EQ(observer.warnings.size(), 1u);
+  EXPECT_THAT(observer.warnings[0], HasSubstr("more than the shares moved"));
+}
 
-TEST_P(LabelShiftMethodTest, FindsThePriorAndCorrectsTheModel) {
+class LabelShiftEstimatorTest : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(LabelShiftEstimatorTest, FindsThePriorAndCorrectsTheModel) {
   const job::RunSpec spec = Spec(GetParam());
   testing::TestObserver observer;
   const absl::StatusOr<job::RunResult> result = job::Run(spec, observer);
@@ -108,7 +123,8 @@ TEST_P(LabelShiftMethodTest, FindsThePriorAndCorrectsTheModel) {
   EXPECT_EQ(again->metrics.at("accuracy"), result->metrics.at("accuracy"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Estimators, LabelShiftMethodTest, ::testing::Values("em", "rlls", "bbse"),
+INSTANTIATE_TEST_SUITE_P(Estimators, LabelShiftEstimatorTest,
+                         ::testing::Values("em", "rlls", "bbse"),
                          [](const auto& info) { return info.param; });
 
 TEST(LabelShiftMethodTest, ACheckpointThatPredictsNoClassTwoIsAClearError) {

@@ -56,6 +56,24 @@ TEST(SplitByDepthTest, LastBlockOfResnetIsItsLastConvolution) {
   ExpectPartition(split, *model);
 }
 
+TEST(PlannedStepsTest, ZeroIsSixPassesOverTheLargestDomain) {
+  const auto domain = [](int64_t samples) {
+    return data::Dataset::FromTensors(at::zeros({samples, 1}), at::zeros({samples}, at::kLong), "d")
+        .value();
+  };
+  const auto planned = [&](int64_t steps, const std::vector<int64_t>& sources, int64_t target) {
+    std::vector<data::Dataset> domains;
+    for (const int64_t samples : sources) domains.push_back(domain(samples));
+    return PlannedSteps(Settings({{"steps", steps}, {"batch_size", int64_t{10}}}), domains,
+                        domain(target));
+  };
+  EXPECT_EQ(planned(0, {5000, 100}, 200), 3000);
+  EXPECT_EQ(planned(0, {100}, 6000), 3600);
+  EXPECT_EQ(planned(0, {100}, 100), 2000);
+  EXPECT_EQ(planned(0, {1000000}, 100), 20000);
+  EXPECT_EQ(planned(7, {5000}, 200), 7);
+}
+
 TEST(BatchesPerEpochTest, ShortLastBatchIsDropped) {
   EXPECT_EQ(BatchesPerEpoch(64, 16), 4);
   EXPECT_EQ(BatchesPerEpoch(79, 16), 4);

@@ -91,10 +91,10 @@ TEST_P(ArchitectureTest, SavesAndLoadsAsSafetensors) {
 INSTANTIATE_TEST_SUITE_P(
     BuiltIn, ArchitectureTest,
     ::testing::Values(Case{"conv4", {1, 28, 28}, 64, 4}, Case{"conv4", {3, 20, 40}, 64, 4},
-                      Case{"lenet", {1, 28, 28}, 256, 1}, Case{"lenet", {3, 32, 32}, 256, 1},
-                      Case{"lenet", {1, 16, 16}, 256, 1}, Case{"dtn", {1, 28, 28}, 256, 4},
-                      Case{"dtn", {3, 32, 32}, 256, 4}, Case{"mlp", {100}, 256, 3},
-                      Case{"resnet18", {3, 32, 32}, 512, 20},
+                      Case{"conv4_pooled", {3, 16, 20}, 64, 4}, Case{"lenet", {1, 28, 28}, 256, 1},
+                      Case{"lenet", {3, 32, 32}, 256, 1}, Case{"lenet", {1, 16, 16}, 256, 1},
+                      Case{"dtn", {1, 28, 28}, 256, 4}, Case{"dtn", {3, 32, 32}, 256, 4},
+                      Case{"mlp", {100}, 256, 3}, Case{"resnet18", {3, 32, 32}, 512, 20},
                       Case{"resnet50", {1, 32, 32}, 2048, 53}));
 
 TEST(ArchitecturesTest, TheSeedDecidesTheWeightsAndTheRun) {
