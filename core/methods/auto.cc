@@ -52,6 +52,7 @@ constexpr double kFailedScore = -2.0;
 constexpr int64_t kDiagnosisSteps = 1;
 
 using Clock = std::chrono::steady_clock;
+using Seconds = std::chrono::duration<double>;
 
 class AutoTask : public train::Task {
  public:
@@ -74,7 +75,7 @@ class AutoTask : public train::Task {
   }
 
   absl::Status AddRacer(const MethodEntry& entry) {
-    absl::StatusOr<Racer> racer = MakeRacer(entry, context_, no_inputs_, examiner_);
+    absl::StatusOr<Racer> racer = MakeRacer(entry, context_, no_inputs_, examiner_, source_forms_);
     if (absl::IsInvalidArgument(racer.status())) {
       dropped_.push_back({entry.spec.name, std::string(racer.status().message())});
       return absl::OkStatus();
@@ -258,7 +259,7 @@ class AutoTask : public train::Task {
 
   // So much of the time limit, where there is one.
   bool IsOver(double share) const {
-    const std::chrono::duration<double> elapsed = Clock::now() - begin_;
+    const Seconds elapsed = Clock::now() - begin_;
     return context_.time_limit_seconds > 0 && elapsed.count() > share * context_.time_limit_seconds;
   }
 
@@ -283,9 +284,13 @@ class AutoTask : public train::Task {
   }
 
   // The race gets half of the time, the winner goes on to four fifths: the rest is for loading,
-  // evaluating and saving. A round that is cut short is judged by what there is.
+  // evaluating and saving, or more where looking at models is slow. A round that is cut short is
+  // judged by what there is.
   bool TimeIsUp(const RacePlace& place) {
-    const bool up = IsOver(place.round + 1 < rounds_.size() ? 0.5 : 0.8);
+    // Those that are still to be looked at; and the winner is finished, evaluated and saved.
+    const double looks = static_cast<double>(alive_.size() + 3) * slowest_look_.count();
+    const bool up = IsOver(place.round + 1 < rounds_.size() ? 0.5 : 0.8) ||
+                    IsOver(0.9 - looks / std::max(context_.time_limit_seconds, 1.0));
     cut_short_ = cut_short_ || up;
     return up;
   }
@@ -315,7 +320,9 @@ class AutoTask : public train::Task {
   absl::Status TakeCandidate(Racer& racer, train::StopSignal& stop, train::StepOutput& output) {
     const int64_t step = racer.trainer->step();
     if (step == 0) return absl::OkStatus();
+    const Clock::time_point begin = Clock::now();
     if (absl::Status status = racer.task->TakeCandidate(step, stop); !status.ok()) return status;
+    slowest_look_ = std::max(slowest_look_, Seconds(Clock::now() - begin));
     output.values[absl::StrCat("race/", racer.name)] =
         racer.task->candidates().back().estimate.value;
     return absl::OkStatus();
@@ -430,11 +437,14 @@ class AutoTask : public train::Task {
   std::vector<Racer> racers_;
   std::vector<size_t> alive_;  // racers of the present round, rising
   const Clock::time_point begin_ = Clock::now();
+  Seconds slowest_look_{0};   // at a candidate
   bool cut_short_ = false;    // by the time limit
   std::vector<bool> failed_;  // diverged
   std::vector<bool> unfit_;   // by the diagnosis
   absl::optional<RaceDiagnosis> diagnosis_;
   std::shared_ptr<const selection::Examiner> examiner_;
+  const std::shared_ptr<std::vector<Candidate>> source_forms_ =
+      std::make_shared<std::vector<Candidate>>();
   absl::optional<selection::AccuracyEstimate> source_estimate_;  // without a winner
   std::vector<std::vector<Standing>> standings_;  // of each round that ended, best first
   std::map<std::string, std::vector<train::CurvePoint>> curves_;  // of the winner

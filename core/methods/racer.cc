@@ -38,7 +38,8 @@ std::string ObstacleTo(const MethodEntry& entry, const MethodContext& context, b
 
 absl::StatusOr<Racer> MakeRacer(const MethodEntry& entry, const MethodContext& context,
                                 const ExtraInputs& inputs,
-                                std::shared_ptr<const selection::Examiner> examiner) {
+                                std::shared_ptr<const selection::Examiner> examiner,
+                                std::shared_ptr<std::vector<selection::Candidate>> source_forms) {
   Racer racer;
   racer.name = entry.spec.name;
   racer.model = context.model.Clone();
@@ -57,7 +58,7 @@ absl::StatusOr<Racer> MakeRacer(const MethodEntry& entry, const MethodContext& c
   racer.task = std::make_unique<selection::SelectingTask>(
       *std::move(task),
       selection::SelectionSetting{*racer.model, context.target, context.device, std::move(examiner),
-                                  &RecomputeStatistics},
+                                  &RecomputeStatistics, std::move(source_forms)},
       std::move(options));
   train::TrainerOptions trainer_options;
   trainer_options.device = context.device;

@@ -30,11 +30,12 @@ Hyperparameters ShareOfPlan(const MethodSpec& spec, const std::vector<data::Data
 std::string ObstacleTo(const MethodEntry& entry, const MethodContext& context, bool source_free);
 
 // With the method's defaults, its length times the context's `budget`, looked at after every eighth
-// of its plan. Context, inputs and examiner outlive it. INVALID_ARGUMENT: what only the method can
-// see to be wrong.
+// of its plan. Context, inputs and examiner outlive it; source_forms is shared by all racers.
+// INVALID_ARGUMENT: what only the method can see to be wrong.
 absl::StatusOr<Racer> MakeRacer(const MethodEntry& entry, const MethodContext& context,
                                 const ExtraInputs& inputs,
-                                std::shared_ptr<const selection::Examiner> examiner);
+                                std::shared_ptr<const selection::Examiner> examiner,
+                                std::shared_ptr<std::vector<selection::Candidate>> source_forms);
 
 }  // namespace acclimate::methods
 

@@ -102,6 +102,10 @@ absl::StatusOr<train::StepOutput> SelectingTask::Step(const train::StepInput& in
 
 // Both forms or none: what is found is kept only at the end.
 absl::Status SelectingTask::ExamineSource(train::StopSignal& stop) {
+  if (setting_.source_forms != nullptr && !setting_.source_forms->empty()) {
+    candidates_ = *setting_.source_forms;
+    return absl::OkStatus();
+  }
   absl::StatusOr<Candidate> plain = setting_.examiner->Examine(setting_.model, record_, stop);
   if (!plain.ok()) return plain.status();
   plain->form = Form::kSource;
@@ -113,6 +117,7 @@ absl::Status SelectingTask::ExamineSource(train::StopSignal& stop) {
     found.push_back(*std::move(with_statistics));
   }
   candidates_ = std::move(found);
+  if (setting_.source_forms != nullptr) *setting_.source_forms = candidates_;
   return absl::OkStatus();
 }
 

@@ -39,6 +39,8 @@ struct SelectionSetting {
   at::Device device;
   std::shared_ptr<const Examiner> examiner;
   TakeStatistics take_statistics;
+  // Of tasks over copies of one source model: the first to examine its forms leaves them here.
+  std::shared_ptr<std::vector<Candidate>> source_forms = nullptr;
 };
 
 class SelectingTask : public train::Task {
