@@ -89,7 +89,7 @@ HyperparameterSpec AugmentSetting() {
       "moved by up to a sixteenth of its width and resized by up to 10 %; of a vector a fifth of "
       "the "
       "features is set to their mean, of a series a window of up to a fifth. strong: an image's "
-      "brightness, contrast, saturation, blur and noise as well, and one in two is its own "
+      "brightness, contrast, colours, blur and noise as well, and one in two is its own "
       "negative; a half instead of a fifth. auto: strong for images whose pixels are distributed "
       "otherwise than those of the sources, else light",
       "auto", {"auto", "none", "light", "strong"});
@@ -113,6 +113,7 @@ train::View TrainingViews(const MethodContext& context, const std::string& stren
     options.images.brightness = 1;
     options.images.contrast = 0.6;
     options.images.saturation = 0.5;
+    options.images.tint = 1;
     options.images.negative = 0.5;
     options.images.blur = 0.3;
     options.images.noise = 0.5;

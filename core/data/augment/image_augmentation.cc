@@ -112,6 +112,10 @@ ImageTransform DrawImageTransform(const ImageAugmentation& augmentation, at::Int
   if (augmentation.saturation > 0 && sizes[1] == 3) {
     transform.saturation = factor(augmentation.saturation);
   }
+  if (augmentation.tint > 0 && sizes[1] == 3) {
+    const at::TensorOptions options = at::TensorOptions(at::kFloat).device(device);
+    transform.tint = (at::rand({sizes[0], 3, 1, 1}, options) * 2 - 1) * augmentation.tint;
+  }
   if (augmentation.negative > 0) transform.negative = draw.Chance(augmentation.negative).gt(0);
   if (augmentation.blur > 0) {
     const double most = std::max(kMostBlurPixelsAtLeast, kMostBlurShareOfHeight * height);
@@ -128,7 +132,7 @@ at::Tensor Apply(const ImageTransform& transform, const at::Tensor& images) {
   at::Tensor result = images;
   if (transform.affine.defined()) result = ReadAt(transform.affine, result);
   at::Tensor deviation;
-  if (transform.brightness.defined() || transform.noise.defined()) {
+  if (transform.brightness.defined() || transform.tint.defined() || transform.noise.defined()) {
     deviation = result.std(at::IntArrayRef({1, 2, 3}), /*unbiased=*/false, /*keepdim=*/true);
   }
   if (transform.brightness.defined()) {
@@ -142,6 +146,7 @@ at::Tensor Apply(const ImageTransform& transform, const at::Tensor& images) {
     const at::Tensor grey = Grey(result);
     result = grey + PerImage(transform.saturation) * (result - grey);
   }
+  if (transform.tint.defined()) result = result + transform.tint * deviation;
   if (transform.negative.defined()) {
     const at::Tensor ends =
         result.amin({1, 2, 3}, /*keepdim=*/true) + result.amax({1, 2, 3}, /*keepdim=*/true);

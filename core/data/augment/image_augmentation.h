@@ -17,6 +17,7 @@ struct ImageAugmentation {
   double brightness = 0;        // shift, in standard deviations of the image, either way
   double contrast = 0;          // factor about the image's mean in [1 - contrast, 1 + contrast]
   double saturation = 0;        // factor about the pixel's grey, likewise; 3 channels only
+  double tint = 0;              // shift of each channel by itself, as brightness; 3 channels only
   double negative = 0;          // probability of the negative, min + max - x of the image
   double blur = 0;              // probability of a Gaussian blur
   double noise = 0;  // Gaussian, of a deviation in [0, noise] standard deviations of the image
@@ -28,6 +29,7 @@ struct ImageTransform {
   at::Tensor brightness;   // [N]
   at::Tensor contrast;     // [N]
   at::Tensor saturation;   // [N]
+  at::Tensor tint;         // [N, 3, 1, 1]
   at::Tensor negative;     // bool [N]
   at::Tensor blur_pixels;  // [N]: standard deviation; 0 for images that are not blurred
   at::Tensor noise;        // [N, C, H, W], in standard deviations of the image
@@ -38,9 +40,9 @@ ImageTransform DrawImageTransform(const ImageAugmentation& augmentation, at::Int
                                   const at::Device& device);
 
 // images: float [N, C, H, W] -> the same shape. In order: geometry (bilinear, borders repeated),
-// brightness, contrast, saturation, negative, blur, noise; the standard deviation of an image is
-// that after the geometry. Values are not clipped. Every change commutes with x -> a x + b, so that
-// it is the same before and after a normalisation.
+// brightness, contrast, saturation, tint, negative, blur, noise; the standard deviation of an image
+// is that after the geometry. Values are not clipped. Every change commutes with x -> a x + b, so
+// that it is the same before and after a normalisation.
 at::Tensor Apply(const ImageTransform& transform, const at::Tensor& images);
 
 }  // namespace acclimate::data

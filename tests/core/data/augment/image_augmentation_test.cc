@@ -20,6 +20,7 @@ ImageAugmentation Everything() {
   augmentation.brightness = 0.5;
   augmentation.contrast = 0.4;
   augmentation.saturation = 0.6;
+  augmentation.tint = 0.3;
   augmentation.negative = 0.4;
   augmentation.blur = 0.7;
   augmentation.noise = 0.5;
@@ -30,9 +31,9 @@ ImageTransform Sample(const ImageTransform& transform, int64_t i) {
   const auto row = [i](const at::Tensor& all) {
     return all.defined() ? all.narrow(0, i, 1) : at::Tensor();
   };
-  return {row(transform.affine),     row(transform.brightness), row(transform.contrast),
-          row(transform.saturation), row(transform.negative),   row(transform.blur_pixels),
-          row(transform.noise)};
+  return {row(transform.affine),      row(transform.brightness), row(transform.contrast),
+          row(transform.saturation),  row(transform.tint),       row(transform.negative),
+          row(transform.blur_pixels), row(transform.noise)};
 }
 
 // One image as nested loops would have it.
@@ -102,6 +103,13 @@ class Picture {
       }
     }
   }
+  void Tint(const at::Tensor& shifts, double factor) {
+    for (int64_t c = 0; c < channels_; ++c) {
+      for (int64_t y = 0; y < height_; ++y) {
+        for (int64_t x = 0; x < width_; ++x) At(c, y, x) += factor * shifts[c].item<double>();
+      }
+    }
+  }
   void Negate() {
     const auto [least, most] = std::minmax_element(pixels_.begin(), pixels_.end());
     const double ends = *least + *most;
@@ -149,6 +157,7 @@ TEST_P(ImageAugmentationTest, EqualsImageByImageLoops) {
   const at::Tensor images = at::rand({6, GetParam(), 8, 11});
   const ImageTransform transform = DrawImageTransform(Everything(), images.sizes(), at::kCPU);
   EXPECT_EQ(transform.saturation.defined(), GetParam() == 3);
+  EXPECT_EQ(transform.tint.defined(), GetParam() == 3);
   const at::Tensor result = Apply(transform, images);
   for (int64_t i = 0; i < images.size(0); ++i) {
     Picture picture(images[i]);
@@ -157,6 +166,7 @@ TEST_P(ImageAugmentationTest, EqualsImageByImageLoops) {
     picture.Brighten(transform.brightness[i].item<double>() * deviation);
     picture.Contrast(transform.contrast[i].item<double>());
     if (GetParam() == 3) picture.Saturate(transform.saturation[i].item<double>());
+    if (GetParam() == 3) picture.Tint(transform.tint[i].flatten(), deviation);
     if (transform.negative[i].item<bool>()) picture.Negate();
     picture.Blur(transform.blur_pixels[i].item<double>());
     picture.Add(transform.noise[i], deviation);
@@ -211,6 +221,7 @@ TEST(ImageTransformTest, DrawsAreWithinTheirRanges) {
   within(drawn.brightness, -0.5, 0.5);
   within(drawn.contrast, 0.6, 1.4);
   within(drawn.saturation, 0.4, 1.6);
+  within(drawn.tint, -0.3, 0.3);
   within(drawn.blur_pixels, 0, 1);
   EXPECT_NEAR(drawn.negative.to(at::kDouble).mean().item<double>(), 0.4, 0.05);
   const at::Tensor noise = drawn.noise.flatten(1).std(1);  // of 1200 values: to some per cent
