@@ -1,6 +1,7 @@
 #include "client/cli/report_text.h"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -103,9 +104,31 @@ std::string VerdictText(const Json& verdict) {
   return text;
 }
 
+// Checkpoints to start from, the best by LogME first; nothing where there is only one.
+std::string RankingText(const Json& transferability) {
+  constexpr const char* kScores[] = {"logme", "leep", "nce", "h_score", "transrate"};
+  std::vector<Json> models = Field(transferability, "models").get<std::vector<Json>>();
+  if (models.size() < 2) return "";
+  const auto logme = [](const Json& model) {
+    const Json score = Field(model, "logme");
+    return score.is_number() ? score.get<double>() : std::numeric_limits<double>::lowest();
+  };
+  std::stable_sort(models.begin(), models.end(),
+                   [&](const Json& a, const Json& b) { return logme(a) > logme(b); });
+  std::vector<std::vector<std::string>> rows = {{"model"}};
+  for (const char* score : kScores) rows[0].push_back(score);
+  for (const Json& model : models) {
+    rows.push_back({Text(model.at("model"))});
+    for (const char* score : kScores) rows.back().push_back(NumberText(Field(model, score)));
+  }
+  return absl::StrCat("\n", Wrapped(Text(transferability.at("meaning"))), TableText(rows));
+}
+
 std::string DiagnosisBody(const Json& diagnosis) {
+  const Json transferability = Field(diagnosis, "transferability");
   return absl::StrCat(VerdictText(diagnosis.at("verdict")), "\n",
-                      MatrixText(diagnosis.at("matrix")));
+                      MatrixText(diagnosis.at("matrix")),
+                      transferability.is_null() ? "" : RankingText(transferability));
 }
 
 std::string AccuracyText(const Json& report) {

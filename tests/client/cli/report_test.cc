@@ -55,6 +55,25 @@ Json Example() {
                {"method": "dann", "failed": true, "goes_on": false}]}]}})");
 }
 
+TEST_F(ReportTest, RanksCheckpointsWhereThereAreSeveral) {
+  Json diagnosis = Json::parse(R"({
+    "verdict": {"sentence": "No shift.", "methods_that_fit": [], "methods_that_cannot": [],
+                "ben_david": {"source_error": 0.1, "divergence": 0.2, "cannot_be_known": []}},
+    "matrix": {"measures": [], "places": [], "values": []},
+    "transferability": {"meaning": "higher is better", "models": [
+      {"model": "checkpoint", "logme": 0.5, "leep": -1.2, "nce": -0.7, "h_score": 9.0,
+       "transrate": null},
+      {"model": "candidate_1", "logme": 0.7, "leep": -1.1, "nce": -0.4, "h_score": 9.0,
+       "transrate": 81.0}]}})");
+  const std::string text = DiagnosisText(diagnosis).value();
+  EXPECT_THAT(text, HasSubstr("higher is better\nmodel         logme     leep"));
+  EXPECT_LT(text.find("candidate_1"), text.find("\ncheckpoint")) << text;
+  diagnosis["transferability"]["models"].erase(1);
+  EXPECT_EQ(DiagnosisText(diagnosis)->find("logme"), std::string::npos);
+  diagnosis["transferability"]["models"] = "none";
+  EXPECT_EQ(DiagnosisText(diagnosis).status().code(), absl::StatusCode::kDataLoss);
+}
+
 TEST_F(ReportTest, PrintsWhatIsThereInEightyColumns) {
   const absl::StatusOr<std::string> text = ReportText(Example());
   ASSERT_TRUE(text.ok()) << text.status();
