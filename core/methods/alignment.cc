@@ -36,23 +36,29 @@ class TermTask : public AlignmentTask {
   const AlignmentTerm term_;
 };
 
+// Without what depends on the model, and views.
+train::Plan PlanOf(const MethodContext& context) {
+  const int64_t batch_size = context.settings.Integer("batch_size");
+  train::Plan plan;
+  SetOptimization(context.settings, plan);
+  plan.total_steps = PlannedSteps(context.settings, context.sources, context.target);
+  plan.steps_per_epoch = BatchesPerEpoch(context.target.size(), batch_size);
+  plan.source_batch_size = batch_size;
+  plan.target_batch_size = batch_size;
+  return plan;
+}
+
 }  // namespace
 
 AlignmentTask::AlignmentTask(const MethodContext& context)
     : model_(context.model),
       trade_off_(context.settings.Real("trade_off")),
-      watch_(context.model.num_classes(),
-             PlannedSteps(context.settings, context.sources, context.target)),
+      plan_(PlanOf(context)),
+      watch_(context.model.num_classes(), plan_.total_steps),
       target_(context.target),
       device_(context.device),
       augment_(AugmentStrength(context)),
       target_statistics_(context.settings.Flag("target_statistics")) {
-  const int64_t batch_size = context.settings.Integer("batch_size");
-  SetOptimization(context.settings, plan_);
-  plan_.total_steps = PlannedSteps(context.settings, context.sources, context.target);
-  plan_.steps_per_epoch = BatchesPerEpoch(target_.size(), batch_size);
-  plan_.source_batch_size = batch_size;
-  plan_.target_batch_size = batch_size;
   plan_.view = TrainingViews(context, augment_);
   ParametersByDepth parameters = SplitByDepth(model_);
   plan_.groups = {

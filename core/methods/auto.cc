@@ -257,10 +257,10 @@ class AutoTask : public train::Task {
   bool HasWinner() const { return !racers_.empty() && alive_.size() == 1 && Runs(alive_[0]); }
   const Racer& Winner() const { return racers_[alive_[0]]; }
 
-  // So much of the time limit, where there is one.
-  bool IsOver(double share) const {
-    const Seconds elapsed = Clock::now() - begin_;
-    return context_.time_limit_seconds > 0 && elapsed.count() > share * context_.time_limit_seconds;
+  // So much of the time limit, where there is one, with `reserve` to come.
+  bool IsOver(double share, Seconds reserve = Seconds(0)) const {
+    const Seconds spent = Clock::now() - begin_ + reserve;
+    return context_.time_limit_seconds > 0 && spent.count() > share * context_.time_limit_seconds;
   }
 
   // In a quarter of the time; what is not done by then is left, and all racers race.
@@ -288,9 +288,8 @@ class AutoTask : public train::Task {
   // judged by what there is.
   bool TimeIsUp(const RacePlace& place) {
     // Those that are still to be looked at; and the winner is finished, evaluated and saved.
-    const double looks = static_cast<double>(alive_.size() + 3) * slowest_look_.count();
-    const bool up = IsOver(place.round + 1 < rounds_.size() ? 0.5 : 0.8) ||
-                    IsOver(0.9 - looks / std::max(context_.time_limit_seconds, 1.0));
+    const Seconds looks = slowest_look_ * static_cast<double>(alive_.size() + 3);
+    const bool up = IsOver(place.round + 1 < rounds_.size() ? 0.5 : 0.8) || IsOver(0.9, looks);
     cut_short_ = cut_short_ || up;
     return up;
   }

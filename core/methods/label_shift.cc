@@ -220,8 +220,7 @@ class LabelShiftTask : public train::Task {
     }
     found_[kSourcePrior] = shift::SourcePrior(evidence.confusion);
     found_[kTargetPrior] = *prior;
-    const at::Tensor weights =
-        (*prior / found_.at(kSourcePrior)).index_select(0, source.labels.to(at::kLong));
+    const at::Tensor weights = (*prior / found_.at(kSourcePrior)).index_select(0, source.labels);
     found_[kSourceEntropy] = (losses::Entropy(source_logits) * weights).sum() / weights.sum();
     found_[kTargetEntropy] = losses::MeanEntropy(target_logits);
     if (bootstrap_ == 0) return absl::OkStatus();

@@ -57,10 +57,10 @@ int64_t BatchesPerEpoch(int64_t samples, int64_t batch_size) {
   return std::max<int64_t>(1, samples / batch_size);
 }
 
-HyperparameterSpec StepsSetting(int64_t otherwise) {
+HyperparameterSpec StepsSetting() {
   return IntegerSetting("steps",
-                        "Training steps; 0: six passes over the largest domain, 2000 to 20000",
-                        otherwise, 0, 100000000);
+                        "Training steps; 0: six passes over the largest domain, 2000 to 20000", 0,
+                        0, 100000000);
 }
 
 int64_t PlannedSteps(const Settings& settings, const std::vector<data::Dataset>& sources,

@@ -31,7 +31,7 @@ void SetOptimization(const Settings& settings, train::Plan& plan);
 int64_t BatchesPerEpoch(int64_t samples, int64_t batch_size);
 
 // The setting of methods that train on the source's labels and the target's samples side by side.
-HyperparameterSpec StepsSetting(int64_t otherwise = 0);
+HyperparameterSpec StepsSetting();
 // What it says or, for 0, six passes over the largest of these domains: 2000 to 20000.
 int64_t PlannedSteps(const Settings& settings, const std::vector<data::Dataset>& sources,
                      const data::Dataset& target);

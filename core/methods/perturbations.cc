@@ -9,6 +9,7 @@
 #include "core/data/augment/augmentation.h"
 #include "core/selection/predictions.h"
 #include "core/shift/js_divergence.h"
+#include "core/train/pass.h"
 
 namespace acclimate::methods {
 namespace {
@@ -53,11 +54,17 @@ at::Tensor Pixels(const data::Dataset& images, const at::Device& device) {
   constexpr int64_t kImages = 500, kPlaces = 1024;
   constexpr uint64_t kSeed = 1;
   const data::Dataset sample = selection::Sample(images, kImages, kSeed, /*labels=*/false);
-  const at::Tensor planes = sample.Slice(0, sample.size(), device).inputs.flatten(2).cpu();
-  const int64_t places = planes.size(2);
+  const std::vector<int64_t> shape = sample.sample_shape();
+  const int64_t places = shape[1] * shape[2], batch = train::PassBatchSize(shape);
   const at::Tensor chosen =
       at::linspace(0, places - 1, std::min(places, kPlaces), at::kDouble).round().to(at::kLong);
-  return planes.index_select(2, chosen).transpose(1, 2).flatten(0, 1);
+  std::vector<at::Tensor> pixels;
+  for (int64_t begin = 0; begin < sample.size(); begin += batch) {
+    const int64_t end = std::min(begin + batch, sample.size());
+    const at::Tensor planes = sample.Slice(begin, end, device).inputs.flatten(2).cpu();
+    pixels.push_back(planes.index_select(2, chosen).transpose(1, 2).flatten(0, 1));
+  }
+  return at::cat(pixels);
 }
 
 bool LooksOtherwise(const MethodContext& context) {

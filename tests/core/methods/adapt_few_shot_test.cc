@@ -20,6 +20,7 @@ using ::testing::HasSubstr;
 using testing::NewFolder;
 using testing::OpenFile;
 using testing::ReadText;
+using testing::SetClassMeans;
 using testing::TestObserver;
 using testing::WriteDomain;
 
@@ -46,20 +47,6 @@ job::RunSpec AdaptationSpec(const std::string& method, int64_t shots) {
   spec.target = OpenFile(examples);
   spec.evaluation = OpenFile(evaluation);
   return spec;
-}
-
-// The classifier becomes the nearest class mean.
-void SetClassMeans(model::Model& model, const Domain& examples) {
-  const at::NoGradGuard no_grad;
-  const at::Tensor features =
-      model.Forward(examples.inputs, model::Mode::kBatchStatistics).features;
-  for (const model::Parameter& parameter : model.parameters()) {
-    if (!parameter.head) continue;
-    for (int64_t k = 0; k < 3; ++k) {
-      const at::Tensor mean = features.index({examples.labels.eq(k)}).mean(0);
-      parameter.tensor[k].copy_(parameter.tensor.dim() == 1 ? -mean.square().sum() : 2 * mean);
-    }
-  }
 }
 
 class AdaptFewShotTest : public ::testing::TestWithParam<std::string> {};
@@ -96,7 +83,7 @@ TEST(AdaptFewShotTest, StepsArePlainGradientDescentOnAllExamples) {
   ASSERT_TRUE(job::Run(spec, observer).ok());
   const auto expected = model::LoadCheckpoint(spec.checkpoint, {"", {24}}).value();
   const Domain examples = NewClasses(2, 21);
-  SetClassMeans(*expected, examples);
+  SetClassMeans(*expected, examples.inputs, examples.labels);
   for (int step = 0; step < 3; ++step) {
     std::vector<at::Tensor> tensors;
     for (const auto& parameter : expected->parameters()) tensors.push_back(parameter.tensor);

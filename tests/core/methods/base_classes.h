@@ -6,6 +6,7 @@
 
 #include <string>
 
+#include "core/model/model.h"
 #include "tests/core/job/synthetic.h"
 
 namespace acclimate::testing {
@@ -56,6 +57,20 @@ inline job::RunSpec FewShotSpec(const std::string& method) {
   spec.seed = 3;
   spec.output_directory = NewFolder("few_shot");
   return spec;
+}
+
+// The classifier becomes the nearest of the mean features of classes 0 to 2, under the statistics
+// of the batch.
+inline void SetClassMeans(model::Model& model, const at::Tensor& inputs, const at::Tensor& labels) {
+  const at::NoGradGuard no_grad;
+  const at::Tensor features = model.Forward(inputs, model::Mode::kBatchStatistics).features;
+  for (const model::Parameter& parameter : model.parameters()) {
+    if (!parameter.head) continue;
+    for (int64_t k = 0; k < 3; ++k) {
+      const at::Tensor mean = features.index({labels.eq(k)}).mean(0);
+      parameter.tensor[k].copy_(parameter.tensor.dim() == 1 ? -mean.square().sum() : 2 * mean);
+    }
+  }
 }
 
 }  // namespace acclimate::testing

@@ -25,6 +25,7 @@ using testing::FewShotSpec;
 using ::testing::HasSubstr;
 using testing::OpenFile;
 using testing::ReadText;
+using testing::SetClassMeans;
 using testing::TestObserver;
 
 constexpr model::Mode kMode = model::Mode::kBatchStatistics;
@@ -84,19 +85,6 @@ void Descend(model::Model& model, const data::Batch& support, int64_t steps, dou
         moving);
     const at::NoGradGuard no_grad;
     for (size_t i = 0; i < moving.size(); ++i) moving[i].sub_(rate * gradients[i]);
-  }
-}
-
-// The classifier becomes the nearest class mean of a 3-way 2-shot support.
-void SetClassMeans(model::Model& model, const data::Batch& support) {
-  const at::NoGradGuard no_grad;
-  const at::Tensor features = model.Forward(support.inputs, kMode).features;
-  for (const model::Parameter& parameter : model.parameters()) {
-    if (!parameter.head) continue;
-    for (int64_t k = 0; k < 3; ++k) {
-      const at::Tensor mean = (features[2 * k] + features[2 * k + 1]) / 2;
-      parameter.tensor[k].copy_(parameter.tensor.dim() == 1 ? -mean.square().sum() : 2 * mean);
-    }
   }
 }
 
@@ -175,7 +163,7 @@ TEST_P(PrototypeHeadTest, TheInnerLoopStartsFromTheClassMeans) {
         if (!parameter.head) parameter.tensor.add_(step.gradients[i++], distance);
       }
     }
-    SetClassMeans(*moved, step.episode.support);
+    SetClassMeans(*moved, step.episode.support.inputs, step.episode.support.labels);
     Descend(*moved, step.episode.support, 2, 0.05, /*head_only=*/GetParam() == "anil");
     return losses::CrossEntropy(moved->Forward(step.episode.query.inputs, kMode).logits,
                                 step.episode.query.labels)
