@@ -27,7 +27,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/job/run.h"
-#include "core/methods/racer.h"
+#include "core/methods/race/racer.h"
 #include "core/methods/registry.h"
 #include "core/methods/target_statistics.h"
 #include "core/model/checkpoint.h"

@@ -1,4 +1,4 @@
-#include "core/methods/accuracy_matrix.h"
+#include "core/methods/continual/accuracy_matrix.h"
 
 #include <gtest/gtest.h>
 #include <torch/types.h>

@@ -1,4 +1,4 @@
-#include "core/methods/batch_norm_policy.h"
+#include "core/methods/fine_tuning/batch_norm_policy.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "core/methods/collapse_guard.h"
+#include "core/methods/source_free/collapse_guard.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "core/methods/collapse_watch.h"
+#include "core/methods/alignment/collapse_watch.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -7,7 +7,7 @@
 #include <cmath>
 
 #include "core/losses/adversarial.h"
-#include "core/methods/domain_discriminator.h"
+#include "core/methods/alignment/domain_discriminator.h"
 #include "tests/core/methods/reference_mlp.h"
 #include "tests/core/methods/scene.h"
 

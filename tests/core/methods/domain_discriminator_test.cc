@@ -1,4 +1,4 @@
-#include "core/methods/domain_discriminator.h"
+#include "core/methods/alignment/domain_discriminator.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

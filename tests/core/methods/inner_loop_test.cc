@@ -1,4 +1,4 @@
-#include "core/methods/inner_loop.h"
+#include "core/methods/few_shot/inner_loop.h"
 
 #include <gtest/gtest.h>
 #include <torch/autograd.h>

@@ -1,4 +1,4 @@
-#include "core/methods/laplacian_adjustment.h"
+#include "core/methods/source_free/laplacian_adjustment.h"
 
 #include <gtest/gtest.h>
 #include <torch/types.h>

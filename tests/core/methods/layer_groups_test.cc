@@ -1,4 +1,4 @@
-#include "core/methods/layer_groups.h"
+#include "core/methods/fine_tuning/layer_groups.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "core/methods/low_rank_adapter.h"
+#include "core/methods/fine_tuning/low_rank_adapter.h"
 #include "tests/core/job/synthetic.h"
 
 namespace acclimate::methods {

@@ -10,7 +10,7 @@
 
 #include "core/losses/adversarial.h"
 #include "core/losses/cross_entropy.h"
-#include "core/methods/domain_discriminator.h"
+#include "core/methods/alignment/domain_discriminator.h"
 #include "tests/core/methods/scene.h"
 
 namespace acclimate::methods {

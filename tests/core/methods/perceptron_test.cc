@@ -1,4 +1,4 @@
-#include "core/methods/perceptron.h"
+#include "core/methods/alignment/perceptron.h"
 
 #include <gtest/gtest.h>
 #include <torch/types.h>

@@ -1,10 +1,10 @@
-#include "core/methods/prototypes.h"
+#include "core/methods/few_shot/prototypes.h"
 
 #include <gtest/gtest.h>
 #include <torch/types.h>
 #include <torch/utils.h>
 
-#include "core/methods/linear_head.h"
+#include "core/methods/few_shot/linear_head.h"
 #include "core/model/architectures.h"
 
 namespace acclimate::methods {

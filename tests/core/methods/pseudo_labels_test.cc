@@ -1,4 +1,4 @@
-#include "core/methods/pseudo_labels.h"
+#include "core/methods/source_free/pseudo_labels.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

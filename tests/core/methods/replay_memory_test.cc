@@ -1,4 +1,4 @@
-#include "core/methods/replay_memory.h"
+#include "core/methods/continual/replay_memory.h"
 
 #include <gtest/gtest.h>
 #include <torch/types.h>

@@ -1,4 +1,4 @@
-#include "core/methods/representation_probe.h"
+#include "core/methods/representation/representation_probe.h"
 
 #include <gtest/gtest.h>
 #include <torch/types.h>

@@ -1,5 +1,5 @@
 // The schedule of a race.
-#include "core/methods/race.h"
+#include "core/methods/race/race.h"
 
 #include <gtest/gtest.h>
 

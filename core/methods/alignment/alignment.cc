@@ -1,0 +1,113 @@
+#include "core/methods/alignment/alignment.h"
+
+#include <torch/types.h>
+
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "core/losses/cross_entropy.h"
+#include "core/methods/perturbations.h"
+#include "core/methods/target_statistics.h"
+
+namespace acclimate::methods {
+namespace {
+
+class TermTask : public AlignmentTask {
+ public:
+  TermTask(const MethodContext& context, std::string name, AlignmentTerm term)
+      : AlignmentTask(context), name_(std::move(name)), term_(std::move(term)) {}
+
+  absl::StatusOr<train::StepOutput> Step(const train::StepInput& input,
+                                         train::StopSignal&) override {
+    const model::ForwardResult source = model_.Forward(input.source.inputs, model::Mode::kTraining);
+    const model::ForwardResult target = model_.Forward(input.target.inputs, model::Mode::kTraining);
+    const at::Tensor classification = losses::CrossEntropy(source.logits, input.source.labels);
+    const at::Tensor term = term_(source, target);
+    train::StepOutput output;
+    output.loss = classification + trade_off_ * term;
+    output.parts = {{"source", classification}, {name_, term}};
+    output.target_logits = target.logits.detach();
+    watch_.SeePredictions(input.step, output.target_logits, input.source.labels);
+    return output;
+  }
+
+ private:
+  const std::string name_;
+  const AlignmentTerm term_;
+};
+
+// Without what depends on the model, and views.
+train::Plan PlanOf(const MethodContext& context) {
+  const int64_t batch_size = context.settings.Integer("batch_size");
+  train::Plan plan;
+  SetOptimization(context.settings, plan);
+  plan.total_steps = PlannedSteps(context.settings, context.sources, context.target);
+  plan.steps_per_epoch = BatchesPerEpoch(context.target.size(), batch_size);
+  plan.source_batch_size = batch_size;
+  plan.target_batch_size = batch_size;
+  return plan;
+}
+
+}  // namespace
+
+AlignmentTask::AlignmentTask(const MethodContext& context)
+    : model_(context.model),
+      trade_off_(context.settings.Real("trade_off")),
+      plan_(PlanOf(context)),
+      watch_(context.model.num_classes(), plan_.total_steps),
+      target_(context.target),
+      device_(context.device),
+      augment_(AugmentStrength(context)),
+      target_statistics_(context.settings.Flag("target_statistics")) {
+  plan_.view = TrainingViews(context, augment_);
+  ParametersByDepth parameters = SplitByDepth(model_);
+  plan_.groups = {
+      {std::move(parameters.backbone), context.settings.Real("backbone_learning_rate_multiplier")},
+      {std::move(parameters.last_block), 1.0},
+      {std::move(parameters.head), 1.0}};
+}
+
+void AlignmentTask::Report(nlohmann::json& report) const { report["augment"] = augment_; }
+
+absl::Status AlignmentTask::Finish(train::StopSignal& stop) { return Preview(target_, stop); }
+
+absl::Status AlignmentTask::Preview(const data::Dataset& target_sample, train::StopSignal& stop) {
+  if (!target_statistics_) return absl::OkStatus();
+  return RecomputeStatistics(model_, target_sample, device_, stop);
+}
+
+absl::StatusOr<std::unique_ptr<train::Task>> MakeAlignmentTask(const MethodContext& context,
+                                                               std::string name,
+                                                               AlignmentTerm term) {
+  return std::make_unique<TermTask>(context, std::move(name), std::move(term));
+}
+
+MethodSpec AlignmentSpec(const OptimizationDefaults& defaults, double trade_off) {
+  MethodSpec spec;
+  spec.source = DataNeed::kRequired;
+  spec.selects_weights = true;
+  spec.hyperparameters = Concatenated(
+      OptimizationSettings(defaults),
+      {StepsSetting(),
+       RealSetting("trade_off", "Weight of the alignment term", trade_off, 0.0, 1e6),
+       RealSetting("backbone_learning_rate_multiplier",
+                   "Learning rate before the last block, relative to it", 1.0, 0.0, 1000.0),
+       FlagSetting("target_statistics",
+                   "Take batch-norm statistics from the whole target after training", true),
+       AugmentSetting()});
+  return spec;
+}
+
+HyperparameterSpec BandwidthSetting() {
+  return ChoiceSetting("bandwidth",
+                       "What the widths of the Gaussian kernels are multiples of: mean or median "
+                       "of the squared distances in the batch",
+                       "mean", {"mean", "median"});
+}
+
+losses::Bandwidth BandwidthOf(const Settings& settings) {
+  return settings.Text("bandwidth") == "median" ? losses::Bandwidth::kMedian
+                                                : losses::Bandwidth::kMean;
+}
+
+}  // namespace acclimate::methods

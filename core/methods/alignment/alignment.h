@@ -1,0 +1,66 @@
+// What the methods with labelled source data share: their plan, their hyperparameters, the watch
+// over their predictions, the target's statistics at the end.
+#ifndef ACCLIMATE_CORE_METHODS_ALIGNMENT_ALIGNMENT_H_
+#define ACCLIMATE_CORE_METHODS_ALIGNMENT_ALIGNMENT_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "core/losses/kernel_bandwidth.h"
+#include "core/methods/alignment/collapse_watch.h"
+#include "core/methods/method.h"
+#include "core/methods/optimization.h"
+
+namespace acclimate::methods {
+
+// Moves every parameter; an epoch is one pass over the target. A step tells watch_ what it saw; a
+// task with state of its own adds it to this State().
+class AlignmentTask : public train::Task {
+ public:
+  const train::Plan& plan() const override { return plan_; }
+  absl::Status Finish(train::StopSignal& stop) override;
+  absl::Status Preview(const data::Dataset& target_sample, train::StopSignal& stop) override;
+  train::TensorMap State() const override { return watch_.State(); }
+  absl::Status Restore(const train::TensorMap& state) override { return watch_.Restore(state); }
+  void Report(nlohmann::json& report) const override;
+  std::vector<std::string> Warnings() const override { return watch_.Warnings(); }
+
+ protected:
+  explicit AlignmentTask(const MethodContext& context);
+
+  model::Model& model_;
+  const double trade_off_;
+  train::Plan plan_;
+  CollapseWatch watch_;
+
+ private:
+  const data::Dataset& target_;
+  const at::Device device_;
+  const std::string augment_;  // of the setting `auto`: what was chosen
+  const bool target_statistics_;
+};
+
+// What is to become small besides the source's loss, as a scalar.
+using AlignmentTerm = std::function<at::Tensor(const model::ForwardResult& source,
+                                               const model::ForwardResult& target)>;
+
+// CE(source) + trade_off * term, each domain forwarded by itself and normalised by its own batch
+// statistics, as DAN does. The term is reported as "loss/<name>".
+absl::StatusOr<std::unique_ptr<train::Task>> MakeAlignmentTask(const MethodContext& context,
+                                                               std::string name,
+                                                               AlignmentTerm term);
+
+// Data needs and hyperparameters; the caller adds names and texts.
+MethodSpec AlignmentSpec(const OptimizationDefaults& defaults, double trade_off);
+
+// bandwidth: mean or median, of the methods with kernels.
+HyperparameterSpec BandwidthSetting();
+losses::Bandwidth BandwidthOf(const Settings& settings);
+
+}  // namespace acclimate::methods
+
+#endif  // ACCLIMATE_CORE_METHODS_ALIGNMENT_ALIGNMENT_H_

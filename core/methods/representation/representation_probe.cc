@@ -1,0 +1,98 @@
+#include "core/methods/representation/representation_probe.h"
+
+#include <torch/nn.h>
+#include <torch/optim.h>
+#include <torch/types.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "core/losses/cross_entropy.h"
+#include "core/train/pass.h"
+
+namespace acclimate::methods {
+namespace {
+
+constexpr double kL2 = 1e-4;  // a sample
+constexpr int64_t kIterations = 100;
+constexpr int64_t kNeighbours = 20;
+constexpr double kVoteTemperature = 0.07;  // Wu et al. (2018)
+constexpr int64_t kRowsAtOnce = 1024;      // of the distances, to bound their memory
+
+int64_t Classes(const at::Tensor& labels) { return labels.max().item<int64_t>() + 1; }
+
+at::Tensor UnitRows(const at::Tensor& features) {
+  return torch::nn::functional::normalize(features,
+                                          torch::nn::functional::NormalizeFuncOptions().dim(1));
+}
+
+double Agreement(const at::Tensor& predicted, const at::Tensor& labels) {
+  return predicted.eq(labels).to(at::kDouble).mean().item<double>();
+}
+
+}  // namespace
+
+at::Tensor LinearProbePredictions(const LabelledFeatures& fit, const at::Tensor& features) {
+  const auto [deviation, mean] = at::std_mean(fit.features, at::IntArrayRef{0}, false, true);
+  const at::Tensor scale = deviation.clamp_min(1e-6);
+  const at::Tensor x = ((fit.features - mean) / scale).detach();
+  const at::AutoGradMode with_graph(true);
+  const int64_t classes = Classes(fit.labels);
+  const at::Tensor weight = at::zeros({x.size(1), classes}, x.options()).requires_grad_();
+  const at::Tensor bias = at::zeros({classes}, x.options()).requires_grad_();
+  torch::optim::LBFGS optimizer(
+      {weight, bias},
+      torch::optim::LBFGSOptions(1).max_iter(kIterations).line_search_fn("strong_wolfe"));
+  optimizer.step([&] {
+    optimizer.zero_grad();
+    const at::Tensor loss =
+        losses::CrossEntropy(at::addmm(bias, x, weight), fit.labels) + kL2 * weight.square().sum();
+    loss.backward();
+    return loss;
+  });
+  const at::NoGradGuard no_grad;
+  return at::addmm(bias, (features - mean) / scale, weight).argmax(1);
+}
+
+at::Tensor NeighbourPredictions(const LabelledFeatures& fit, const at::Tensor& features,
+                                int64_t neighbours) {
+  const at::NoGradGuard no_grad;
+  const at::Tensor known = UnitRows(fit.features), asked = UnitRows(features);
+  const int64_t count = std::min(neighbours, known.size(0));
+  std::vector<at::Tensor> predictions;
+  for (int64_t begin = 0; begin < asked.size(0); begin += kRowsAtOnce) {
+    const at::Tensor rows = asked.slice(0, begin, begin + kRowsAtOnce);
+    const auto [cosines, index] = rows.mm(known.t()).topk(count, 1);
+    at::Tensor votes = at::zeros({rows.size(0), Classes(fit.labels)}, rows.options());
+    votes.scatter_add_(1, fit.labels.take(index), (cosines / kVoteTemperature).exp());
+    predictions.push_back(votes.argmax(1));
+  }
+  return at::cat(predictions);
+}
+
+absl::StatusOr<ProbeScores> ProbeFeatures(model::Model& model, const data::Dataset& dataset,
+                                          const at::Tensor& order, const at::Device& device,
+                                          train::StopSignal& stop) {
+  std::vector<at::Tensor> batches;
+  const absl::Status status =
+      train::ForEachBatch(dataset, device, stop, [&](int64_t, const data::Batch& batch) {
+        batches.push_back(model.Forward(batch.inputs, model::Mode::kEvaluation).features);
+      });
+  if (!status.ok()) return status;
+  const at::Tensor place = order.to(device);
+  const at::Tensor features = at::cat(batches).index_select(0, place);
+  const at::Tensor labels = dataset.labels().to(device).index_select(0, place);
+  ProbeScores scores;
+  scores.fitted = dataset.size() / 2;
+  scores.evaluated = dataset.size() - scores.fitted;
+  const LabelledFeatures fit = {features.narrow(0, 0, scores.fitted),
+                                labels.narrow(0, 0, scores.fitted)};
+  const LabelledFeatures rest = {features.narrow(0, scores.fitted, scores.evaluated),
+                                 labels.narrow(0, scores.fitted, scores.evaluated)};
+  scores.linear_accuracy = Agreement(LinearProbePredictions(fit, rest.features), rest.labels);
+  scores.neighbour_accuracy =
+      Agreement(NeighbourPredictions(fit, rest.features, kNeighbours), rest.labels);
+  return scores;
+}
+
+}  // namespace acclimate::methods

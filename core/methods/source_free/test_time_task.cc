@@ -1,0 +1,102 @@
+#include "core/methods/source_free/test_time_task.h"
+
+#include <torch/types.h>
+
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "core/methods/target_statistics.h"
+#include "core/train/pass.h"
+
+namespace acclimate::methods {
+namespace {
+
+constexpr char kGuard[] = "guard/";
+
+}  // namespace
+
+TestTimeTask::TestTimeTask(const MethodContext& context,
+                           std::vector<train::NamedParameter> parameters)
+    : model_(context.model),
+      target_(context.target),
+      device_(context.device),
+      guard_(context.model.num_classes()) {
+  const int64_t batch_size = context.settings.Integer("batch_size");
+  SetOptimization(context.settings, plan_);
+  plan_.steps_per_epoch = BatchesPerEpoch(target_.size(), batch_size);
+  plan_.total_steps = plan_.steps_per_epoch * context.settings.Integer("epochs");
+  plan_.target_batch_size = batch_size;
+  plan_.groups.push_back({std::move(parameters), 1.0});
+  guard_.Protect(moving());
+}
+
+absl::StatusOr<train::StepOutput> TestTimeTask::Step(const train::StepInput& input,
+                                                     train::StopSignal&) {
+  if (guard_.halted()) {
+    const at::NoGradGuard no_grad;
+    train::StepOutput output;
+    output.target_logits =
+        model_.Forward(input.target.inputs, model::Mode::kBatchStatistics).logits;
+    return output;
+  }
+  absl::StatusOr<train::StepOutput> output = Adapt(input);
+  if (!output.ok()) return output;
+  if (guard_.Observe(output->target_logits, input.step)) output->loss = at::Tensor();
+  return output;
+}
+
+absl::Status TestTimeTask::Preview(const data::Dataset& target_sample, train::StopSignal& stop) {
+  TakeFinalWeights();
+  return RecomputeStatistics(model_, target_sample, device_, stop);
+}
+
+absl::Status TestTimeTask::Finish(train::StopSignal& stop) {
+  absl::Status status = Preview(target_, stop);
+  if (!status.ok() || guard_.halted()) return status;
+  PredictionTally tally(model_.num_classes());
+  status = train::ForEachBatch(target_, device_, stop, [&](int64_t, const data::Batch& batch) {
+    tally.Add(model_.Forward(batch.inputs, model::Mode::kEvaluation).logits);
+  });
+  if (!status.ok() || !guard_.Judge(tally, plan_.total_steps)) return status;
+  return Preview(target_, stop);
+}
+
+train::TensorMap TestTimeTask::State() const {
+  train::TensorMap state;
+  for (const auto& [name, tensor] : guard_.State()) state[absl::StrCat(kGuard, name)] = tensor;
+  return state;
+}
+
+absl::Status TestTimeTask::Restore(const train::TensorMap& state) {
+  train::TensorMap guard;
+  for (const auto& [name, tensor] : state) {
+    if (absl::StartsWith(name, kGuard)) guard[name.substr(sizeof(kGuard) - 1)] = tensor;
+  }
+  return guard_.Restore(guard);
+}
+
+std::vector<train::NamedParameter> BatchNormParameters(const model::Model& model) {
+  std::vector<train::NamedParameter> parameters;
+  for (const model::Parameter& parameter : model.parameters()) {
+    if (parameter.batch_norm) parameters.push_back({parameter.name, parameter.tensor});
+  }
+  return parameters;
+}
+
+std::vector<HyperparameterSpec> TestTimeSettings(const OptimizationDefaults& defaults) {
+  return Concatenated(OptimizationSettings(defaults),
+                      {IntegerSetting("epochs", "Passes over the target data", 1, 1, 100000)});
+}
+
+OptimizationDefaults TestTimeDefaults() {
+  OptimizationDefaults defaults;
+  defaults.optimizer = "adam";
+  defaults.learning_rate = 1e-3;
+  defaults.weight_decay = 0.0;
+  defaults.schedule = "constant";
+  defaults.batch_size = 200;
+  return defaults;
+}
+
+}  // namespace acclimate::methods
