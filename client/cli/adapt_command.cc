@@ -50,7 +50,7 @@ Command AdaptCommand() {
       {"architecture", ValueKind::kText, "NAME",
        "of a state dict that does not name its own; without --checkpoint, of fresh weights for the "
        "methods that can start with them"},
-      {"classes", ValueKind::kInteger, "N", "of fresh weights, where no labels tell"},
+      {"classes", ValueKind::kInteger32, "N", "of fresh weights, where no labels tell"},
   };
   AddJobOptions(&command.arguments);
   command.run = Adapt;

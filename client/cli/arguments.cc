@@ -39,10 +39,14 @@ absl::Status CheckValue(const OptionSpec& option, const std::string& value) {
     return absl::InvalidArgumentError(absl::StrCat(subject, ": \"", value, "\" is not ", wanted));
   };
   int64_t integer;
+  int32_t integer32;
   double number;
   switch (option.kind) {
     case ValueKind::kInteger:
       if (!absl::SimpleAtoi(value, &integer)) return wrong("an integer");
+      break;
+    case ValueKind::kInteger32:
+      if (!absl::SimpleAtoi(value, &integer32)) return wrong("an integer of 32 bits");
       break;
     case ValueKind::kNumbers:
       for (absl::string_view part : absl::StrSplit(value, ',')) {

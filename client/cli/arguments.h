@@ -18,8 +18,9 @@ enum class ValueKind {
   kFile,    // completed as a file name
   kFolder,  // completed as a folder
   kInteger,
-  kNumbers,   // one or several, separated by commas
-  kKeyValue,  // key=value
+  kInteger32,  // what the API holds in 32 bits
+  kNumbers,    // one or several, separated by commas
+  kKeyValue,   // key=value
 };
 
 struct OptionSpec {

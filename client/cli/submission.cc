@@ -81,7 +81,7 @@ void AddJobOptions(ArgumentSpec* spec) {
        "what the inputs are then divided by: one number, or one a channel", false, true},
       {"seed", ValueKind::kInteger, "N", "of every random choice (default: 0)"},
       {"device", ValueKind::kText, "DEVICE", "auto (default), cpu, cuda or cuda:<i>"},
-      {"priority", ValueKind::kInteger, "N", "-100 to 100; higher runs first (default: 0)"},
+      {"priority", ValueKind::kInteger32, "N", "-100 to 100; higher runs first (default: 0)"},
       {"time-limit", ValueKind::kInteger, "SECONDS", "of one attempt (default: the server's)"},
       {"label", ValueKind::kKeyValue, "KEY=VALUE", "to find the job by later", false, true},
       {"detach", ValueKind::kSwitch, "", "return as soon as the job is submitted"},

@@ -250,6 +250,10 @@ absl::Status SelectingTask::Restore(const TensorMap& state) {
     }
     absl::StatusOr<Candidate> candidate = CandidateFrom(it->second);
     if (!candidate.ok()) return candidate.status();
+    if (candidate->predicted.defined() &&
+        candidate->predicted.numel() != setting_.examiner->target_sample().size()) {
+      return absl::InvalidArgumentError("training state: a candidate saw other samples");
+    }
     const std::string prefix = absl::StrCat(kSnapshots, candidate->step, "/");
     if (state.count(absl::StrCat(prefix, kKept)) > 0) {
       snapshots_[candidate->step] = {Copies(whole.Part(absl::StrCat(prefix, kModel))),

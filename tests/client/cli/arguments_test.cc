@@ -17,6 +17,7 @@ const ArgumentSpec& Spec() {
        {"json", ValueKind::kSwitch, "", ""},
        {"help", ValueKind::kSwitch, "", ""},
        {"seed", ValueKind::kInteger, "N", ""},
+       {"priority", ValueKind::kInteger32, "N", ""},
        {"mean", ValueKind::kNumbers, "M", "", false, true},
        {"set", ValueKind::kKeyValue, "K=V", "", false, true},
        {"state", ValueKind::kText, "STATE", "", false, false, {"RUNNING", "FAILED"}}}};
@@ -56,6 +57,7 @@ TEST(ArgumentsTest, WhatIsWrongIsNamedInOneLine) {
   EXPECT_THAT(Refusal({"--out"}), HasSubstr("--out needs a value: DIR"));
   EXPECT_THAT(Refusal({"--json=yes"}), HasSubstr("--json takes no value"));
   EXPECT_THAT(Refusal({"--seed=1.5"}), HasSubstr("\"1.5\" is not an integer"));
+  EXPECT_THAT(Refusal({"--priority=4294967297"}), HasSubstr("is not an integer of 32 bits"));
   EXPECT_THAT(Refusal({"--mean=1,,2"}), HasSubstr("--mean"));
   EXPECT_THAT(Refusal({"--set", "=v"}), HasSubstr("key=value"));
   EXPECT_THAT(Refusal({"--seed=1", "--seed=2"}), HasSubstr("given twice"));
