@@ -246,6 +246,12 @@ std::string CostText(const Json& report) {
                    Field(anew, "core_seconds").get<double>(), 100 * share.get<double>(),
                    Field(anew, "labels").get<int64_t>(), Field(cost, "labels").get<int64_t>())));
   }
+  if (const Json even = Field(anew, "break_even_per_label"); even.is_number()) {
+    absl::StrAppend(&text, Wrapped(absl::StrFormat(
+                               "this run is the cheaper one where a label costs more than %.2g "
+                               "core seconds",
+                               even.get<double>())));
+  }
   return text;
 }
 

@@ -97,6 +97,10 @@ json CostToJson(const Findings& findings) {
       {"core_seconds", anew.core_seconds},
       {"changed_bytes", anew.changed_bytes},
       {"share_of_core_seconds", findings.cost.core_seconds / anew.core_seconds}};
+  if (const int64_t saved = anew.labels - findings.labels; saved > 0) {
+    const double more = std::max(0.0, findings.cost.core_seconds - anew.core_seconds);
+    cost["training_anew"]["break_even_per_label"] = more / static_cast<double>(saved);
+  }
   return cost;
 }
 

@@ -119,6 +119,7 @@ TEST_F(PageTest, DrawsEveryPartOfAFullReport) {
   EXPECT_EQ(Count(section("selection"), "<tr class=\"best\""), 1u);
   EXPECT_THAT(section("cost"), HasSubstr("393 MiB"));
   EXPECT_THAT(section("cost"), HasSubstr("Against training anew"));
+  EXPECT_THAT(section("cost"), HasSubstr("where a label costs more than 0.25 core seconds"));
   EXPECT_THAT(section("cost"), HasSubstr("1,797"));
   EXPECT_THAT(section("lineage"), HasSubstr("sha256:b2b2"));
   EXPECT_THAT(section("details"), HasSubstr("target_prior"));

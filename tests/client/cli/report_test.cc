@@ -46,7 +46,8 @@ Json Example() {
     "metrics": {"estimated_accuracy": 0.86, "estimated_accuracy_low": 0.79,
                 "estimated_accuracy_high": 0.91},
     "cost": {"core_seconds": 13.1, "peak_bytes": 1048576, "labels": 0,
-             "training_anew": {"labels": 90, "core_seconds": 26.2, "share_of_core_seconds": 0.5}},
+             "training_anew": {"labels": 90, "core_seconds": 26.2, "share_of_core_seconds": 0.5,
+                               "break_even_per_label": 0.25}},
     "race": {"why": "shot beat dann", "winner": "shot",
              "dropped": [{"method": "tent", "reason": "it needs batch-norm layers"}],
              "rounds": [{"share_of_plan": 0.5, "racers": [
@@ -85,6 +86,7 @@ TEST_F(ReportTest, PrintsWhatIsThereInEightyColumns) {
   EXPECT_THAT(*text, HasSubstr("tent: it needs batch-norm layers"));
   EXPECT_THAT(*text, HasSubstr("cost: 12.5 s, 13.1 core seconds, 1.0 MiB at most, 84 steps"));
   EXPECT_THAT(*text, HasSubstr("26.2 core seconds (this run: 50 %"));
+  EXPECT_THAT(*text, HasSubstr("where a label costs more than 0.25 core seconds"));
   std::istringstream lines(*text);
   for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80u) << line;
 }

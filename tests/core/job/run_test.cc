@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <torch/types.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "tests/core/job/synthetic.h"
@@ -74,6 +75,8 @@ TEST(RunTest, AdaptsAndReports) {
   EXPECT_GT(anew["core_seconds"], 0);
   EXPECT_DOUBLE_EQ(anew["share_of_core_seconds"],
                    cost["core_seconds"].get<double>() / anew["core_seconds"].get<double>());
+  const double more = cost["core_seconds"].get<double>() - anew["core_seconds"].get<double>();
+  EXPECT_DOUBLE_EQ(anew["break_even_per_label"], std::max(0.0, more) / 90);
   // adabn moves only the statistics.
   EXPECT_GT(cost["changed_bytes"], 0);
   EXPECT_LT(cost["changed_bytes"], anew["changed_bytes"]);
