@@ -67,6 +67,19 @@ at::Tensor Pixels(const data::Dataset& images, const at::Device& device) {
   return at::cat(pixels);
 }
 
+// By channel: halfway between the darkest and the brightest pixel of all domains.
+std::vector<double> MiddleOfPixels(const MethodContext& context) {
+  at::Tensor pixels = Pixels(context.target, context.device);
+  at::Tensor lowest = pixels.amin(0), highest = pixels.amax(0);
+  for (const data::Dataset& source : context.sources) {
+    pixels = Pixels(source, context.device);
+    lowest = at::minimum(lowest, pixels.amin(0));
+    highest = at::maximum(highest, pixels.amax(0));
+  }
+  const at::Tensor middle = ((lowest + highest) / 2).to(at::kDouble).contiguous();
+  return {middle.data_ptr<double>(), middle.data_ptr<double>() + middle.numel()};
+}
+
 bool LooksOtherwise(const MethodContext& context) {
   constexpr int64_t kBins = 32;
   if (!Images(context.target) || context.sources.empty()) return false;
@@ -92,11 +105,9 @@ HyperparameterSpec AugmentSetting() {
   return ChoiceSetting(
       "augment",
       "How each sample of a batch is changed at random. light: an image is turned by up to 10 "
-      "degrees, "
-      "moved by up to a sixteenth of its width and resized by up to 10 %; of a vector a fifth of "
-      "the "
-      "features is set to their mean, of a series a window of up to a fifth. strong: an image's "
-      "brightness, contrast, colours, blur and noise as well, and one in two is its own "
+      "degrees, moved by up to a sixteenth of its width and resized by up to 10 %; of a vector a "
+      "fifth of the features is set to their mean, of a series a window of up to a fifth. strong: "
+      "an image's brightness, contrast, colours, blur and noise as well, and one in two is its "
       "negative; a half instead of a fifth. auto: strong for images whose pixels are distributed "
       "otherwise than those of the sources, else light",
       "auto", {"auto", "none", "light", "strong"});
@@ -122,6 +133,7 @@ train::View TrainingViews(const MethodContext& context, const std::string& stren
     options.images.saturation = 0.5;
     options.images.tint = 1;
     options.images.negative = 0.5;
+    if (Images(context.target)) options.images.middle = MiddleOfPixels(context);
     options.images.blur = 0.3;
     options.images.noise = 0.5;
   }

@@ -116,7 +116,13 @@ ImageTransform DrawImageTransform(const ImageAugmentation& augmentation, at::Int
     const at::TensorOptions options = at::TensorOptions(at::kFloat).device(device);
     transform.tint = (at::rand({sizes[0], 3, 1, 1}, options) * 2 - 1) * augmentation.tint;
   }
-  if (augmentation.negative > 0) transform.negative = draw.Chance(augmentation.negative).gt(0);
+  if (augmentation.negative > 0) {
+    transform.negative = draw.Chance(augmentation.negative).gt(0);
+    if (!augmentation.middle.empty()) {
+      transform.middle =
+          torch::tensor(augmentation.middle, at::kFloat).to(device).view({1, -1, 1, 1});
+    }
+  }
   if (augmentation.blur > 0) {
     const double most = std::max(kMostBlurPixelsAtLeast, kMostBlurShareOfHeight * height);
     transform.blur_pixels = draw.Uniform(kLeastBlurPixels, most) * draw.Chance(augmentation.blur);
@@ -148,8 +154,10 @@ at::Tensor Apply(const ImageTransform& transform, const at::Tensor& images) {
   }
   if (transform.tint.defined()) result = result + transform.tint * deviation;
   if (transform.negative.defined()) {
-    const at::Tensor ends =
-        result.amin({1, 2, 3}, /*keepdim=*/true) + result.amax({1, 2, 3}, /*keepdim=*/true);
+    const at::Tensor ends = transform.middle.defined()
+                                ? 2 * transform.middle
+                                : result.amin({1, 2, 3}, /*keepdim=*/true) +
+                                      result.amax({1, 2, 3}, /*keepdim=*/true);
     result = at::where(PerImage(transform.negative), ends - result, result);
   }
   if (transform.blur_pixels.defined()) result = Blur(transform.blur_pixels, result);

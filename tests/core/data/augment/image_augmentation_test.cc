@@ -33,7 +33,7 @@ ImageTransform Sample(const ImageTransform& transform, int64_t i) {
   };
   return {row(transform.affine),      row(transform.brightness), row(transform.contrast),
           row(transform.saturation),  row(transform.tint),       row(transform.negative),
-          row(transform.blur_pixels), row(transform.noise)};
+          transform.middle,           row(transform.blur_pixels), row(transform.noise)};
 }
 
 // One image as nested loops would have it.
@@ -202,6 +202,23 @@ TEST_P(ImageAugmentationTest, CommutesWithAGainAndAnOffset) {
   const ImageTransform transform = DrawImageTransform(Everything(), images.sizes(), at::kCPU);
   EXPECT_TRUE(
       at::allclose(Apply(transform, images * 3 - 2), Apply(transform, images) * 3 - 2, 1e-4, 1e-4));
+}
+
+TEST_P(ImageAugmentationTest, NegativesAboutOneMiddleHaveTheSameMeanWhateverTheBrightness) {
+  ImageAugmentation augmentation;
+  augmentation.negative = 0.5;
+  augmentation.middle.assign(GetParam(), 0.25);
+  const at::Tensor images = at::rand({500, GetParam(), 4, 4});
+  for (const double brightness : {-1.0, 0.0, 2.0}) {
+    const at::Tensor bright = images + brightness;
+    const ImageTransform transform = DrawImageTransform(augmentation, bright.sizes(), at::kCPU);
+    const at::Tensor views = Apply(transform, bright);
+    for (int64_t i = 0; i < 5; ++i) {
+      const bool negative = transform.negative[i].item<bool>();
+      EXPECT_TRUE(at::allclose(views[i], negative ? 0.5 - bright[i] : bright[i]));
+    }
+    EXPECT_NEAR(views.mean().item<double>(), 0.25, 0.3);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Channels, ImageAugmentationTest, ::testing::Values(1, 3));
