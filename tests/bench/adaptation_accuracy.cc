@@ -5,8 +5,9 @@
 //                       [--architecture NAME] [--source-epochs N] [--threads 1]
 //                       [--set shot.beta=0.1]... [--out FOLDER] [--json FILE]
 //
-// The method target_labels trains the same network anew on labelled samples of the target's domain,
-// where the task has others than those that it adapts to and measures on.
+// cdan+shot is a chain: shot starts from the model that cdan made. The method target_labels trains
+// the same network anew on labelled samples of the target's domain, where the task has others than
+// those that it adapts to and measures on.
 //
 // For each task and method: the accuracy, the estimate made without labels, the seconds of training
 // and of every core over the whole run; for auto, the method that won. At the end, how the guard
@@ -24,6 +25,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "core/job/run.h"
 #include "core/runtime/blas.h"
 #include "tests/bench/accuracy_run.h"
@@ -120,6 +122,8 @@ AdaptationTask Prepare(const Options& options, const std::string& name) {
   if (options.source_epochs > 0) task.source_epochs = options.source_epochs;
   return task;
 }
+
+std::vector<std::string> Links(const std::string& chain) { return absl::StrSplit(chain, '+'); }
 
 bool UsesSource(const std::string& method) {
   return acclimate::bench::SpecOf(method).source != acclimate::methods::DataNeed::kNone;
@@ -261,22 +265,39 @@ void TrainOnTargetLabels(const Options& options, const AdaptationTask& task,
               100 * outcome.metrics.at("accuracy"), outcome.seconds, CoreSeconds(outcome));
 }
 
+// Each method of `chain` starts from the model that the one before it made, the first from the
+// source model. Models of all but the last are kept and used again.
+Outcome RunChain(const Options& options, const AdaptationTask& task, const std::string& chain,
+                 const std::string& seed) {
+  std::string checkpoint = SourceModel(options, task, seed), name;
+  Outcome outcome;
+  for (const std::string& method : Links(chain)) {
+    absl::StrAppend(&name, name.empty() ? "" : "+", method);
+    RunSpec spec = BaseSpec(options, task, method, seed);
+    spec.output_directory = BaseSpec(options, task, name, seed).output_directory;
+    const std::string model = spec.output_directory + "/model.safetensors";
+    if (name == chain || !std::filesystem::exists(model)) {
+      spec.checkpoint = OpenFile(checkpoint);
+      if (UsesSource(method)) spec.sources = {OpenFile(task.source)};
+      spec.target = OpenFile(task.target);
+      spec.evaluation = OpenFile(task.evaluation);
+      outcome = RunOrFail(spec);
+    }
+    checkpoint = model;
+  }
+  return outcome;
+}
+
 std::map<std::string, Column> Measure(const Options& options, const AdaptationTask& task,
                                       GuardCount& guard) {
   std::map<std::string, Column> columns;
   for (const std::string& seed : options.seeds) {
-    const std::string source_model = SourceModel(options, task, seed);
     for (const std::string& method : options.methods) {
       if (method == kTargetLabels) {
         TrainOnTargetLabels(options, task, seed, columns[method]);
         continue;
       }
-      RunSpec spec = BaseSpec(options, task, method, seed);
-      spec.checkpoint = OpenFile(source_model);
-      if (UsesSource(method)) spec.sources = {OpenFile(task.source)};
-      spec.target = OpenFile(task.target);
-      spec.evaluation = OpenFile(task.evaluation);
-      const Outcome outcome = RunOrFail(spec);
+      const Outcome outcome = RunChain(options, task, method, seed);
       Add(outcome, columns[method]);
       guard.Add(outcome);
       Column& source = columns["source_only"];
@@ -297,8 +318,9 @@ int main(int argc, char** argv) {
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   const Options options = ParseOptions(argc, argv);
   // A name that is wrong ends the program now, not after hours.
-  for (const std::string& method : options.methods) {
-    if (method != kTargetLabels) acclimate::bench::SpecOf(method);
+  for (const std::string& chain : options.methods) {
+    if (chain == kTargetLabels) continue;
+    for (const std::string& method : Links(chain)) acclimate::bench::SpecOf(method);
   }
   std::vector<AdaptationTask> tasks;
   for (const std::string& name : options.tasks) tasks.push_back(Prepare(options, name));
