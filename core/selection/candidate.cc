@@ -19,7 +19,7 @@ namespace acclimate::selection {
 namespace {
 
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-constexpr double kCollapsed = -1.0;
+constexpr double kCannotWin = -1.0;
 constexpr double kLeastShareOfClasses = 0.5;
 constexpr double kMargin = 0.01;
 constexpr double kLeastShareOfSourceAccuracy = 0.85;
@@ -110,23 +110,36 @@ double LeastSourceAccuracy(const std::vector<Candidate>& candidates) {
   return least;
 }
 
+double MostClassesInUse(const std::vector<Candidate>& candidates) {
+  double most = 0;
+  for (const Candidate& c : candidates) most = std::max(most, c.classes_in_use);
+  return most;
+}
+
+bool Collapsed(const Candidate& candidate, double most_classes) {
+  return candidate.classes_in_use < kLeastShareOfClasses * most_classes;
+}
+
+// False for NaN: nothing is known without a source.
+bool Forgot(const Candidate& candidate, double least_source_accuracy) {
+  return candidate.scores[kSourceAccuracy] < kLeastShareOfSourceAccuracy * least_source_accuracy;
+}
+
 std::string Percent(double share) { return absl::StrFormat("%.1f %%", 100 * share); }
 
-void Guard(const std::vector<Candidate>& candidates, const std::vector<double>& scores,
-           const absl::optional<SourceRecord>& record, Choice& choice) {
+void Guard(const std::vector<Candidate>& candidates, const absl::optional<SourceRecord>& record,
+           Choice& choice) {
   const Candidate& adapted = candidates[choice.adapted];
   const Candidate& source = candidates[choice.source];
   const std::string estimates = absl::StrCat("estimated accuracy ", Percent(adapted.estimate.value),
                                              " against ", Percent(source.estimate.value));
-  if (scores[choice.adapted] == kCollapsed) {
+  if (Collapsed(adapted, MostClassesInUse(candidates))) {
     choice.held = false;
     choice.reason =
         absl::StrFormat("its predictions collapsed onto %.1f classes", adapted.classes_in_use);
     return;
   }
-  // False for NaN: nothing is known without a source.
-  if (adapted.scores[kSourceAccuracy] <
-      kLeastShareOfSourceAccuracy * LeastSourceAccuracy(candidates)) {
+  if (Forgot(adapted, LeastSourceAccuracy(candidates))) {
     choice.held = false;
     choice.reason = absl::StrCat("of the held-out source it has only ",
                                  Percent(adapted.scores[kSourceAccuracy]), " right");
@@ -194,14 +207,16 @@ Candidate Score(const Predictions& target, const absl::optional<Predictions>& so
 
 std::vector<double> EnsembleScores(const std::vector<Candidate>& candidates) {
   const std::vector<Validator> usable = UsableValidators(candidates);
-  double most_classes = 0;
-  for (const Candidate& c : candidates) most_classes = std::max(most_classes, c.classes_in_use);
+  const double most_classes = MostClassesInUse(candidates);
+  const double least_source_accuracy = LeastSourceAccuracy(candidates);
   std::vector<double> scores(candidates.size(), 0.0);
   for (size_t i = 0; i < candidates.size(); ++i) {
     for (const Validator validator : usable) {
       scores[i] += ShareBeaten(candidates, i, validator) / static_cast<double>(usable.size());
     }
-    if (candidates[i].classes_in_use < kLeastShareOfClasses * most_classes) scores[i] = kCollapsed;
+    if (Collapsed(candidates[i], most_classes) || Forgot(candidates[i], least_source_accuracy)) {
+      scores[i] = kCannotWin;
+    }
   }
   return scores;
 }
@@ -212,7 +227,7 @@ Choice Choose(const std::vector<Candidate>& candidates, bool last, bool guard,
   Choice choice;
   choice.adapted = last ? LastAdapted(candidates) : BestOf(candidates, scores, true);
   choice.source = BestOf(candidates, scores, false);
-  Guard(candidates, scores, record, choice);
+  Guard(candidates, record, choice);
   choice.best = choice.held || !guard ? choice.adapted : choice.source;
   return choice;
 }

@@ -46,8 +46,9 @@ Candidate Score(const Predictions& target, const absl::optional<Predictions>& so
                 const absl::optional<SourceRecord>& record);
 
 // The ensemble: for each candidate the mean, over the validators in kEnsemble of the .cc file that
-// every candidate has, of the share of the others that it beats (a tie counts half). In [0, 1]. A
-// candidate that uses fewer than half as many classes as the one that uses most has collapsed: -1.
+// every candidate has, of the share of the others that it beats (a tie counts half). In [0, 1]. -1
+// for what cannot win: a candidate that has collapsed, using fewer than half as many classes as the
+// one that uses most, or that forgot the source (rule 2 below).
 std::vector<double> EnsembleScores(const std::vector<Candidate>& candidates);
 
 struct Choice {

@@ -145,10 +145,12 @@ bool OnlyInputsMoved(const Finding& finding) {
 }
 
 // Aligning whole domains whose classes have very different shares must misplace some of them
-// (Zhao et al., ICML 2019).
+// (Zhao et al., ICML 2019). Where the looks moved far, the shares are a guess by a model that is
+// lost, and no reason to rule anything out.
 bool WouldMixClasses(const MethodOffer& offer, const Finding& finding, const Evidence& evidence) {
   return offer.needs_sources && Has(finding.kinds, ShiftKind::kLabel) &&
          !Has(offer.answers, ShiftKind::kLabel) &&
+         StrengthOf(ShiftKind::kCovariate, evidence) < Strength::kStrong &&
          1 - evidence.aligned_label_overlap > kModerateShares;
 }
 

@@ -154,10 +154,10 @@ at::Tensor Apply(const ImageTransform& transform, const at::Tensor& images) {
   }
   if (transform.tint.defined()) result = result + transform.tint * deviation;
   if (transform.negative.defined()) {
-    const at::Tensor ends = transform.middle.defined()
-                                ? 2 * transform.middle
-                                : result.amin({1, 2, 3}, /*keepdim=*/true) +
-                                      result.amax({1, 2, 3}, /*keepdim=*/true);
+    const at::Tensor ends =
+        transform.middle.defined()
+            ? 2 * transform.middle
+            : result.amin({1, 2, 3}, /*keepdim=*/true) + result.amax({1, 2, 3}, /*keepdim=*/true);
     result = at::where(PerImage(transform.negative), ends - result, result);
   }
   if (transform.blur_pixels.defined()) result = Blur(transform.blur_pixels, result);

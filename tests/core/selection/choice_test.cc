@@ -59,6 +59,20 @@ TEST(Ensemble, ACollapsedClassifierNeverWins) {
   }
 }
 
+TEST(Ensemble, AClassifierThatForgotTheSourceNeverWins) {
+  Candidate forgot = Adapted(Clouds(0), 1);
+  forgot.scores.back() = 0.5;  // of the held-out source
+  const std::vector<Candidate> candidates = {Source(Clouds(20)), forgot, Adapted(Clouds(16), 2)};
+  EXPECT_EQ(EnsembleScores(candidates)[1], -1.0);
+  const Choice choice = Choose(candidates, false, true);
+  EXPECT_TRUE(choice.held) << choice.reason;
+  EXPECT_EQ(choice.best, 2u);
+  // Without another one that adapted it is named, and not returned.
+  const Choice alone = Choose({candidates[0], forgot}, false, true);
+  EXPECT_EQ(alone.best, 0u);
+  EXPECT_THAT(alone.reason, HasSubstr("of the held-out source it has only 50.0 % right"));
+}
+
 TEST(Ensemble, PrefersPredictionsThatFollowTheClusters) {
   for (const bool with_source : {true, false}) {
     const std::vector<Candidate> candidates = {

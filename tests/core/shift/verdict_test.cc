@@ -194,11 +194,15 @@ TEST(FitMethodsTest, EveryReasonIsTold) {
 
 TEST(FitMethodsTest, AligningWholeDomainsFailsWhereSharesAreFarApart) {
   Evidence evidence = OtherSensor();
+  evidence.feature_distance = evidence.output_distance = 1.2;
   evidence.aligned_label_overlap = 0.7;
   EXPECT_EQ(ReasonFor(Aligner(), evidence), "");
   evidence.aligned_label_overlap = 0.4;
   EXPECT_THAT(ReasonFor(Aligner(), evidence), HasSubstr("very different shares"));
   EXPECT_EQ(ReasonFor(SourceFree(), evidence), "");
+  // Shares estimated from looks that moved far rule nothing out.
+  evidence.feature_distance = 1.6;
+  EXPECT_EQ(ReasonFor(Aligner(), evidence), "");
 }
 
 TEST(FitMethodsTest, MethodsThatAnswerNoShiftAreNotSpokenOf) {
