@@ -67,27 +67,31 @@ at::Tensor Pixels(const data::Dataset& images, const at::Device& device) {
   return at::cat(pixels);
 }
 
-// By channel: halfway between the darkest and the brightest pixel of all domains.
-std::vector<double> MiddleOfPixels(const MethodContext& context) {
-  at::Tensor pixels = Pixels(context.target, context.device);
-  at::Tensor lowest = pixels.amin(0), highest = pixels.amax(0);
+// Of each domain, the target first: Pixels().
+std::vector<at::Tensor> PixelsOfDomains(const MethodContext& context) {
+  std::vector<at::Tensor> pixels = {Pixels(context.target, context.device)};
   for (const data::Dataset& source : context.sources) {
-    pixels = Pixels(source, context.device);
-    lowest = at::minimum(lowest, pixels.amin(0));
-    highest = at::maximum(highest, pixels.amax(0));
+    pixels.push_back(Pixels(source, context.device));
   }
-  const at::Tensor middle = ((lowest + highest) / 2).to(at::kDouble).contiguous();
-  return {middle.data_ptr<double>(), middle.data_ptr<double>() + middle.numel()};
+  return pixels;
 }
 
-bool LooksOtherwise(const MethodContext& context) {
+bool LooksOtherwise(const std::vector<at::Tensor>& pixels) {
   constexpr int64_t kBins = 32;
-  if (!Images(context.target) || context.sources.empty()) return false;
-  const at::Tensor target = Pixels(context.target, context.device);
-  return std::all_of(context.sources.begin(), context.sources.end(), [&](const auto& source) {
-    return shift::HistogramJsDivergence(Pixels(source, context.device), target, kBins) >
-           kOtherPixels;
-  });
+  return pixels.size() > 1 &&
+         std::all_of(pixels.begin() + 1, pixels.end(), [&](const at::Tensor& source) {
+           return shift::HistogramJsDivergence(source, pixels.front(), kBins) > kOtherPixels;
+         });
+}
+
+// [1, C, 1, 1]: halfway between the darkest and the brightest pixel of all domains.
+at::Tensor MiddleOf(const std::vector<at::Tensor>& pixels, const at::Device& device) {
+  at::Tensor lowest = pixels.front().amin(0), highest = pixels.front().amax(0);
+  for (const at::Tensor& domain : pixels) {
+    lowest = at::minimum(lowest, domain.amin(0));
+    highest = at::maximum(highest, domain.amax(0));
+  }
+  return ((lowest + highest) / 2).to(device).view({1, -1, 1, 1});
 }
 
 }  // namespace
@@ -113,14 +117,15 @@ HyperparameterSpec AugmentSetting() {
       "auto", {"auto", "none", "light", "strong"});
 }
 
-std::string AugmentStrength(const MethodContext& context) {
-  const std::string given = context.settings.Text("augment");
-  if (given != "auto") return given;
-  return LooksOtherwise(context) ? "strong" : "light";
-}
-
-train::View TrainingViews(const MethodContext& context, const std::string& strength) {
-  if (strength == "none") return {};
+Augmented ChooseViews(const MethodContext& context) {
+  std::string strength = context.settings.Text("augment");
+  std::vector<at::Tensor> pixels;  // where they are looked at
+  if (Images(context.target) &&
+      (strength == "strong" || (strength == "auto" && !context.sources.empty()))) {
+    pixels = PixelsOfDomains(context);
+  }
+  if (strength == "auto") strength = LooksOtherwise(pixels) ? "strong" : "light";
+  if (strength == "none") return {strength, {}};
   const bool strong = strength == "strong";
   PerturbationOptions geometry;
   geometry.degrees = 10;
@@ -133,16 +138,16 @@ train::View TrainingViews(const MethodContext& context, const std::string& stren
     options.images.saturation = 0.5;
     options.images.tint = 1;
     options.images.negative = 0.5;
-    if (Images(context.target)) options.images.middle = MiddleOfPixels(context);
+    if (!pixels.empty()) options.images.middle = MiddleOf(pixels, context.device);
     options.images.blur = 0.3;
     options.images.noise = 0.5;
   }
   const absl::StatusOr<data::Augmentation> changes =
       data::Augmentation::Create(options, context.target, context.device);
-  if (!changes.ok()) return {};  // neither images nor series nor vectors
-  return [geometry, changes = *changes](const at::Tensor& inputs) {
-    return changes.View(inputs.dim() == 4 ? Perturbed(inputs, geometry) : inputs);
-  };
+  if (!changes.ok()) return {strength, {}};  // neither images nor series nor vectors
+  return {strength, [geometry, changes = *changes](const at::Tensor& inputs) {
+            return changes.View(inputs.dim() == 4 ? Perturbed(inputs, geometry) : inputs);
+          }};
 }
 
 }  // namespace acclimate::methods

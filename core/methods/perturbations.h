@@ -30,11 +30,14 @@ bool Images(const data::Dataset& dataset);
 
 // `augment`: the views that a method trains on instead of the samples themselves.
 HyperparameterSpec AugmentSetting();
-// The setting: none, light or strong. auto is strong where the pixels of the target are distributed
-// otherwise than those of every source, and light elsewhere.
-std::string AugmentStrength(const MethodContext& context);
-// Of a whole batch; empty for `none`, and for samples of a shape that nothing is known about.
-train::View TrainingViews(const MethodContext& context, const std::string& strength);
+struct Augmented {
+  std::string strength;  // none, light or strong
+  train::View view;      // of a whole batch; empty for `none`, and for samples of a shape that
+                         // nothing is known about
+};
+// By the setting. auto is strong where the pixels of the target are distributed otherwise than
+// those of every source, and light elsewhere.
+Augmented ChooseViews(const MethodContext& context);
 
 }  // namespace acclimate::methods
 

@@ -118,10 +118,7 @@ ImageTransform DrawImageTransform(const ImageAugmentation& augmentation, at::Int
   }
   if (augmentation.negative > 0) {
     transform.negative = draw.Chance(augmentation.negative).gt(0);
-    if (!augmentation.middle.empty()) {
-      transform.middle =
-          torch::tensor(augmentation.middle, at::kFloat).to(device).view({1, -1, 1, 1});
-    }
+    transform.middle = augmentation.middle;
   }
   if (augmentation.blur > 0) {
     const double most = std::max(kMostBlurPixelsAtLeast, kMostBlurShareOfHeight * height);

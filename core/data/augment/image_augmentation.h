@@ -4,7 +4,6 @@
 #define ACCLIMATE_CORE_DATA_AUGMENT_IMAGE_AUGMENTATION_H_
 
 #include <cstdint>
-#include <vector>
 
 #include <ATen/core/Tensor.h>
 
@@ -20,11 +19,11 @@ struct ImageAugmentation {
   double saturation = 0;        // factor about the pixel's grey, likewise; 3 channels only
   double tint = 0;              // shift of each channel by itself, as brightness; 3 channels only
   double negative = 0;          // probability of the negative, 2 middle - x
-  // By channel, C values; empty: the middle of the image's own range. Domains whose brightness
-  // differs have the same mean under negatives about one middle, and not under negatives about each
-  // image's own.
-  std::vector<double> middle = {};
-  double blur = 0;              // probability of a Gaussian blur
+  // [1, C, 1, 1] on the images' device; undefined: the middle of each image's own range. Domains
+  // whose brightness differs have the same mean under negatives about one middle, and not under
+  // negatives about each image's own.
+  at::Tensor middle = {};
+  double blur = 0;   // probability of a Gaussian blur
   double noise = 0;  // Gaussian, of a deviation in [0, noise] standard deviations of the image
 };
 
@@ -36,7 +35,7 @@ struct ImageTransform {
   at::Tensor saturation;   // [N]
   at::Tensor tint;         // [N, 3, 1, 1]
   at::Tensor negative;     // bool [N]
-  at::Tensor middle;       // [1, C, 1, 1]; undefined: of each image's own range
+  at::Tensor middle;       // that of the augmentation
   at::Tensor blur_pixels;  // [N]: standard deviation; 0 for images that are not blurred
   at::Tensor noise;        // [N, C, H, W], in standard deviations of the image
 };

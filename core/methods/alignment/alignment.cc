@@ -57,9 +57,10 @@ AlignmentTask::AlignmentTask(const MethodContext& context)
       watch_(context.model.num_classes(), plan_.total_steps),
       target_(context.target),
       device_(context.device),
-      augment_(AugmentStrength(context)),
       target_statistics_(context.settings.Flag("target_statistics")) {
-  plan_.view = TrainingViews(context, augment_);
+  Augmented augmented = ChooseViews(context);
+  augment_ = std::move(augmented.strength);
+  plan_.view = std::move(augmented.view);
   ParametersByDepth parameters = SplitByDepth(model_);
   plan_.groups = {
       {std::move(parameters.backbone), context.settings.Real("backbone_learning_rate_multiplier")},

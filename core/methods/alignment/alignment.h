@@ -40,7 +40,7 @@ class AlignmentTask : public train::Task {
  private:
   const data::Dataset& target_;
   const at::Device device_;
-  const std::string augment_;  // of the setting `auto`: what was chosen
+  std::string augment_;  // of the setting `auto`: what was chosen
   const bool target_statistics_;
 };
 

@@ -69,7 +69,7 @@ EpisodicTask::EpisodicTask(const MethodContext& context)
       device_(context.device),
       shape_(ReadShape(context.settings)),
       rotations_(context.settings.Flag("rotations")),
-      views_(Images(context.target) ? TrainingViews(context, AugmentStrength(context)) : nullptr),
+      views_(Images(context.target) ? ChooseViews(context).view : nullptr),
       meta_batch_(context.settings.Integer("meta_batch")),
       validation_episodes_(context.settings.Integer("validation_episodes")),
       validation_data_(FindValidation(context.inputs)) {

@@ -45,7 +45,7 @@ class FinetuneTask : public train::Task {
     plan_.total_steps = plan_.steps_per_epoch * context.settings.Integer("epochs");
     plan_.target_batch_size = batch_size;
     plan_.target_labels = true;
-    plan_.view = TrainingViews(context, AugmentStrength(context));
+    plan_.view = ChooseViews(context).view;
     plan_.groups =
         DiscriminativeGroups(GroupLayers(model_, context.settings.Integer("layer_groups")),
                              context.settings.Real("layer_decay"),

@@ -50,7 +50,7 @@ class LightTask : public train::Task {
     plan_.total_steps = plan_.steps_per_epoch * context.settings.Integer("epochs");
     plan_.target_batch_size = batch_size;
     plan_.target_labels = true;
-    plan_.view = TrainingViews(context, AugmentStrength(context));
+    plan_.view = ChooseViews(context).view;
     if (parts_ == kLowRank) AddAdapters(context.settings.Integer("rank"));
     train::ParameterGroup group;
     for (const LowRankAdapter& adapter : adapters_) {

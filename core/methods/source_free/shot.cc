@@ -32,7 +32,7 @@ class ShotTask : public train::Task {
     plan_.steps_per_epoch = BatchesPerEpoch(target_.size(), batch_size);
     plan_.total_steps = plan_.steps_per_epoch * context.settings.Integer("epochs");
     plan_.target_batch_size = batch_size;
-    plan_.view = TrainingViews(context, AugmentStrength(context));
+    plan_.view = ChooseViews(context).view;
     ParametersByDepth parameters = SplitByDepth(model_);
     plan_.groups = {{std::move(parameters.backbone),
                      context.settings.Real("backbone_learning_rate_multiplier")},

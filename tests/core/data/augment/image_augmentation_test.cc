@@ -31,9 +31,9 @@ ImageTransform Sample(const ImageTransform& transform, int64_t i) {
   const auto row = [i](const at::Tensor& all) {
     return all.defined() ? all.narrow(0, i, 1) : at::Tensor();
   };
-  return {row(transform.affine),      row(transform.brightness), row(transform.contrast),
-          row(transform.saturation),  row(transform.tint),       row(transform.negative),
-          transform.middle,           row(transform.blur_pixels), row(transform.noise)};
+  return {row(transform.affine),     row(transform.brightness),  row(transform.contrast),
+          row(transform.saturation), row(transform.tint),        row(transform.negative),
+          transform.middle,          row(transform.blur_pixels), row(transform.noise)};
 }
 
 // One image as nested loops would have it.
@@ -207,7 +207,7 @@ TEST_P(ImageAugmentationTest, CommutesWithAGainAndAnOffset) {
 TEST_P(ImageAugmentationTest, NegativesAboutOneMiddleHaveTheSameMeanWhateverTheBrightness) {
   ImageAugmentation augmentation;
   augmentation.negative = 0.5;
-  augmentation.middle.assign(GetParam(), 0.25);
+  augmentation.middle = at::full({1, GetParam(), 1, 1}, 0.25);
   const at::Tensor images = at::rand({500, GetParam(), 4, 4});
   for (const double brightness : {-1.0, 0.0, 2.0}) {
     const at::Tensor bright = images + brightness;
