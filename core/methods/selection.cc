@@ -1,11 +1,32 @@
 #include "core/methods/selection.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <utility>
 
+#include "core/methods/peers.h"
 #include "core/methods/target_statistics.h"
 #include "core/selection/selecting_task.h"
 
 namespace acclimate::methods {
+namespace {
+
+bool TakesSource(const MethodSpec& spec) { return spec.source != DataNeed::kNone; }
+
+// Null where nobody is to be asked. The context outlives it.
+selection::AskPeers PeersOf(const MethodEntry& entry, const MethodContext& context,
+                            const train::Plan& plan,
+                            const std::shared_ptr<const selection::Examiner>& examiner) {
+  if (!TakesSource(entry.spec) || context.held_out.empty()) return nullptr;
+  const int64_t count = context.settings.Integer("peers");
+  const int64_t steps = std::max<int64_t>(plan.total_steps / kPeerStepsDivisor, 1);
+  if (count == 0) return nullptr;
+  return [name = entry.spec.name, context, count, steps, examiner](train::StopSignal& stop) {
+    return RunPeers(context, name, count, steps, *examiner, stop);
+  };
+}
+
+}  // namespace
 
 void AddSelection(MethodSpec& spec) {
   if (!spec.selects_weights) return;
@@ -20,6 +41,13 @@ void AddSelection(MethodSpec& spec) {
                      "on: the source model is returned, and the run says so, where the adapted one "
                      "does not hold against it by the validators and the estimated accuracy",
                      "on", {"on", "off"})});
+  if (!TakesSource(spec)) return;
+  spec.hyperparameters.push_back(
+      IntegerSetting("peers",
+                     "Other methods that run an eighth of the steps beside it: how often they "
+                     "agree with a candidate "
+                     "is one of the validators, and caps its estimated accuracy",
+                     kMostPeers, 0, kMostPeers));
 }
 
 absl::StatusOr<std::unique_ptr<train::Task>> MakeSelectedTask(const MethodEntry& entry,
@@ -36,10 +64,12 @@ absl::StatusOr<std::unique_ptr<train::Task>> MakeSelectedTask(const MethodEntry&
   if (options.ensemble) {
     options.moments = selection::Moments((*task)->plan(), context.model, *examiner);
   }
+  selection::AskPeers ask_peers = PeersOf(entry, context, (*task)->plan(), examiner);
   return std::make_unique<selection::SelectingTask>(
       *std::move(task),
       selection::SelectionSetting{context.model, context.target, context.device,
-                                  std::move(examiner), &RecomputeStatistics},
+                                  std::move(examiner), &RecomputeStatistics,
+                                  /*source_forms=*/nullptr, std::move(ask_peers)},
       std::move(options));
 }
 

@@ -11,7 +11,8 @@
 
 namespace acclimate::methods {
 
-// Adds `selection` and `guard` to a spec with selects_weights, and has it hold out source data.
+// Adds `selection` and `guard`, and `peers` to one that takes source data, to a spec with
+// selects_weights, and has it hold out source data.
 void AddSelection(MethodSpec& spec);
 
 // entry.make_task(context), inside a SelectingTask where the spec selects weights.

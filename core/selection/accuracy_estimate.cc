@@ -112,6 +112,19 @@ AccuracyEstimate EstimateByAgreement(const at::Tensor& predicted, const at::Tens
   return estimate;
 }
 
+AccuracyEstimate CappedByPeers(AccuracyEstimate estimate, const at::Tensor& predicted,
+                               const at::Tensor& peers) {
+  const at::Tensor agreed = peers.eq(predicted).to(at::kDouble).mean(1);
+  const double mean = agreed.mean().item<double>();
+  estimate.by_estimator["peers"] = mean;
+  if (mean >= estimate.value) return estimate;
+  const double margin = HalfWidth(mean, predicted.size(0));
+  estimate.value = mean;
+  estimate.low = std::min(estimate.low, Clipped(agreed.min().item<double>() - margin));
+  estimate.high = Clipped(agreed.max().item<double>() + margin);
+  return estimate;
+}
+
 std::map<std::string, double> EstimateMetrics(const AccuracyEstimate& before,
                                               const AccuracyEstimate& after) {
   return {{"estimated_source_accuracy", before.value},

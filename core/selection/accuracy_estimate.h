@@ -17,7 +17,8 @@ namespace acclimate::selection {
 struct AccuracyEstimate {
   double value = 0;
   double low = 0, high = 0;                    // 90 % of the bootstrap's draws lie between
-  std::map<std::string, double> by_estimator;  // "atc", "doc", "confidence", "agreement"
+  // "atc", "doc", "confidence", "agreement"; with peers, "peers"
+  std::map<std::string, double> by_estimator;
 };
 
 // Means over the target's samples, with p_i = softmax(logits_i / T):
@@ -46,6 +47,13 @@ double Agreement(const at::Tensor& a, const at::Tensor& b);
 // adaptation can. predicted, better: int64 [N], the classes of the same samples.
 AccuracyEstimate EstimateByAgreement(const at::Tensor& predicted, const at::Tensor& better,
                                      const AccuracyEstimate& of_better, int64_t num_classes);
+
+// No higher than the mean agreement with `peers`, models that other methods trained for the same
+// target: two models that err each in its own way disagree about as often as either errs (Jiang et
+// al., ICLR 2022; for adapted models Chuang et al., ICML 2020). Its interval then reaches from the
+// peer that agrees least to the one that agrees most. predicted: int64 [N]; peers: int64 [P, N].
+AccuracyEstimate CappedByPeers(AccuracyEstimate estimate, const at::Tensor& predicted,
+                               const at::Tensor& peers);
 
 // Of an adapted model, no higher than what the source model had on held-out data of its own domain:
 // an adapted model is sure everywhere, and can hardly be better on the target than that.

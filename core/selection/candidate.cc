@@ -37,15 +37,17 @@ enum Validator : size_t {
   kDev,
   kNearestSource,
   kSourceAccuracy,
+  kPeerAgreement,
   kValidators,
 };
 
-// One view each: diverse and sure, dense, clustered as predicted, still right on the source.
-// Measured in docs/selection.md.
-constexpr Validator kEnsemble[] = {kNuclearNorm, kDensity, kClassAmi, kSourceAccuracy};
+// One view each: diverse and sure, dense, clustered as predicted, still right on the source, and
+// what other methods say. Measured in docs/selection.md.
+constexpr Validator kEnsemble[] = {kNuclearNorm, kDensity, kClassAmi, kSourceAccuracy,
+                                   kPeerAgreement};
 
 // The estimators, in the order in which a state holds them.
-constexpr const char* kEstimators[] = {"agreement", "atc", "confidence", "doc"};
+constexpr const char* kEstimators[] = {"agreement", "atc", "confidence", "doc", "peers"};
 
 void ScoreAgainstSource(const Predictions& target, const Predictions& source,
                         std::vector<double>& scores) {
@@ -125,6 +127,10 @@ bool Forgot(const Candidate& candidate, double least_source_accuracy) {
   return candidate.scores[kSourceAccuracy] < kLeastShareOfSourceAccuracy * least_source_accuracy;
 }
 
+bool CanWin(const Candidate& candidate, double most_classes, double least_source_accuracy) {
+  return !Collapsed(candidate, most_classes) && !Forgot(candidate, least_source_accuracy);
+}
+
 std::string Percent(double share) { return absl::StrFormat("%.1f %%", 100 * share); }
 
 void Guard(const std::vector<Candidate>& candidates, const absl::optional<SourceRecord>& record,
@@ -176,7 +182,7 @@ std::string Candidate::Name() const {
 const std::vector<std::string>& ValidatorNames() {
   static const auto* const kNames = new std::vector<std::string>{
       "entropy",    "information", "nuclear_norm",   "neighborhood_density", "class_ami",
-      "silhouette", "dev",         "nearest_source", "source_accuracy"};
+      "silhouette", "dev",         "nearest_source", "source_accuracy", "peer_agreement"};
   return *kNames;
 }
 
@@ -205,6 +211,26 @@ Candidate Score(const Predictions& target, const absl::optional<Predictions>& so
   return candidate;
 }
 
+at::Tensor PeersAmong(const std::vector<Candidate>& forms, const std::vector<Candidate>& others) {
+  std::vector<Candidate> all = forms;
+  all.insert(all.end(), others.begin(), others.end());
+  const double most_classes = MostClassesInUse(all);
+  const double least_source_accuracy = LeastSourceAccuracy(forms);
+  std::vector<at::Tensor> peers;
+  for (const Candidate& other : others) {
+    if (other.predicted.defined() && CanWin(other, most_classes, least_source_accuracy)) {
+      peers.push_back(other.predicted);
+    }
+  }
+  return peers.empty() ? at::Tensor() : at::stack(peers);
+}
+
+void HearPeers(const at::Tensor& peers, Candidate& candidate) {
+  if (!peers.defined() || !candidate.predicted.defined()) return;
+  candidate.estimate = CappedByPeers(candidate.estimate, candidate.predicted, peers);
+  candidate.scores[kPeerAgreement] = candidate.estimate.by_estimator["peers"];
+}
+
 std::vector<double> EnsembleScores(const std::vector<Candidate>& candidates) {
   const std::vector<Validator> usable = UsableValidators(candidates);
   const double most_classes = MostClassesInUse(candidates);
@@ -214,9 +240,7 @@ std::vector<double> EnsembleScores(const std::vector<Candidate>& candidates) {
     for (const Validator validator : usable) {
       scores[i] += ShareBeaten(candidates, i, validator) / static_cast<double>(usable.size());
     }
-    if (Collapsed(candidates[i], most_classes) || Forgot(candidates[i], least_source_accuracy)) {
-      scores[i] = kCannotWin;
-    }
+    if (!CanWin(candidates[i], most_classes, least_source_accuracy)) scores[i] = kCannotWin;
   }
   return scores;
 }

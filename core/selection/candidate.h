@@ -28,7 +28,7 @@ enum class Form {
 struct Candidate {
   Form form = Form::kAdapted;
   int64_t step = 0;
-  std::vector<double> scores;  // as ValidatorNames(); NaN: not without source data
+  std::vector<double> scores;  // as ValidatorNames(); NaN: not without source data or peers
   double classes_in_use = 0;
   AccuracyEstimate estimate;
   at::Tensor predicted;  // int64 [N] on the CPU: the classes of the target's samples
@@ -37,13 +37,21 @@ struct Candidate {
 };
 
 // "entropy", "information", "nuclear_norm", "neighborhood_density", "class_ami", "silhouette",
-// "dev", "nearest_source", "source_accuracy".
+// "dev", "nearest_source", "source_accuracy", "peer_agreement".
 const std::vector<std::string>& ValidatorNames();
 
 // Scores and estimate from predictions on the target and, where there is any, on held-out labelled
 // source data. `record`, when given, is what the estimate goes by instead of the latter.
 Candidate Score(const Predictions& target, const absl::optional<Predictions>& source,
                 const absl::optional<SourceRecord>& record);
+
+// The classes that `others`, models of other methods, say of the target's samples: int64 [P, N]
+// without those that cannot win beside the source model's forms. Undefined: there are none.
+at::Tensor PeersAmong(const std::vector<Candidate>& forms, const std::vector<Candidate>& others);
+
+// What peers tell of the candidate: the score "peer_agreement", and a cap on its estimate
+// (CappedByPeers). Of one without predictions, as of no peers, nothing.
+void HearPeers(const at::Tensor& peers, Candidate& candidate);
 
 // The ensemble: for each candidate the mean, over the validators in kEnsemble of the .cc file that
 // every candidate has, of the share of the others that it beats (a tie counts half). In [0, 1]. -1

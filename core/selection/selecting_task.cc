@@ -21,6 +21,7 @@ using train::TensorMap;
 constexpr char kInner[] = "inner/";
 constexpr char kSteps[] = "steps";
 constexpr char kCandidates[] = "candidates/";
+constexpr char kPeers[] = "peers";
 constexpr char kSnapshots[] = "snapshots/";
 constexpr char kModel[] = "model/";
 constexpr char kTask[] = "task/";
@@ -52,7 +53,7 @@ class Bookmark {
         state_(Copies(task.State())),
         generators_(runtime::GeneratorStates(device)) {}
 
-  absl::Status Return() {
+  absl::Status Return() const {
     absl::Status status = model_.LoadStateDict(tensors_);
     status.Update(task_.Restore(state_));
     status.Update(runtime::RestoreGenerators(generators_, device_));
@@ -100,10 +101,26 @@ absl::StatusOr<train::StepOutput> SelectingTask::Step(const train::StepInput& in
   return output;
 }
 
+// The first step does not wait for them.
+absl::Status SelectingTask::AskPeersOfSource(train::StopSignal& stop) {
+  if (setting_.ask_peers == nullptr) return absl::OkStatus();
+  if (absl::Status status = setting_.model.LoadStateDict(source_); !status.ok()) return status;
+  const absl::StatusOr<std::vector<Candidate>> others = setting_.ask_peers(stop);
+  if (!others.ok()) return others.status();
+  SetPeers(PeersAmong(candidates_, *others));
+  return absl::OkStatus();
+}
+
+void SelectingTask::SetPeers(const at::Tensor& peers) {
+  peers_ = peers;
+  for (Candidate& candidate : candidates_) HearPeers(peers_, candidate);
+}
+
 // Both forms or none: what is found is kept only at the end.
 absl::Status SelectingTask::ExamineSource(train::StopSignal& stop) {
   if (setting_.source_forms != nullptr && !setting_.source_forms->empty()) {
     candidates_ = *setting_.source_forms;
+    SetPeers(peers_);
     return absl::OkStatus();
   }
   absl::StatusOr<Candidate> plain = setting_.examiner->Examine(setting_.model, record_, stop);
@@ -116,8 +133,9 @@ absl::Status SelectingTask::ExamineSource(train::StopSignal& stop) {
     with_statistics->form = Form::kSourceStatistics;
     found.push_back(*std::move(with_statistics));
   }
+  if (setting_.source_forms != nullptr) *setting_.source_forms = found;
   candidates_ = std::move(found);
-  if (setting_.source_forms != nullptr) *setting_.source_forms = candidates_;
+  SetPeers(peers_);
   return absl::OkStatus();
 }
 
@@ -133,11 +151,14 @@ absl::StatusOr<Candidate> SelectingTask::ExamineSourceStatistics(train::StopSign
 }
 
 absl::Status SelectingTask::TakeCandidate(int64_t step, train::StopSignal& stop) {
-  if (!candidates_.empty() && candidates_.back().form == Form::kAdapted &&
-      candidates_.back().step >= step) {
-    return absl::OkStatus();
+  const bool first = candidates_.empty() || candidates_.back().form != Form::kAdapted;
+  if (!first && candidates_.back().step >= step) return absl::OkStatus();
+  const Bookmark bookmark(setting_.model, *inner_, setting_.device);
+  if (first) {
+    absl::Status status = AskPeersOfSource(stop);
+    status.Update(bookmark.Return());
+    if (!status.ok()) return status;
   }
-  Bookmark bookmark(setting_.model, *inner_, setting_.device);
   const absl::Status finished = inner_->Preview(setting_.examiner->target_sample(), stop);
   absl::StatusOr<Candidate> candidate =
       finished.ok()
@@ -147,6 +168,7 @@ absl::Status SelectingTask::TakeCandidate(int64_t step, train::StopSignal& stop)
   if (absl::Status status = bookmark.Return(); !status.ok()) return status;
   if (!candidate.ok()) return candidate.status();
   candidate->step = step;
+  HearPeers(peers_, *candidate);
   candidates_.push_back(*std::move(candidate));
   snapshots_[step] = {Changed(source_, bookmark.model()), bookmark.task()};
   KeepLeadingSnapshots();
@@ -225,6 +247,7 @@ TensorMap SelectingTask::State() const {
   for (size_t i = 0; i < candidates_.size(); ++i) {
     state.tensors[absl::StrCat(kCandidates, i)] = ToTensor(candidates_[i]);
   }
+  if (peers_.defined()) state.tensors[kPeers] = peers_;
   for (const auto& [step, snapshot] : snapshots_) {
     const std::string prefix = absl::StrCat(kSnapshots, step, "/");
     state.Add(absl::StrCat(prefix, kModel), snapshot.model);
@@ -240,6 +263,8 @@ absl::Status SelectingTask::Restore(const TensorMap& state) {
   const auto steps = state.find(kSteps);
   if (steps == state.end()) return absl::InvalidArgumentError("training state: no steps");
   steps_ = steps->second.item<int64_t>();
+  const auto peers = state.find(kPeers);
+  peers_ = peers == state.end() ? at::Tensor() : peers->second.to(at::kCPU).clone();
   const TensorMap candidates = whole.Part(kCandidates);
   candidates_.clear();
   snapshots_.clear();
@@ -313,7 +338,7 @@ std::map<std::string, double> SelectingTask::Metrics() const {
   AccuracyEstimate before = source.estimate, after = best.estimate;
   if (best.form == Form::kAdapted) {
     if (record_) after = CappedByOwnDomain(after, *record_);
-    if (BothPredict(source, best)) {
+    if (!peers_.defined() && BothPredict(source, best)) {
       // It knows better what the source model gets wrong than that does itself.
       const AccuracyEstimate by_agreement = EstimateByAgreement(
           source.predicted, best.predicted, after, setting_.model.num_classes());

@@ -8,6 +8,7 @@
 #define ACCLIMATE_CORE_SELECTION_SELECTING_TASK_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -32,6 +33,9 @@ struct SelectionOptions {
   std::vector<int64_t> moments;  // steps done, rising, each before the last; the end is always one
 };
 
+// Candidates of other methods for the same target, examined by the same examiner.
+using AskPeers = std::function<absl::StatusOr<std::vector<Candidate>>(train::StopSignal& stop)>;
+
 // Model and target outlive the task.
 struct SelectionSetting {
   model::Model& model;
@@ -41,6 +45,7 @@ struct SelectionSetting {
   TakeStatistics take_statistics;
   // Of tasks over copies of one source model: the first to examine its forms leaves them here.
   std::shared_ptr<std::vector<Candidate>> source_forms = nullptr;
+  AskPeers ask_peers = nullptr;  // at the first moment, with the source model in place
 };
 
 class SelectingTask : public train::Task {
@@ -69,6 +74,8 @@ class SelectingTask : public train::Task {
   const std::vector<Candidate>& candidates() const { return candidates_; }
   // Adds the model as it stands after `step` steps, unless it was added before.
   absl::Status TakeCandidate(int64_t step, train::StopSignal& stop);
+  // What PeersAmong() made of other methods; all candidates, and those to come, are heard by them.
+  void SetPeers(const at::Tensor& peers);
 
  private:
   // What leads back to a candidate.
@@ -78,6 +85,7 @@ class SelectingTask : public train::Task {
   };
 
   absl::Status ExamineSource(train::StopSignal& stop);
+  absl::Status AskPeersOfSource(train::StopSignal& stop);
   absl::StatusOr<Candidate> ExamineSourceStatistics(train::StopSignal& stop);
   void KeepLeadingSnapshots();
   absl::Status ReturnTo(int64_t step);
@@ -91,6 +99,7 @@ class SelectingTask : public train::Task {
   const absl::optional<SourceRecord> record_;  // of the checkpoint
   int64_t steps_ = 0;                          // done
   std::vector<Candidate> candidates_;
+  at::Tensor peers_;                       // int64 [P, N]; undefined: none
   std::map<int64_t, Snapshot> snapshots_;  // by step; of the leading candidates
 };
 

@@ -359,7 +359,24 @@ class AutoTask : public train::Task {
     return standings;
   }
 
+  // After the first round every racer is heard by those of the others that train on labelled source
+  // data: early models err each in its own way, later ones alike (docs/selection.md).
+  void IntroducePeers() {
+    for (const size_t index : alive_) {
+      if (!Runs(index)) continue;
+      std::vector<Candidate> others;
+      for (const size_t other : alive_) {
+        if (other == index || !Runs(other) || !racers_[other].trains_on_source) continue;
+        const std::vector<Candidate>& candidates = racers_[other].task->candidates();
+        if (candidates.empty() || candidates.back().form != selection::Form::kAdapted) continue;
+        others.push_back(candidates.back());
+      }
+      racers_[index].task->SetPeers(selection::PeersAmong(*source_forms_, others));
+    }
+  }
+
   void EndRound() {
+    if (standings_.empty()) IntroducePeers();
     standings_.push_back(Judge());
     const size_t next = standings_.size();
     if (next == rounds_.size()) return;

@@ -42,6 +42,7 @@ absl::StatusOr<Racer> MakeRacer(const MethodEntry& entry, const MethodContext& c
                                 std::shared_ptr<std::vector<selection::Candidate>> source_forms) {
   Racer racer;
   racer.name = entry.spec.name;
+  racer.trains_on_source = entry.spec.source == DataNeed::kRequired;
   racer.model = context.model.Clone();
   const Settings settings(
       ShareOfPlan(entry.spec, context.sources, context.target, context.settings.Real("budget")));

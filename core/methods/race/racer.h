@@ -16,6 +16,7 @@ namespace acclimate::methods {
 
 struct Racer {
   std::string name;
+  bool trains_on_source = false;
   std::unique_ptr<model::Model> model;
   std::unique_ptr<selection::SelectingTask> task;
   std::unique_ptr<train::Trainer> trainer;

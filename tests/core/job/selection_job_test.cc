@@ -40,7 +40,8 @@ TEST(SelectionJobTest, EveryScoreIsInTheReport) {
   EXPECT_EQ(selection["candidates"][0]["name"], "source");
   EXPECT_EQ(selection["candidates"][1]["name"], "source_with_target_statistics");
   for (const json& candidate : selection["candidates"]) {
-    EXPECT_EQ(candidate["scores"].size(), 9u) << candidate;
+    EXPECT_EQ(candidate["scores"].size(), 10u) << candidate;
+    EXPECT_EQ(candidate["estimates"].count("peers"), 1u) << candidate;
     EXPECT_GE(candidate["interval"][1], candidate["interval"][0]);
   }
   EXPECT_EQ(selection["guard"]["on"], true);
@@ -49,6 +50,16 @@ TEST(SelectionJobTest, EveryScoreIsInTheReport) {
     EXPECT_EQ(result->metrics.count(metric), 1u) << metric;
   }
   EXPECT_NEAR(result->metrics.at("estimated_accuracy"), result->metrics.at("accuracy"), 0.2);
+}
+
+TEST(SelectionJobTest, NobodyIsAskedOnRequest) {
+  RunSpec spec = Vectors().Spec("dann");
+  spec.hyperparameters["peers"] = int64_t{0};
+  TestObserver observer;
+  ASSERT_TRUE(job::Run(spec, observer).ok());
+  for (const json& candidate : ReportOf(spec)["selection"]["candidates"]) {
+    EXPECT_EQ(candidate["scores"].size(), 9u) << candidate;
+  }
 }
 
 TEST(SelectionJobTest, ARunThatDestroysTheModelReturnsTheSource) {

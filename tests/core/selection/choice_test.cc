@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <torch/types.h>
 
+#include <algorithm>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -59,9 +60,15 @@ TEST(Ensemble, ACollapsedClassifierNeverWins) {
   }
 }
 
+Candidate ForgotTheSource(const Predictions& target, int64_t step) {
+  Candidate candidate = Adapted(target, step);
+  const std::vector<std::string>& names = ValidatorNames();
+  candidate.scores[std::find(names.begin(), names.end(), "source_accuracy") - names.begin()] = 0.5;
+  return candidate;
+}
+
 TEST(Ensemble, AClassifierThatForgotTheSourceNeverWins) {
-  Candidate forgot = Adapted(Clouds(0), 1);
-  forgot.scores.back() = 0.5;  // of the held-out source
+  const Candidate forgot = ForgotTheSource(Clouds(0), 1);
   const std::vector<Candidate> candidates = {Source(Clouds(20)), forgot, Adapted(Clouds(16), 2)};
   EXPECT_EQ(EnsembleScores(candidates)[1], -1.0);
   const Choice choice = Choose(candidates, false, true);
@@ -132,9 +139,47 @@ TEST(Guard, AnEqualModelHolds) {
   EXPECT_TRUE(Choose({Source(Clouds(4)), Adapted(Clouds(4), 1)}, false, true).held);
 }
 
+TEST(Peers, AreThoseThatCouldWin) {
+  const std::vector<Candidate> forms = {Source(Clouds(8))};
+  Candidate unseen = Adapted(Clouds(8), 3);
+  unseen.predicted = at::Tensor();
+  const Candidate fit = Adapted(Clouds(12), 4);
+  const at::Tensor peers =
+      PeersAmong(forms, {Adapted(Collapsed(), 1), ForgotTheSource(Clouds(0), 2), unseen, fit});
+  ASSERT_EQ(peers.sizes(), (std::vector<int64_t>{1, 80}));
+  EXPECT_TRUE(peers[0].equal(fit.predicted));
+  EXPECT_FALSE(PeersAmong(forms, {Adapted(Collapsed(), 1)}).defined());
+}
+
+// The source model is sure of what it gets wrong. Its estimate alone would keep it.
+TEST(Peers, TellASourceModelThatIsSureAndWrong) {
+  Candidate source = Source(Clouds(40, 50.0)), adapted = Adapted(Clouds(4, 3.0), 1);
+  source.estimate.value = 0.99;
+  adapted.estimate.value = 0.8;
+  const Choice alone = Choose({source, adapted}, false, true);
+  EXPECT_FALSE(alone.held) << alone.reason;
+
+  const at::Tensor peers =
+      at::stack({Adapted(Clouds(8), 2).predicted, Adapted(Clouds(16), 3).predicted});
+  HearPeers(peers, source);
+  HearPeers(peers, adapted);
+  EXPECT_NEAR(source.estimate.value, (48.0 + 56.0) / 160, 1e-12);
+  EXPECT_EQ(adapted.estimate.value, 0.8);  // they agree with it on 90 %
+  EXPECT_NEAR(adapted.scores.back(), 0.9, 1e-12);
+  const Choice heard = Choose({source, adapted}, false, true);
+  EXPECT_TRUE(heard.held) << heard.reason;
+  EXPECT_THAT(heard.reason, HasSubstr("of 5 label-free validators"));
+
+  // Nobody to ask: nothing changes.
+  const Candidate before = adapted;
+  HearPeers(at::Tensor(), adapted);
+  EXPECT_EQ(ToJson(adapted), ToJson(before));
+}
+
 TEST(Candidate, SurvivesItsTensor) {
   for (const bool with_source : {true, false}) {
-    const Candidate candidate = Adapted(Clouds(7), 123, with_source);
+    Candidate candidate = Adapted(Clouds(7), 123, with_source);
+    if (with_source) HearPeers(Adapted(Clouds(12), 1).predicted.unsqueeze(0), candidate);
     const absl::StatusOr<Candidate> read = CandidateFrom(ToTensor(candidate));
     ASSERT_TRUE(read.ok());
     EXPECT_EQ(ToJson(*read), ToJson(candidate));

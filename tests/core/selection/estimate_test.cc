@@ -144,6 +144,32 @@ TEST(CappedByOwnDomain, AnAdaptedModelIsNoBetterThanTheSourceModelAtHome) {
   EXPECT_EQ(CappedByOwnDomain(lower, record).high, 0.7);
 }
 
+TEST(CappedByPeers, IsTheirMeanAgreementWhereThatIsLower) {
+  const at::Tensor predicted = at::arange(100, at::kLong).remainder(4);
+  const auto agreeing = [&](int64_t samples) {
+    at::Tensor classes = predicted.clone();
+    classes.slice(0, samples).add_(1);
+    return classes;
+  };
+  const at::Tensor peers = at::stack({agreeing(60), agreeing(80)});
+  AccuracyEstimate sure;
+  sure.value = 0.97;
+  sure.low = 0.95;
+  sure.high = 0.99;
+  const AccuracyEstimate capped = CappedByPeers(sure, predicted, peers);
+  const double margin = 1.645 * std::sqrt(0.7 * 0.3 / 100);
+  EXPECT_NEAR(capped.value, 0.7, 1e-12);
+  EXPECT_NEAR(capped.low, 0.6 - margin, 1e-9);
+  EXPECT_NEAR(capped.high, 0.8 + margin, 1e-9);
+  EXPECT_NEAR(capped.by_estimator.at("peers"), 0.7, 1e-12);
+  AccuracyEstimate lower;
+  lower.value = 0.6;
+  lower.low = 0.5;
+  lower.high = 0.65;
+  EXPECT_EQ(CappedByPeers(lower, predicted, peers).value, 0.6);
+  EXPECT_EQ(CappedByPeers(lower, predicted, peers).high, 0.65);
+}
+
 // Of two models that err independently: low, since where they differ the better one errs more
 // often.
 TEST(EstimateByAgreement, IsALittleLowWhereErrorsAreIndependent) {

@@ -107,19 +107,39 @@ class NoisyTask : public train::Task {
   train::Plan plan_;
 };
 
+// One that is the source model with the target's statistics. It draws random numbers, asks for
+// leave twice, and counts how often it is asked.
+AskPeers OneGoodPeer(int64_t* asked) {
+  return [asked](train::StopSignal& stop) -> absl::StatusOr<std::vector<Candidate>> {
+    ++*asked;
+    at::randn({3});
+    if (absl::Status status = stop.Check(); !status.ok()) return status;
+    const auto model = SourceModel();
+    const Examiner examiner(Target(), {}, at::kCPU, 1);
+    absl::Status status = methods::RecomputeStatistics(*model, Target(), at::kCPU, stop);
+    if (!status.ok()) return status;
+    absl::StatusOr<Candidate> peer = examiner.Examine(*model, absl::nullopt, stop);
+    if (!peer.ok()) return peer.status();
+    return std::vector<Candidate>{*std::move(peer)};
+  };
+}
+
 template <typename Inner>
 struct Held {
   template <typename... Arguments>
-  explicit Held(SelectionOptions options, Arguments... arguments) : model(SourceModel()) {
+  explicit Held(SelectionOptions options, Arguments... arguments)
+      : Held(AskPeers(), std::move(options), arguments...) {}
+
+  template <typename... Arguments>
+  Held(AskPeers ask_peers, SelectionOptions options, Arguments... arguments)
+      : model(SourceModel()) {
     auto made = std::make_unique<Inner>(*model, arguments...);
     inner = made.get();
     options.moments = {1, 2, 3, 4, 5};
     task = std::make_unique<SelectingTask>(
         std::move(made),
-        SelectionSetting{
-            *model, Target(), at::kCPU,
-            std::make_shared<const Examiner>(Target(), std::vector<data::Dataset>(), at::kCPU, 1),
-            &methods::RecomputeStatistics},
+        SelectionSetting{*model, Target(), at::kCPU, examiner, &methods::RecomputeStatistics,
+                         /*source_forms=*/nullptr, std::move(ask_peers)},
         std::move(options));
     trainer = std::make_unique<train::Trainer>(*task, *model, sources, Target(),
                                                train::TrainerOptions(), train::TrainerHooks());
@@ -131,6 +151,8 @@ struct Held {
     return report["selection"];
   }
 
+  const std::shared_ptr<const Examiner> examiner =
+      std::make_shared<const Examiner>(Target(), std::vector<data::Dataset>(), at::kCPU, 1);
   std::vector<data::Dataset> sources;
   std::unique_ptr<model::Model> model;
   Inner* inner;
@@ -198,6 +220,22 @@ TEST(SelectingTask, WithoutGuardTheAdaptedOneIsReturned) {
   EXPECT_NEAR(run.Report()["guard"]["agreement"].get<double>(), 1.0 / 3, 0.02);
 }
 
+TEST(SelectingTask, ItsPeersAreAskedOnceAndEveryCandidateIsHeardByThem) {
+  int64_t asked = 0;
+  Held<TableTask> run(OneGoodPeer(&asked), {}, 3);
+  train::StopSignal stop = Never();
+  ASSERT_TRUE(run.trainer->Run(stop).ok());
+  EXPECT_EQ(asked, 1);
+  const nlohmann::json report = run.Report();
+  EXPECT_EQ(report["chosen"], "step_3");
+  for (const nlohmann::json& candidate : report["candidates"]) {
+    ASSERT_TRUE(candidate["scores"].contains("peer_agreement")) << candidate.dump(1);
+    EXPECT_LE(candidate["estimated_accuracy"], candidate["scores"]["peer_agreement"]);
+  }
+  // The peer is that very model.
+  EXPECT_EQ(report["candidates"][4]["scores"]["peer_agreement"], 1.0);
+}
+
 TEST(SelectingTask, TrainingDoesNotNotice) {
   const auto plain_model = SourceModel();
   NoisyTask plain(*plain_model);
@@ -208,7 +246,8 @@ TEST(SelectingTask, TrainingDoesNotNotice) {
 
   SelectionOptions last;
   last.ensemble = last.guard = false;
-  Held<NoisyTask> run(last);
+  int64_t asked = 0;
+  Held<NoisyTask> run(OneGoodPeer(&asked), last);
   torch::manual_seed(5);
   ASSERT_TRUE(run.trainer->Run(stop).ok());
   EXPECT_TRUE(Equal(Tensors(*run.model), Tensors(*plain_model)));
@@ -217,7 +256,9 @@ TEST(SelectingTask, TrainingDoesNotNotice) {
 // Stopped at every single question and resumed in a new task over a new model.
 TEST(SelectingTask, StopsAnywhereAndEndsBitEqual) {
   for (const int64_t good : {3, 0}) {
-    Held<TableTask> straight({}, good);
+    int64_t peers_asked = 0;
+    const AskPeers peers = OneGoodPeer(&peers_asked);
+    Held<TableTask> straight(peers, {}, good);
     int64_t questions = 0;
     train::StopSignal counting([&questions] {
       ++questions;
@@ -226,7 +267,7 @@ TEST(SelectingTask, StopsAnywhereAndEndsBitEqual) {
     ASSERT_TRUE(straight.trainer->Run(counting).ok());
     for (int64_t stop_at = 1; stop_at <= questions; ++stop_at) {
       SCOPED_TRACE(stop_at);
-      Held<TableTask> first({}, good), second({}, good);
+      Held<TableTask> first(peers, {}, good), second(peers, {}, good);
       int64_t asked = 0;
       train::StopSignal stopping([&] {
         return ++asked >= stop_at ? train::Directive::kPause : train::Directive::kContinue;

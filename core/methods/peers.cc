@@ -1,0 +1,58 @@
+#include "core/methods/peers.h"
+
+#include <memory>
+#include <utility>
+
+#include "absl/types/optional.h"
+#include "core/methods/race/racer.h"
+#include "core/methods/registry.h"
+#include "core/train/trainer.h"
+
+namespace acclimate::methods {
+namespace {
+
+// In this order. Methods without source data keep the source model's own mistakes.
+constexpr const char* kPool[] = {"dann", "mcc", "cdan"};
+
+absl::StatusOr<selection::Candidate> RunPeer(const MethodEntry& entry, const MethodContext& context,
+                                             int64_t steps, const selection::Examiner& examiner,
+                                             train::StopSignal& stop) {
+  const std::unique_ptr<model::Model> model = context.model.Clone();
+  Hyperparameters values = *ResolveHyperparameters(entry.spec, {});
+  values["steps"] = steps;
+  const ExtraInputs no_inputs;
+  const absl::StatusOr<std::unique_ptr<train::Task>> task =
+      entry.make_task({*model, context.sources, context.target, context.device, Settings(values),
+                       no_inputs, context.held_out, context.seed});
+  if (!task.ok()) return task.status();
+  train::TrainerOptions options;
+  options.device = context.device;
+  options.seed = context.seed;
+  train::Trainer trainer(**task, *model, context.sources, context.target, options, {});
+  absl::Status status = trainer.RunTo(steps, stop);
+  if (status.ok()) status = (*task)->Preview(examiner.target_sample(), stop);
+  if (!status.ok()) return status;
+  return examiner.Examine(*model, absl::nullopt, stop);
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<selection::Candidate>> RunPeers(const MethodContext& context,
+                                                           const std::string& method, int64_t count,
+                                                           int64_t steps,
+                                                           const selection::Examiner& examiner,
+                                                           train::StopSignal& stop) {
+  std::vector<selection::Candidate> peers;
+  for (const char* name : kPool) {
+    if (static_cast<int64_t>(peers.size()) == count) break;
+    const MethodEntry& entry = *FindMethod(name);
+    if (name == method || !ObstacleTo(entry, context, /*source_free=*/false).empty()) continue;
+    absl::StatusOr<selection::Candidate> peer = RunPeer(entry, context, steps, examiner, stop);
+    if (absl::IsInvalidArgument(peer.status())) continue;
+    if (!peer.ok()) return peer.status();
+    peers.push_back(*std::move(peer));
+  }
+  return peers;
+}
+
+}  // namespace acclimate::methods

@@ -1,0 +1,32 @@
+// Short runs of other methods, for what their agreement with a run's candidates tells of these.
+#ifndef ACCLIMATE_CORE_METHODS_PEERS_H_
+#define ACCLIMATE_CORE_METHODS_PEERS_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "core/methods/method.h"
+#include "core/selection/candidate.h"
+#include "core/selection/examiner.h"
+#include "core/train/stop_signal.h"
+
+namespace acclimate::methods {
+
+constexpr int64_t kMostPeers = 2;
+// Of the run's own steps. Longer peers share more of their mistakes with the run, and cost more.
+constexpr int64_t kPeerStepsDivisor = 8;
+
+// As they stand after `steps` steps with their defaults, on copies of the context's model: up to
+// `count` methods other than `method` that train on labelled source data and fit the model. One
+// that diverges is left out. Uses the default generators.
+absl::StatusOr<std::vector<selection::Candidate>> RunPeers(const MethodContext& context,
+                                                           const std::string& method, int64_t count,
+                                                           int64_t steps,
+                                                           const selection::Examiner& examiner,
+                                                           train::StopSignal& stop);
+
+}  // namespace acclimate::methods
+
+#endif  // ACCLIMATE_CORE_METHODS_PEERS_H_
