@@ -282,7 +282,7 @@ at::Tensor ToTensor(const Candidate& candidate) {
     values.push_back(it == candidate.estimate.by_estimator.end() ? kNone : it->second);
   }
   values.insert(values.end(), candidate.scores.begin(), candidate.scores.end());
-  const at::Tensor numbers = torch::tensor(values, at::kDouble);
+  at::Tensor numbers = torch::tensor(values, at::kDouble);
   if (!candidate.predicted.defined()) return numbers;
   return at::cat({numbers, candidate.predicted.to(at::kDouble)});
 }

@@ -2,7 +2,9 @@
 // adapts them with several methods, and at several moments of each run writes down every
 // validator's score and, from labels that nothing else here sees, the true accuracy. Prints, for
 // each validator and the ensemble: the rank correlation with the accuracy over the candidates of a
-// task and seed, and the regret of choosing by it; then how the guard and the estimates did.
+// task and seed, and the regret of choosing by it; then how the guard and the estimates did, of
+// each run with source data also as heard by its peers: the first moments of the other such
+// methods.
 //
 //   selection_quality [--tasks mnist_usps,gas1_gas2,...] [--methods shot,dann,...] [--seeds 1,2]
 //                     [--architecture lenet] [--share 1.0] [--target-samples 8000]
@@ -235,10 +237,14 @@ struct Quality {
   std::vector<double> correlations, regrets;
 };
 
-struct Summary {
-  std::map<std::string, Quality> by_score;
+struct GuardCount {
   int runs = 0, worse = 0, kept_source = 0, needlessly = 0;  // by (task, seed, method)
   int estimates = 0, near = 0;
+};
+
+struct Summary {
+  std::map<std::string, Quality> by_score;
+  GuardCount alone, with_peers;
 };
 
 void Compare(const std::vector<Judged>& all, const std::string& name,
@@ -275,19 +281,50 @@ void CompareAll(const std::vector<Judged>& all, Summary& summary) {
 }
 
 void TryGuard(const std::vector<Judged>& run, const absl::optional<selection::SourceRecord>& record,
-              Summary& summary) {
+              GuardCount& count) {
   const selection::Choice choice = selection::Choose(CandidatesOf(run), false, true, record);
   const double returned = run[choice.best].accuracy, source = run[0].accuracy;
-  ++summary.runs;
-  if (returned < source - 0.01) ++summary.worse;
-  if (!choice.held) ++summary.kept_source;
+  ++count.runs;
+  if (returned < source - 0.01) ++count.worse;
+  if (!choice.held) ++count.kept_source;
   if (!choice.held && run[choice.adapted].accuracy > run[choice.source].accuracy + 0.01) {
-    ++summary.needlessly;
+    ++count.needlessly;
   }
   for (const size_t i : {size_t{0}, choice.best}) {
-    ++summary.estimates;
-    if (std::abs(run[i].candidate.estimate.value - run[i].accuracy) <= 0.05) ++summary.near;
+    ++count.estimates;
+    if (std::abs(run[i].candidate.estimate.value - run[i].accuracy) <= 0.05) ++count.near;
   }
+}
+
+// All runs are of one task and seed.
+void TryGuardWithPeers(std::vector<MethodRun> runs, GuardCount& count) {
+  const auto first_moment = [](const MethodRun& run) {
+    return std::find_if(run.with_source.begin(), run.with_source.end(),
+                        [](const Judged& judged) {
+                          return judged.candidate.form == selection::Form::kAdapted;
+                        })
+        ->candidate;
+  };
+  std::vector<Candidate> first_moments;
+  for (const MethodRun& run : runs) first_moments.push_back(first_moment(run));
+  for (size_t i = 0; i < runs.size(); ++i) {
+    std::vector<Candidate> forms, others = first_moments;
+    for (const Judged& judged : runs[i].with_source) {
+      if (judged.candidate.form != selection::Form::kAdapted) forms.push_back(judged.candidate);
+    }
+    others.erase(others.begin() + static_cast<int64_t>(i));
+    const at::Tensor peers = selection::PeersAmong(forms, others);
+    for (Judged& judged : runs[i].with_source) selection::HearPeers(peers, judged.candidate);
+    TryGuard(runs[i].with_source, runs[i].record, count);
+  }
+}
+
+void Print(const char* name, const GuardCount& count) {
+  std::printf(
+      "%s: %d runs, %d returned worse than the source by more than a point, %d kept the source, %d "
+      "of them needlessly; estimates within 5 points: %d of %d\n",
+      name, count.runs, count.worse, count.kept_source, count.needlessly, count.near,
+      count.estimates);
 }
 
 void Print(const Summary& summary) {
@@ -297,11 +334,8 @@ void Print(const Summary& summary) {
                 MeanAndSpread(quality.correlations).mean, 100 * MeanAndSpread(quality.regrets).mean,
                 100 * *std::max_element(quality.regrets.begin(), quality.regrets.end()));
   }
-  std::printf(
-      "guard: %d runs, %d returned worse than the source by more than a point, %d kept the "
-      "source, %d of them needlessly\n",
-      summary.runs, summary.worse, summary.kept_source, summary.needlessly);
-  std::printf("estimates within 5 points: %d of %d\n", summary.near, summary.estimates);
+  Print("guard", summary.alone);
+  if (summary.with_peers.runs > 0) Print("guard with peers", summary.with_peers);
 }
 
 }  // namespace
@@ -321,7 +355,7 @@ int main(int argc, char** argv) {
                            const absl::optional<selection::SourceRecord>& record,
                            std::vector<Judged>& all) {
         if (run.empty()) return;
-        TryGuard(run, record, summary);
+        TryGuard(run, record, summary.alone);
         all.insert(all.end(), run.begin(), run.end());
         for (const Judged& judged : run) {
           json row = selection::ToJson(judged.candidate);
@@ -337,11 +371,18 @@ int main(int argc, char** argv) {
                       judged.candidate.estimate.value);
         }
       };
+      std::vector<MethodRun> taking_source;
       for (const std::string& method : options.methods) {
-        const MethodRun run = RunMethod(options, world, method, seed);
+        MethodRun run = RunMethod(options, world, method, seed);
         add(method, run.with_source, run.record, with_source);
         add(method, run.source_free, run.record, source_free);
         bench::WriteJson(options.json_file, document, /*indent=*/-1);
+        if (!run.with_source.empty() && run.source_free.empty()) {
+          taking_source.push_back(std::move(run));
+        }
+      }
+      if (taking_source.size() > 1) {
+        TryGuardWithPeers(std::move(taking_source), summary.with_peers);
       }
       if (!with_source.empty()) CompareAll(with_source, summary);
       if (!source_free.empty()) CompareAll(source_free, summary);
