@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -17,6 +16,7 @@
 #include "core/methods/race/race.h"
 #include "core/methods/race/race_diagnosis.h"
 #include "core/methods/race/racer.h"
+#include "core/methods/race/standings.h"
 #include "core/methods/registry.h"
 #include "core/methods/selection.h"
 #include "core/train/trainer.h"
@@ -41,14 +41,6 @@ struct Dropped {
   std::string name, reason;
 };
 
-// What a round found, for the report.
-struct Standing {
-  size_t racer = 0;
-  double score = 0;  // of the ensemble; below every score where the racer failed
-  Candidate best;
-};
-
-constexpr double kFailedScore = -2.0;
 constexpr int64_t kDiagnosisSteps = 1;
 
 using Clock = std::chrono::steady_clock;
@@ -140,15 +132,7 @@ class AutoTask : public train::Task {
     std::vector<int64_t> failed(failed_.begin(), failed_.end());
     state.tensors[kAlive] = torch::tensor(alive, at::kLong);
     state.tensors[kFailed] = torch::tensor(failed, at::kLong);
-    for (size_t round = 0; round < standings_.size(); ++round) {
-      for (size_t place = 0; place < standings_[round].size(); ++place) {
-        const Standing& standing = standings_[round][place];
-        const at::Tensor head =
-            torch::tensor({static_cast<double>(standing.racer), standing.score}, at::kDouble);
-        state.tensors[absl::StrFormat("%s%03d/%03d", kRounds, round, place)] =
-            at::cat({head, selection::ToTensor(standing.best)});
-      }
-    }
+    state.Add(kRounds, ToTensors(standings_));
     return state.tensors;
   }
 
@@ -171,15 +155,8 @@ class AutoTask : public train::Task {
     for (size_t i = 0; i < racers_.size(); ++i) {
       failed_[i] = failed->second[static_cast<int64_t>(i)].item<int64_t>() != 0;
     }
-    standings_.clear();
-    std::string round;
-    for (const auto& [name, tensor] : whole.Part(kRounds)) {
-      absl::StatusOr<Candidate> best = selection::CandidateFrom(tensor.slice(0, 2));
-      if (!best.ok()) return best.status();
-      if (standings_.empty() || name.substr(0, 3) != round) standings_.emplace_back();
-      round = name.substr(0, 3);
-      standings_.back().push_back({static_cast<size_t>(tensor[0].item<double>()),
-                                   tensor[1].item<double>(), *std::move(best)});
+    if (absl::Status status = FromTensors(whole.Part(kRounds), standings_); !status.ok()) {
+      return status;
     }
     for (const size_t index : alive_) {
       absl::Status status = racers_.at(index).trainer->Restore(
@@ -327,38 +304,6 @@ class AutoTask : public train::Task {
     return absl::OkStatus();
   }
 
-  // Every candidate of every racer before the same ensemble; a racer is as good as its best one.
-  std::vector<Standing> Judge() const {
-    std::vector<Candidate> all;
-    std::vector<size_t> owners;
-    std::vector<Standing> standings;
-    const auto first_that_runs =
-        std::find_if(alive_.begin(), alive_.end(), [this](size_t index) { return Runs(index); });
-    const size_t first = first_that_runs == alive_.end() ? racers_.size() : *first_that_runs;
-    for (const size_t index : alive_) {
-      standings.push_back({index, kFailedScore, {}});
-      standings.back().best.scores.assign(selection::ValidatorNames().size(), std::nan(""));
-      for (const Candidate& candidate : racers_[index].task->candidates()) {
-        // The source is the same for every racer: it takes part once.
-        const bool source = candidate.form != selection::Form::kAdapted;
-        if (!Runs(index) || (source && index != first)) continue;
-        all.push_back(candidate);
-        owners.push_back(source ? racers_.size() : index);
-      }
-    }
-    const std::vector<double> scores = selection::EnsembleScores(all);
-    for (size_t i = 0; i < all.size(); ++i) {
-      for (Standing& standing : standings) {
-        if (standing.racer != owners[i] || scores[i] < standing.score) continue;
-        standing.score = scores[i];
-        standing.best = all[i];
-      }
-    }
-    std::stable_sort(standings.begin(), standings.end(),
-                     [](const Standing& a, const Standing& b) { return a.score > b.score; });
-    return standings;
-  }
-
   // After the first round every racer is heard by those of the others that train on labelled source
   // data: early models err each in its own way, later ones alike (docs/selection.md).
   void IntroducePeers() {
@@ -377,7 +322,11 @@ class AutoTask : public train::Task {
 
   void EndRound() {
     if (standings_.empty()) IntroducePeers();
-    standings_.push_back(Judge());
+    std::vector<Contender> contenders;
+    for (const size_t index : alive_) {
+      contenders.push_back({index, Runs(index) ? &racers_[index].task->candidates() : nullptr});
+    }
+    standings_.push_back(Judge(contenders));
     const size_t next = standings_.size();
     if (next == rounds_.size()) return;
     alive_.clear();
