@@ -15,12 +15,11 @@
 namespace acclimate::methods {
 
 constexpr int64_t kMostPeers = 2;
-// Of the run's own steps. Longer peers share more of their mistakes with the run, and cost more.
-constexpr int64_t kPeerStepsDivisor = 8;
 
-// As they stand after `steps` steps with their defaults, on copies of the context's model: up to
-// `count` methods other than `method` that train on labelled source data and fit the model. One
-// that diverges is left out. Uses the default generators.
+// As they stand after an eighth of a plan of `steps` steps with their defaults, on copies of the
+// context's model: up to `count` methods other than `method` that train on labelled source data and
+// fit the model. They are stopped early, not hurried: whole short plans, like longer parts, come to
+// share mistakes with the run. One that diverges is left out. Uses the default generators.
 absl::StatusOr<std::vector<selection::Candidate>> RunPeers(const MethodContext& context,
                                                            const std::string& method, int64_t count,
                                                            int64_t steps,

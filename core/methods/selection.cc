@@ -1,6 +1,5 @@
 #include "core/methods/selection.h"
 
-#include <algorithm>
 #include <cstdint>
 #include <utility>
 
@@ -19,9 +18,9 @@ selection::AskPeers PeersOf(const MethodEntry& entry, const MethodContext& conte
                             const std::shared_ptr<const selection::Examiner>& examiner) {
   if (!TakesSource(entry.spec) || context.held_out.empty()) return nullptr;
   const int64_t count = context.settings.Integer("peers");
-  const int64_t steps = std::max<int64_t>(plan.total_steps / kPeerStepsDivisor, 1);
   if (count == 0) return nullptr;
-  return [name = entry.spec.name, context, count, steps, examiner](train::StopSignal& stop) {
+  return [name = entry.spec.name, context, count, steps = plan.total_steps,
+          examiner](train::StopSignal& stop) {
     return RunPeers(context, name, count, steps, *examiner, stop);
   };
 }
@@ -44,9 +43,8 @@ void AddSelection(MethodSpec& spec) {
   if (!TakesSource(spec)) return;
   spec.hyperparameters.push_back(
       IntegerSetting("peers",
-                     "Other methods that run an eighth of the steps beside it: how often they "
-                     "agree with a candidate "
-                     "is one of the validators, and caps its estimated accuracy",
+                     "Other methods that run an eighth of their steps beside it: how often they "
+                     "agree with a candidate is one of the validators, and caps its estimate",
                      kMostPeers, 0, kMostPeers));
 }
 

@@ -27,7 +27,7 @@ class PeersTest : public ::testing::Test {
                      scene_.inputs,
                      {},
                      /*seed=*/1},
-                    method, count, /*steps=*/3, examiner_, stop);
+                    method, count, /*steps=*/24, examiner_, stop);
   }
 
   std::vector<at::Tensor> Predicted(const std::string& method, int64_t count) {
