@@ -23,6 +23,7 @@ constexpr double kCannotWin = -1.0;
 constexpr double kLeastShareOfClasses = 0.5;
 constexpr double kMargin = 0.01;
 constexpr double kLeastShareOfSourceAccuracy = 0.85;
+constexpr double kPeerMargin = 0.03;
 // A classifier that was right on h of its own domain is sure of about h of another at best.
 constexpr double kMostAboveOwnDomain = 0.1;
 constexpr int64_t kNeighbours = 10;
@@ -112,6 +113,15 @@ double LeastSourceAccuracy(const std::vector<Candidate>& candidates) {
   return least;
 }
 
+// Of the forms of the source model with peers; NaN without any.
+double MostPeerAgreement(const std::vector<Candidate>& candidates) {
+  double most = kNone;
+  for (const Candidate& c : candidates) {
+    if (c.form != Form::kAdapted) most = std::fmax(most, c.scores[kPeerAgreement]);
+  }
+  return most;
+}
+
 double MostClassesInUse(const std::vector<Candidate>& candidates) {
   double most = 0;
   for (const Candidate& c : candidates) most = std::max(most, c.classes_in_use);
@@ -159,6 +169,14 @@ void Guard(const std::vector<Candidate>& candidates, const absl::optional<Source
                                  Percent(record->accuracy), " of its own domain right");
     return;
   }
+  const double source_agreement = MostPeerAgreement(candidates);
+  if (adapted.scores[kPeerAgreement] < source_agreement - kPeerMargin) {
+    choice.held = false;
+    choice.reason = absl::StrCat("other methods agree with it on only ",
+                                 Percent(adapted.scores[kPeerAgreement]),
+                                 ", with the source model on ", Percent(source_agreement));
+    return;
+  }
   double wins = 0;
   const std::vector<Validator> usable = UsableValidators(candidates);
   for (const Validator validator : usable) {
@@ -182,7 +200,7 @@ std::string Candidate::Name() const {
 const std::vector<std::string>& ValidatorNames() {
   static const auto* const kNames = new std::vector<std::string>{
       "entropy",    "information", "nuclear_norm",   "neighborhood_density", "class_ami",
-      "silhouette", "dev",         "nearest_source", "source_accuracy", "peer_agreement"};
+      "silhouette", "dev",         "nearest_source", "source_accuracy",      "peer_agreement"};
   return *kNames;
 }
 

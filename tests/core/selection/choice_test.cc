@@ -176,6 +176,19 @@ TEST(Peers, TellASourceModelThatIsSureAndWrong) {
   EXPECT_EQ(ToJson(adapted), ToJson(before));
 }
 
+// Sure, dense, clustered as predicted, and not what anybody else says.
+TEST(Peers, KeepAModelThatTheyDoNotAgreeWith) {
+  Candidate source = Source(Clouds(16, 3.0)), adapted = Adapted(Clouds(0), 1);
+  const at::Tensor peers = Adapted(Clouds(16), 2).predicted.unsqueeze(0);
+  EXPECT_TRUE(Choose({source, adapted}, false, true).held);
+  HearPeers(peers, source);
+  HearPeers(peers, adapted);
+  const Choice choice = Choose({source, adapted}, false, true);
+  EXPECT_EQ(choice.best, 0u);
+  EXPECT_EQ(choice.reason,
+            "other methods agree with it on only 80.0 %, with the source model on 100.0 %");
+}
+
 TEST(Candidate, SurvivesItsTensor) {
   for (const bool with_source : {true, false}) {
     Candidate candidate = Adapted(Clouds(7), 123, with_source);
