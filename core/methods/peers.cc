@@ -13,7 +13,7 @@ namespace acclimate::methods {
 namespace {
 
 // In this order. Methods without source data keep the source model's own mistakes.
-constexpr const char* kPool[] = {"dann", "mcc", "cdan"};
+constexpr const char* kPool[] = {"dann", "mcc", "cdan", "deep_coral"};
 constexpr int64_t kPart = 8;  // one in so many steps of the plan is run
 
 absl::StatusOr<selection::Candidate> RunPeer(const MethodEntry& entry, const MethodContext& context,

@@ -14,7 +14,7 @@
 
 namespace acclimate::methods {
 
-constexpr int64_t kMostPeers = 2;
+constexpr int64_t kMostPeers = 3;
 
 // As they stand after an eighth of a plan of `steps` steps with their defaults, on copies of the
 // context's model: up to `count` methods other than `method` that train on labelled source data and
