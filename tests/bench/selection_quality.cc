@@ -250,6 +250,7 @@ struct Summary {
 void Compare(const std::vector<Judged>& all, const std::string& name,
              const std::vector<double>& scores, Summary& summary) {
   std::vector<double> accuracies;
+  accuracies.reserve(all.size());
   for (const Judged& judged : all) accuracies.push_back(judged.accuracy);
   for (const double score : scores) {
     if (!std::isfinite(score)) return;
@@ -263,6 +264,7 @@ void Compare(const std::vector<Judged>& all, const std::string& name,
 
 std::vector<Candidate> CandidatesOf(const std::vector<Judged>& judged) {
   std::vector<Candidate> candidates;
+  candidates.reserve(judged.size());
   for (const Judged& one : judged) candidates.push_back(one.candidate);
   return candidates;
 }
@@ -271,10 +273,12 @@ void CompareAll(const std::vector<Judged>& all, Summary& summary) {
   const std::vector<Candidate> candidates = CandidatesOf(all);
   for (size_t v = 0; v < selection::ValidatorNames().size(); ++v) {
     std::vector<double> scores;
+    scores.reserve(candidates.size());
     for (const Candidate& candidate : candidates) scores.push_back(candidate.scores[v]);
     Compare(all, selection::ValidatorNames()[v], scores, summary);
   }
   std::vector<double> estimates;
+  estimates.reserve(candidates.size());
   for (const Candidate& candidate : candidates) estimates.push_back(candidate.estimate.value);
   Compare(all, "estimate", estimates, summary);
   Compare(all, "ENSEMBLE", selection::EnsembleScores(candidates), summary);
@@ -306,6 +310,7 @@ void TryGuardWithPeers(std::vector<MethodRun> runs, GuardCount& count) {
         ->candidate;
   };
   std::vector<Candidate> first_moments;
+  first_moments.reserve(runs.size());
   for (const MethodRun& run : runs) first_moments.push_back(first_moment(run));
   for (size_t i = 0; i < runs.size(); ++i) {
     std::vector<Candidate> forms, others = first_moments;

@@ -35,6 +35,7 @@ class PeersTest : public ::testing::Test {
     torch::manual_seed(7);
     std::vector<at::Tensor> predicted;
     const std::vector<selection::Candidate> peers = Run(method, count, stop).value();
+    predicted.reserve(peers.size());
     for (const selection::Candidate& peer : peers) predicted.push_back(peer.predicted);
     return predicted;
   }
