@@ -14,7 +14,7 @@ namespace {
 
 // In this order. Methods without source data keep the source model's own mistakes.
 constexpr const char* kPool[] = {"dann", "mcc", "cdan", "deep_coral"};
-constexpr int64_t kPart = 8;  // one in so many steps of the plan is run
+constexpr int64_t kParts = 8;  // of a plan; the first is run
 
 absl::StatusOr<selection::Candidate> RunPeer(const MethodEntry& entry, const MethodContext& context,
                                              int64_t steps, const selection::Examiner& examiner,
@@ -31,7 +31,7 @@ absl::StatusOr<selection::Candidate> RunPeer(const MethodEntry& entry, const Met
   options.device = context.device;
   options.seed = context.seed;
   train::Trainer trainer(**task, *model, context.sources, context.target, options, {});
-  absl::Status status = trainer.RunTo(std::max<int64_t>(steps / kPart, 1), stop);
+  absl::Status status = trainer.RunTo(std::max<int64_t>(steps / kParts, 1), stop);
   if (status.ok()) status = (*task)->Preview(examiner.target_sample(), stop);
   if (!status.ok()) return status;
   return examiner.Examine(*model, absl::nullopt, stop);

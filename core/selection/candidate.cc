@@ -230,9 +230,7 @@ Candidate Score(const Predictions& target, const absl::optional<Predictions>& so
 }
 
 at::Tensor PeersAmong(const std::vector<Candidate>& forms, const std::vector<Candidate>& others) {
-  std::vector<Candidate> all = forms;
-  all.insert(all.end(), others.begin(), others.end());
-  const double most_classes = MostClassesInUse(all);
+  const double most_classes = std::max(MostClassesInUse(forms), MostClassesInUse(others));
   const double least_source_accuracy = LeastSourceAccuracy(forms);
   std::vector<at::Tensor> peers;
   for (const Candidate& other : others) {

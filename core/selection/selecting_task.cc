@@ -101,9 +101,7 @@ absl::StatusOr<train::StepOutput> SelectingTask::Step(const train::StepInput& in
   return output;
 }
 
-// The first step does not wait for them.
-absl::Status SelectingTask::AskPeersOfSource(train::StopSignal& stop) {
-  if (setting_.ask_peers == nullptr) return absl::OkStatus();
+absl::Status SelectingTask::ConsultPeers(train::StopSignal& stop) {
   if (absl::Status status = setting_.model.LoadStateDict(source_); !status.ok()) return status;
   const absl::StatusOr<std::vector<Candidate>> others = setting_.ask_peers(stop);
   if (!others.ok()) return others.status();
@@ -133,9 +131,8 @@ absl::Status SelectingTask::ExamineSource(train::StopSignal& stop) {
     with_statistics->form = Form::kSourceStatistics;
     found.push_back(*std::move(with_statistics));
   }
-  if (setting_.source_forms != nullptr) *setting_.source_forms = found;
   candidates_ = std::move(found);
-  SetPeers(peers_);
+  if (setting_.source_forms != nullptr) *setting_.source_forms = candidates_;
   return absl::OkStatus();
 }
 
@@ -154,8 +151,8 @@ absl::Status SelectingTask::TakeCandidate(int64_t step, train::StopSignal& stop)
   const bool first = candidates_.empty() || candidates_.back().form != Form::kAdapted;
   if (!first && candidates_.back().step >= step) return absl::OkStatus();
   const Bookmark bookmark(setting_.model, *inner_, setting_.device);
-  if (first) {
-    absl::Status status = AskPeersOfSource(stop);
+  if (first && setting_.ask_peers != nullptr) {
+    absl::Status status = ConsultPeers(stop);
     status.Update(bookmark.Return());
     if (!status.ok()) return status;
   }

@@ -85,7 +85,8 @@ class SelectingTask : public train::Task {
   };
 
   absl::Status ExamineSource(train::StopSignal& stop);
-  absl::Status AskPeersOfSource(train::StopSignal& stop);
+  // Leaves the source model in place.
+  absl::Status ConsultPeers(train::StopSignal& stop);
   absl::StatusOr<Candidate> ExamineSourceStatistics(train::StopSignal& stop);
   void KeepLeadingSnapshots();
   absl::Status ReturnTo(int64_t step);

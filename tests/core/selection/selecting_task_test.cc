@@ -107,8 +107,8 @@ class NoisyTask : public train::Task {
   train::Plan plan_;
 };
 
-// One that is the source model with the target's statistics. It draws random numbers, asks for
-// leave twice, and counts how often it is asked.
+// One that is the source model with the target's statistics. Making it draws random numbers and
+// may be stopped; how often it is made is counted.
 AskPeers OneGoodPeer(int64_t* asked) {
   return [asked](train::StopSignal& stop) -> absl::StatusOr<std::vector<Candidate>> {
     ++*asked;
