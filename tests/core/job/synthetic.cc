@@ -43,12 +43,27 @@ methods::Hyperparameters Shortened(const methods::MethodSpec& spec) {
   return values;
 }
 
+// Removes the folders it was given when the process ends.
+class FolderRemover {
+ public:
+  ~FolderRemover() {
+    std::error_code ignored;
+    for (const std::string& folder : folders_) std::filesystem::remove_all(folder, ignored);
+  }
+  void Add(const std::string& folder) { folders_.push_back(folder); }
+
+ private:
+  std::vector<std::string> folders_;
+};
+
 }  // namespace
 
 std::string NewFolder(const std::string& name) {
   std::string pattern =
       (std::filesystem::temp_directory_path() / ("acclimate_" + name + "_XXXXXX")).string();
   if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp " + pattern);
+  static FolderRemover remover;
+  remover.Add(pattern);
   return pattern;
 }
 

@@ -15,7 +15,7 @@
 
 namespace acclimate::testing {
 
-// A new, empty folder under the test's temporary one.
+// A new, empty folder under the system's temporary one, removed when the process ends.
 std::string NewFolder(const std::string& name);
 
 struct Domain {
