@@ -61,8 +61,8 @@ struct Finding {
 // 1. The domains differ where a two-sample test says so (level 0.01, shared among the three places)
 //    and the distance there is not negligible.
 // 2. Label shift: predicted classes differ, the estimated shares differ by more than 5 %, and
-// source
-//    samples drawn with the estimated shares leave no distance to speak of.
+//    source samples drawn with the estimated shares leave a quarter of the distance at most (half,
+//    where a two-sample test no longer sees it).
 // 3. Covariate shift: the domains differ and rule 2 does not explain it. With it, label shift too
 //    where the shares still differ by more than 15 % after alignment.
 // 4. Concept shift: at least five samples' worth of labels lie where the domains overlap, they

@@ -96,6 +96,16 @@ TEST(JudgeTest, LabelShift) {
   EXPECT_THAT(Sentence(finding, OtherShares()), HasSubstr("30 %"));
 }
 
+TEST(JudgeTest, ATestThatSeesNothingExplainsNothingWhereTheDistanceStays) {
+  Evidence evidence = OtherSensor();
+  evidence.residual_p_value = 0.02;
+  EXPECT_EQ(KindText(Judge(evidence)), "covariate");
+  evidence.residual_distance = 0.8;  // of 1.8
+  EXPECT_EQ(KindText(Judge(evidence)), "label");
+  evidence.residual_p_value = 0.002;
+  EXPECT_EQ(KindText(Judge(evidence)), "covariate");
+}
+
 TEST(JudgeTest, MixedWhenSharesDifferAfterAlignmentToo) {
   Evidence evidence = OtherSensor();
   evidence.aligned_label_overlap = 0.7;
