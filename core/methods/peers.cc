@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/types/optional.h"
+#include "core/methods/linear_peer.h"
 #include "core/methods/race/racer.h"
 #include "core/methods/registry.h"
 #include "core/train/trainer.h"
@@ -45,6 +46,10 @@ absl::StatusOr<std::vector<selection::Candidate>> RunPeers(const MethodContext& 
                                                            const selection::Examiner& examiner,
                                                            train::StopSignal& stop) {
   std::vector<selection::Candidate> peers;
+  if (count > 0) {
+    absl::optional<selection::Candidate> linear = LinearPeer(context, examiner);
+    if (linear) peers.push_back(*std::move(linear));
+  }
   for (const char* name : kPool) {
     if (static_cast<int64_t>(peers.size()) == count) break;
     const MethodEntry& entry = *FindMethod(name);

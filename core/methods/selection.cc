@@ -41,11 +41,12 @@ void AddSelection(MethodSpec& spec) {
                      "does not hold against it by the validators and the estimated accuracy",
                      "on", {"on", "off"})});
   if (!TakesSource(spec)) return;
-  spec.hyperparameters.push_back(
-      IntegerSetting("peers",
-                     "Other methods that run an eighth of their steps beside it: how often they "
-                     "agree with a candidate is one of the validators, and caps its estimate",
-                     kMostPeers, 0, kMostPeers));
+  spec.hyperparameters.push_back(IntegerSetting(
+      "peers",
+      "Other methods that run an eighth of their steps beside it, for vectors one of "
+      "them a linear classifier: how often they agree with a candidate is one of "
+      "the validators, and caps its estimate",
+      kMostPeers, 0, kMostPeers));
 }
 
 absl::StatusOr<std::unique_ptr<train::Task>> MakeSelectedTask(const MethodEntry& entry,

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "core/methods/linear_peer.h"
 #include "core/methods/method.h"
 #include "core/methods/race/race.h"
 #include "core/methods/race/race_diagnosis.h"
@@ -305,8 +306,11 @@ class AutoTask : public train::Task {
   }
 
   // After the first round every racer is heard by those of the others that train on labelled source
-  // data: early models err each in its own way, later ones alike (docs/selection.md).
+  // data: early models err each in its own way, later ones alike (docs/selection.md). The linear
+  // classifier, the one of another kind, has a third of the say; none where they have none, since
+  // it aligns domains too, and such methods may have been dropped for the classes' shares.
   void IntroducePeers() {
+    const absl::optional<Candidate> linear = LinearPeer(context_, *examiner_);
     for (const size_t index : alive_) {
       if (!Runs(index)) continue;
       std::vector<Candidate> others;
@@ -315,6 +319,9 @@ class AutoTask : public train::Task {
         const std::vector<Candidate>& candidates = racers_[other].task->candidates();
         if (candidates.empty() || candidates.back().form != selection::Form::kAdapted) continue;
         others.push_back(candidates.back());
+      }
+      if (linear && !others.empty()) {
+        others.insert(others.end(), std::max<size_t>(others.size() / 2, 1), *linear);
       }
       racers_[index].task->SetPeers(selection::PeersAmong(*source_forms_, others));
     }

@@ -1,20 +1,18 @@
 #include "core/methods/representation/representation_probe.h"
 
 #include <torch/nn.h>
-#include <torch/optim.h>
 #include <torch/types.h>
 
 #include <algorithm>
 #include <vector>
 
-#include "core/losses/cross_entropy.h"
+#include "core/shift/linear_classifier.h"
 #include "core/train/pass.h"
 
 namespace acclimate::methods {
 namespace {
 
 constexpr double kL2 = 1e-4;  // a sample
-constexpr int64_t kIterations = 100;
 constexpr int64_t kNeighbours = 20;
 constexpr double kVoteTemperature = 0.07;  // Wu et al. (2018)
 constexpr int64_t kRowsAtOnce = 1024;      // of the distances, to bound their memory
@@ -33,25 +31,10 @@ double Agreement(const at::Tensor& predicted, const at::Tensor& labels) {
 }  // namespace
 
 at::Tensor LinearProbePredictions(const LabelledFeatures& fit, const at::Tensor& features) {
-  const auto [deviation, mean] = at::std_mean(fit.features, at::IntArrayRef{0}, false, true);
-  const at::Tensor scale = deviation.clamp_min(1e-6);
-  const at::Tensor x = ((fit.features - mean) / scale).detach();
-  const at::AutoGradMode with_graph(true);
-  const int64_t classes = Classes(fit.labels);
-  const at::Tensor weight = at::zeros({x.size(1), classes}, x.options()).requires_grad_();
-  const at::Tensor bias = at::zeros({classes}, x.options()).requires_grad_();
-  torch::optim::LBFGS optimizer(
-      {weight, bias},
-      torch::optim::LBFGSOptions(1).max_iter(kIterations).line_search_fn("strong_wolfe"));
-  optimizer.step([&] {
-    optimizer.zero_grad();
-    const at::Tensor loss =
-        losses::CrossEntropy(at::addmm(bias, x, weight), fit.labels) + kL2 * weight.square().sum();
-    loss.backward();
-    return loss;
-  });
+  const shift::LinearClassifier probe =
+      shift::FitLinearClassifier(fit.features, fit.labels, Classes(fit.labels), kL2);
   const at::NoGradGuard no_grad;
-  return at::addmm(bias, (features - mean) / scale, weight).argmax(1);
+  return probe.Logits(features).argmax(1);
 }
 
 at::Tensor NeighbourPredictions(const LabelledFeatures& fit, const at::Tensor& features,

@@ -19,8 +19,7 @@ struct LabelledFeatures {
   at::Tensor features, labels;
 };
 
-// Multinomial logistic regression on standardised features, L2 1e-4 a sample, fitted by L-BFGS from
-// zero: the same data give the same classifier. Returns the predictions int64 [M] for [M, D].
+// Of shift::FitLinearClassifier() with L2 1e-4: int64 [M] for [M, D].
 at::Tensor LinearProbePredictions(const LabelledFeatures& fit, const at::Tensor& features);
 
 // Votes of the `neighbours` samples of largest cosine s, with weight exp(s / 0.07) (Wu et al.,

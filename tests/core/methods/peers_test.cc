@@ -5,6 +5,7 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include "core/methods/linear_peer.h"
 #include "tests/core/methods/scene.h"
 
 namespace acclimate::methods {
@@ -14,20 +15,16 @@ using testing::Scene;
 
 class PeersTest : public ::testing::Test {
  protected:
-  PeersTest() : examiner_(scene_.target, {testing::Blobs(30, {6}, 9)}, at::kCPU, 1) {}
+  PeersTest() : examiner_(scene_.target, {held_out_}, at::kCPU, 1) {}
 
+  MethodContext Context() {
+    const Settings settings((Hyperparameters()));
+    return {*scene_.model, scene_.sources, scene_.target, at::kCPU,
+            settings,      scene_.inputs,  {held_out_},   /*seed=*/1};
+  }
   absl::StatusOr<std::vector<selection::Candidate>> Run(const std::string& method, int64_t count,
                                                         train::StopSignal& stop) {
-    const Settings settings((Hyperparameters()));
-    return RunPeers({*scene_.model,
-                     scene_.sources,
-                     scene_.target,
-                     at::kCPU,
-                     settings,
-                     scene_.inputs,
-                     {},
-                     /*seed=*/1},
-                    method, count, /*steps=*/24, examiner_, stop);
+    return RunPeers(Context(), method, count, /*steps=*/24, examiner_, stop);
   }
 
   std::vector<at::Tensor> Predicted(const std::string& method, int64_t count) {
@@ -41,21 +38,29 @@ class PeersTest : public ::testing::Test {
   }
 
   Scene scene_;
+  data::Dataset held_out_ = testing::Blobs(30, {6}, 9);
   selection::Examiner examiner_;
 };
 
 TEST_F(PeersTest, AreSoManyOtherMethodsAndLeaveTheModelAsItIs) {
   const auto before = testing::Snapshot(*scene_.model);
-  const std::vector<at::Tensor> two = Predicted("dan", 2), one = Predicted("dan", 1);
+  const std::vector<at::Tensor> three = Predicted("dan", 3), two = Predicted("dan", 2);
+  ASSERT_EQ(three.size(), 3u);
   ASSERT_EQ(two.size(), 2u);
-  ASSERT_EQ(one.size(), 1u);
-  EXPECT_EQ(two[0].numel(), scene_.target.size());
-  EXPECT_TRUE(two[0].equal(one[0]));
+  EXPECT_EQ(two[1].numel(), scene_.target.size());
+  EXPECT_TRUE(two[1].equal(three[1]));
   EXPECT_TRUE(testing::Changed(*scene_.model, before).empty());
-  // The first of them is not a peer of itself.
-  const std::vector<at::Tensor> of_dann = Predicted("dann", 1);
-  ASSERT_EQ(of_dann.size(), 1u);
-  EXPECT_FALSE(of_dann[0].equal(one[0]));
+  // The first method is not a peer of itself.
+  const std::vector<at::Tensor> of_dann = Predicted("dann", 2);
+  ASSERT_EQ(of_dann.size(), 2u);
+  EXPECT_FALSE(of_dann[1].equal(two[1]));
+  EXPECT_TRUE(Predicted("dan", 0).empty());
+}
+
+TEST_F(PeersTest, TheFirstIsTheLinearClassifierWhereThereIsOne) {
+  const std::vector<at::Tensor> one = Predicted("dan", 1);
+  ASSERT_EQ(one.size(), 1u);
+  EXPECT_TRUE(one[0].equal(LinearPeer(Context(), examiner_)->predicted));
 }
 
 TEST_F(PeersTest, StopWhenTheyAreToldTo) {

@@ -1,0 +1,53 @@
+#include "core/methods/linear_peer.h"
+
+#include <torch/types.h>
+
+#include <vector>
+
+#include "core/selection/predictions.h"
+#include "core/shift/linear_classifier.h"
+#include "core/shift/standardization.h"
+
+namespace acclimate::methods {
+namespace {
+
+constexpr double kL2 = 1e-2;
+constexpr int64_t kMostCoordinates = 10000;  // beside 2000 samples a side: 80 MB each
+
+// Of all datasets together, the examiner's number of samples: labelled vectors on the CPU.
+data::Batch Vectors(const std::vector<data::Dataset>& datasets, uint64_t seed) {
+  std::vector<at::Tensor> inputs, labels;
+  for (const data::Dataset& dataset : datasets) {
+    const int64_t share =
+        selection::Examiner::kSourceSamples / static_cast<int64_t>(datasets.size());
+    const data::Dataset sample = selection::Sample(dataset, share, seed, /*labels=*/true);
+    data::Batch batch = sample.Slice(0, sample.size(), at::kCPU);
+    inputs.push_back(batch.inputs);
+    labels.push_back(batch.labels);
+  }
+  return {at::cat(inputs), at::cat(labels)};
+}
+
+}  // namespace
+
+absl::optional<selection::Candidate> LinearPeer(const MethodContext& context,
+                                                const selection::Examiner& examiner) {
+  const data::Dataset& target = examiner.target_sample();
+  const std::vector<int64_t> shape = target.sample_shape();
+  if (shape.size() != 1 || shape[0] > kMostCoordinates || context.held_out.empty()) {
+    return absl::nullopt;
+  }
+  const data::Batch source = Vectors(context.sources, context.seed);
+  const data::Batch held_out = Vectors(context.held_out, context.seed);
+  const shift::LinearClassifier classifier =
+      shift::FitLinearClassifier(source.inputs, source.labels, context.model.num_classes(), kL2);
+  const at::Tensor target_logits = classifier.Logits(
+      shift::AlignedMoments(source.inputs, target.Slice(0, target.size(), at::kCPU).inputs));
+  const at::Tensor held_out_logits = classifier.Logits(held_out.inputs);
+  // Its logits are the features that it has: who asks it goes by what it says, not by clusters.
+  return selection::Score({target_logits, target_logits, {}},
+                          selection::Predictions{held_out_logits, held_out_logits, held_out.labels},
+                          absl::nullopt);
+}
+
+}  // namespace acclimate::methods

@@ -1,0 +1,56 @@
+#include "core/shift/linear_classifier.h"
+
+#include <gtest/gtest.h>
+#include <torch/types.h>
+
+#include "core/shift/logistic_regression.h"
+
+namespace acclimate::shift {
+namespace {
+
+at::Tensor Normal(int64_t rows, int64_t columns, uint64_t seed) {
+  return at::randn({rows, columns}, at::detail::createCPUGenerator(seed),
+                   at::TensorOptions(at::kDouble));
+}
+
+at::Tensor Standardized(const at::Tensor& samples) {
+  const auto [deviation, mean] = at::std_mean(samples, at::IntArrayRef{0}, false, false);
+  return (samples - mean) / deviation;
+}
+
+TEST(LinearClassifierTest, OfTwoClassesIsLogisticRegression) {
+  // The other one is fitted by Newton's method. Weights of two classes are opposites at the
+  // minimum, so l2 (|w/2|^2 + |w/2|^2) is its (l2 / 2) |w|^2.
+  constexpr double kL2 = 0.05;
+  const at::Tensor samples = Normal(60, 4, 1) * 30 + 7;
+  const at::Tensor labels = (samples.select(1, 0) + Normal(60, 1, 2).squeeze(1) * 20).gt(7);
+  const LinearClassifier fit = FitLinearClassifier(samples, labels.to(at::kLong), 2, kL2);
+  const at::Tensor logits = fit.Logits(samples);
+  const at::Tensor x = Standardized(samples);
+  const LogisticRegression other = FitLogisticRegression(
+      x, labels.to(at::kDouble), at::ones({60}, at::TensorOptions(at::kDouble)), kL2);
+  EXPECT_TRUE((logits.select(1, 1) - logits.select(1, 0)).allclose(other.LogOdds(x), 1e-4, 1e-4));
+}
+
+TEST(LinearClassifierTest, OfSeveralClassesIsAtItsMinimum) {
+  constexpr double kL2 = 0.01;
+  const at::Tensor samples = Normal(50, 3, 3);
+  const at::Tensor labels = at::arange(50, at::kLong).remainder(4);
+  const LinearClassifier fit = FitLinearClassifier(samples, labels, 5, kL2);
+  ASSERT_EQ(fit.Logits(samples).sizes(), (std::vector<int64_t>{50, 5}));
+  const at::Tensor error =
+      (fit.Logits(samples).softmax(1) - at::one_hot(labels, 5).to(at::kDouble)) / 50;
+  const at::Tensor gradient = Standardized(samples).t().mm(error) + 2 * kL2 * fit.weight;
+  EXPECT_LT(gradient.abs().max().item<double>(), 1e-5);
+}
+
+TEST(LinearClassifierTest, StaysFiniteWithACoordinateThatDoesNotVary) {
+  at::Tensor samples = Normal(30, 3, 4);
+  samples.select(1, 1).fill_(5);
+  const LinearClassifier fit =
+      FitLinearClassifier(samples, at::arange(30, at::kLong).remainder(3), 3, 0.01);
+  EXPECT_TRUE(fit.Logits(samples).isfinite().all().item<bool>());
+}
+
+}  // namespace
+}  // namespace acclimate::shift
