@@ -156,9 +156,10 @@ class AutoTask : public train::Task {
     for (size_t i = 0; i < racers_.size(); ++i) {
       failed_[i] = failed->second[static_cast<int64_t>(i)].item<int64_t>() != 0;
     }
-    if (absl::Status status = FromTensors(whole.Part(kRounds), standings_); !status.ok()) {
-      return status;
-    }
+    absl::StatusOr<std::vector<std::vector<Standing>>> standings =
+        StandingsFrom(whole.Part(kRounds));
+    if (!standings.ok()) return standings.status();
+    standings_ = *std::move(standings);
     for (const size_t index : alive_) {
       absl::Status status = racers_.at(index).trainer->Restore(
           {whole.Part(absl::StrCat(kStateOfRacer, index, "/")), {}});

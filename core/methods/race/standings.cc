@@ -7,7 +7,6 @@
 #include <string>
 #include <utility>
 
-#include "absl/status/statusor.h"
 #include "absl/strings/str_format.h"
 
 namespace acclimate::methods {
@@ -59,9 +58,8 @@ train::TensorMap ToTensors(const std::vector<std::vector<Standing>>& rounds) {
   return tensors;
 }
 
-absl::Status FromTensors(const train::TensorMap& tensors,
-                         std::vector<std::vector<Standing>>& rounds) {
-  rounds.clear();
+absl::StatusOr<std::vector<std::vector<Standing>>> StandingsFrom(const train::TensorMap& tensors) {
+  std::vector<std::vector<Standing>> rounds;
   std::string round;
   for (const auto& [name, tensor] : tensors) {
     absl::StatusOr<Candidate> best = selection::CandidateFrom(tensor.slice(0, 2));
@@ -71,7 +69,7 @@ absl::Status FromTensors(const train::TensorMap& tensors,
     rounds.back().push_back({static_cast<size_t>(tensor[0].item<double>()),
                              tensor[1].item<double>(), *std::move(best)});
   }
-  return absl::OkStatus();
+  return rounds;
 }
 
 }  // namespace acclimate::methods

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "core/selection/candidate.h"
 #include "core/train/training_state.h"
 
@@ -31,8 +31,7 @@ std::vector<Standing> Judge(const std::vector<Contender>& contenders);
 
 // Of each round that ended, for a task's state.
 train::TensorMap ToTensors(const std::vector<std::vector<Standing>>& rounds);
-absl::Status FromTensors(const train::TensorMap& tensors,
-                         std::vector<std::vector<Standing>>& rounds);
+absl::StatusOr<std::vector<std::vector<Standing>>> StandingsFrom(const train::TensorMap& tensors);
 
 }  // namespace acclimate::methods
 

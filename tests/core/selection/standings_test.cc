@@ -37,15 +37,16 @@ TEST(Standings, ARacerIsAsGoodAsItsBestCandidate) {
   EXPECT_EQ(standings[0].score,
             selection::EnsembleScores({source, second[1], first[1], first[2]})[2]);
 
-  std::vector<std::vector<Standing>> read;
-  ASSERT_TRUE(FromTensors(ToTensors({standings, {standings[0]}}), read).ok());
+  const auto restored = StandingsFrom(ToTensors({standings, {standings[0]}}));
+  ASSERT_TRUE(restored.ok()) << restored.status();
+  const std::vector<std::vector<Standing>>& read = *restored;
   ASSERT_EQ(read.size(), 2u);
   ASSERT_EQ(read[0].size(), 3u);
   EXPECT_EQ(read[0][1].racer, 7u);
   EXPECT_EQ(read[0][2].score, kFailedScore);
   EXPECT_EQ(read[1][0].best.Name(), "step_1");
   EXPECT_TRUE(read[1][0].best.predicted.equal(standings[0].best.predicted));
-  EXPECT_FALSE(FromTensors({{"000/000", at::zeros({4}, at::kDouble)}}, read).ok());
+  EXPECT_FALSE(StandingsFrom({{"000/000", at::zeros({4}, at::kDouble)}}).ok());
 }
 
 }  // namespace
