@@ -40,24 +40,21 @@ absl::StatusOr<selection::Candidate> RunPeer(const MethodEntry& entry, const Met
 
 }  // namespace
 
-absl::StatusOr<std::vector<selection::Candidate>> RunPeers(const MethodContext& context,
-                                                           const std::string& method, int64_t count,
-                                                           int64_t steps,
-                                                           const selection::Examiner& examiner,
-                                                           train::StopSignal& stop) {
-  std::vector<selection::Candidate> peers;
-  if (count > 0) {
-    absl::optional<selection::Candidate> linear = LinearPeer(context, examiner);
-    if (linear) peers.push_back(*std::move(linear));
-  }
+absl::StatusOr<selection::OtherModels> RunPeers(const MethodContext& context,
+                                                const std::string& method, int64_t count,
+                                                int64_t steps, const selection::Examiner& examiner,
+                                                train::StopSignal& stop) {
+  selection::OtherModels peers;
+  if (count > 0) peers.linear = LinearPeer(context, examiner);
+  const size_t methods = static_cast<size_t>(count) - (peers.linear ? 1 : 0);
   for (const char* name : kPool) {
-    if (static_cast<int64_t>(peers.size()) == count) break;
+    if (peers.methods.size() == methods) break;
     const MethodEntry& entry = *FindMethod(name);
     if (name == method || !ObstacleTo(entry, context, /*source_free=*/false).empty()) continue;
     absl::StatusOr<selection::Candidate> peer = RunPeer(entry, context, steps, examiner, stop);
     if (absl::IsInvalidArgument(peer.status())) continue;
     if (!peer.ok()) return peer.status();
-    peers.push_back(*std::move(peer));
+    peers.methods.push_back(*std::move(peer));
   }
   return peers;
 }

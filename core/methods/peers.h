@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <string>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "core/methods/method.h"
@@ -16,16 +15,15 @@ namespace acclimate::methods {
 
 constexpr int64_t kMostPeers = 3;
 
-// Up to `count`: for vectors the LinearPeer(); then, as they stand after an eighth of a plan of
+// `count` at most: for vectors the LinearPeer(); then, as they stand after an eighth of a plan of
 // `steps` steps with their defaults, on copies of the context's model, methods other than `method`
 // that train on labelled source data and fit the model. They are stopped early, not hurried: whole
 // short plans, like longer parts, come to share mistakes with the run. One that diverges is left
 // out. Uses the default generators.
-absl::StatusOr<std::vector<selection::Candidate>> RunPeers(const MethodContext& context,
-                                                           const std::string& method, int64_t count,
-                                                           int64_t steps,
-                                                           const selection::Examiner& examiner,
-                                                           train::StopSignal& stop);
+absl::StatusOr<selection::OtherModels> RunPeers(const MethodContext& context,
+                                                const std::string& method, int64_t count,
+                                                int64_t steps, const selection::Examiner& examiner,
+                                                train::StopSignal& stop);
 
 }  // namespace acclimate::methods
 

@@ -17,7 +17,7 @@ namespace acclimate::selection {
 struct AccuracyEstimate {
   double value = 0;
   double low = 0, high = 0;  // 90 % of the bootstrap's draws lie between
-  // "atc", "doc", "confidence", "agreement"; with peers, "peers"
+  // "atc", "doc", "confidence", "agreement"; with peers, "peers" and "linear"
   std::map<std::string, double> by_estimator;
 };
 

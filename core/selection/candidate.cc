@@ -48,7 +48,8 @@ constexpr Validator kEnsemble[] = {kNuclearNorm, kDensity, kClassAmi, kSourceAcc
                                    kPeerAgreement};
 
 // The estimators, in the order in which a state holds them.
-constexpr const char* kEstimators[] = {"agreement", "atc", "confidence", "doc", "peers"};
+constexpr char kLinear[] = "linear";
+constexpr const char* kEstimators[] = {"agreement", "atc", "confidence", "doc", "peers", kLinear};
 
 void ScoreAgainstSource(const Predictions& target, const Predictions& source,
                         std::vector<double>& scores) {
@@ -58,6 +59,8 @@ void ScoreAgainstSource(const Predictions& target, const Predictions& source,
   scores[kNearestSource] =
       NearestSource(source.features, source.labels, target.features, target.logits);
 }
+
+std::string Percent(double share) { return absl::StrFormat("%.1f %%", 100 * share); }
 
 bool Has(const std::vector<Candidate>& candidates, Validator validator) {
   return std::all_of(candidates.begin(), candidates.end(), [validator](const Candidate& c) {
@@ -113,13 +116,24 @@ double LeastSourceAccuracy(const std::vector<Candidate>& candidates) {
   return least;
 }
 
-// Of the forms of the source model with peers; NaN without any.
-double MostPeerAgreement(const std::vector<Candidate>& candidates) {
+double PeerAgreement(const Candidate& candidate) { return candidate.scores[kPeerAgreement]; }
+
+double LinearAgreement(const Candidate& candidate) {
+  const auto it = candidate.estimate.by_estimator.find(kLinear);
+  return it == candidate.estimate.by_estimator.end() ? kNone : it->second;
+}
+
+// In words, where `agreement` with the adapted model is clearly less than with either form of the
+// source; else empty, as without peers.
+std::string Disagreement(const std::vector<Candidate>& candidates, const Candidate& adapted,
+                         double (*agreement)(const Candidate&), const char* who) {
   double most = kNone;
   for (const Candidate& c : candidates) {
-    if (c.form != Form::kAdapted) most = std::fmax(most, c.scores[kPeerAgreement]);
+    if (c.form != Form::kAdapted) most = std::fmax(most, agreement(c));
   }
-  return most;
+  if (!(agreement(adapted) < most - kPeerMargin)) return "";
+  return absl::StrCat(who, " with it on only ", Percent(agreement(adapted)),
+                      ", with the source model on ", Percent(most));
 }
 
 double MostClassesInUse(const std::vector<Candidate>& candidates) {
@@ -140,8 +154,6 @@ bool Forgot(const Candidate& candidate, double least_source_accuracy) {
 bool CanWin(const Candidate& candidate, double most_classes, double least_source_accuracy) {
   return !Collapsed(candidate, most_classes) && !Forgot(candidate, least_source_accuracy);
 }
-
-std::string Percent(double share) { return absl::StrFormat("%.1f %%", 100 * share); }
 
 void Guard(const std::vector<Candidate>& candidates, const absl::optional<SourceRecord>& record,
            Choice& choice) {
@@ -169,12 +181,12 @@ void Guard(const std::vector<Candidate>& candidates, const absl::optional<Source
                                  Percent(record->accuracy), " of its own domain right");
     return;
   }
-  const double source_agreement = MostPeerAgreement(candidates);
-  if (adapted.scores[kPeerAgreement] < source_agreement - kPeerMargin) {
+  for (const std::string& disagreement :
+       {Disagreement(candidates, adapted, PeerAgreement, "other methods agree"),
+        Disagreement(candidates, adapted, LinearAgreement, "a linear classifier agrees")}) {
+    if (disagreement.empty()) continue;
     choice.held = false;
-    choice.reason = absl::StrCat("other methods agree with it on only ",
-                                 Percent(adapted.scores[kPeerAgreement]),
-                                 ", with the source model on ", Percent(source_agreement));
+    choice.reason = disagreement;
     return;
   }
   double wins = 0;
@@ -229,22 +241,38 @@ Candidate Score(const Predictions& target, const absl::optional<Predictions>& so
   return candidate;
 }
 
-at::Tensor PeersAmong(const std::vector<Candidate>& forms, const std::vector<Candidate>& others) {
-  const double most_classes = std::max(MostClassesInUse(forms), MostClassesInUse(others));
-  const double least_source_accuracy = LeastSourceAccuracy(forms);
-  std::vector<at::Tensor> peers;
-  for (const Candidate& other : others) {
-    if (other.predicted.defined() && CanWin(other, most_classes, least_source_accuracy)) {
-      peers.push_back(other.predicted);
-    }
-  }
-  return peers.empty() ? at::Tensor() : at::stack(peers);
+at::Tensor Peers::Votes() const {
+  if (!linear.defined()) return methods;
+  const int64_t count = methods.defined() ? methods.size(0) : 0;
+  const at::Tensor repeated =
+      linear.unsqueeze(0).expand({std::max<int64_t>(count / 2, 1), linear.size(0)});
+  return count == 0 ? repeated : at::cat({methods, repeated});
 }
 
-void HearPeers(const at::Tensor& peers, Candidate& candidate) {
-  if (!peers.defined() || !candidate.predicted.defined()) return;
-  candidate.estimate = CappedByPeers(candidate.estimate, candidate.predicted, peers);
+Peers PeersAmong(const std::vector<Candidate>& forms, const OtherModels& others) {
+  double most_classes = std::max(MostClassesInUse(forms), MostClassesInUse(others.methods));
+  if (others.linear) most_classes = std::max(most_classes, others.linear->classes_in_use);
+  const double least_source_accuracy = LeastSourceAccuracy(forms);
+  const auto can_win = [&](const Candidate& other) {
+    return other.predicted.defined() && CanWin(other, most_classes, least_source_accuracy);
+  };
+  Peers peers;
+  std::vector<at::Tensor> predicted;
+  for (const Candidate& other : others.methods) {
+    if (can_win(other)) predicted.push_back(other.predicted);
+  }
+  if (!predicted.empty()) peers.methods = at::stack(predicted);
+  if (others.linear && can_win(*others.linear)) peers.linear = others.linear->predicted;
+  return peers;
+}
+
+void HearPeers(const Peers& peers, Candidate& candidate) {
+  if (!peers.any() || !candidate.predicted.defined()) return;
+  candidate.estimate = CappedByPeers(candidate.estimate, candidate.predicted, peers.Votes());
   candidate.scores[kPeerAgreement] = candidate.estimate.by_estimator["peers"];
+  if (!peers.linear.defined()) return;
+  candidate.estimate.by_estimator[kLinear] =
+      peers.linear.eq(candidate.predicted).to(at::kDouble).mean().item<double>();
 }
 
 std::vector<double> EnsembleScores(const std::vector<Candidate>& candidates) {

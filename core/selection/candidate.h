@@ -45,13 +45,28 @@ const std::vector<std::string>& ValidatorNames();
 Candidate Score(const Predictions& target, const absl::optional<Predictions>& source,
                 const absl::optional<SourceRecord>& record);
 
-// The classes that `others`, models of other methods, say of the target's samples: int64 [P, N]
-// without those that cannot win beside the source model's forms. Undefined: there are none.
-at::Tensor PeersAmong(const std::vector<Candidate>& forms, const std::vector<Candidate>& others);
+struct OtherModels {
+  std::vector<Candidate> methods;    // adapted by other methods
+  absl::optional<Candidate> linear;  // a linear classifier, which has nothing of the checkpoint
+};
 
-// What peers tell of the candidate: the score "peer_agreement", and a cap on its estimate
-// (CappedByPeers). Of one without predictions, as of no peers, nothing.
-void HearPeers(const at::Tensor& peers, Candidate& candidate);
+// The classes that other models say of the target's samples.
+struct Peers {
+  at::Tensor methods;  // int64 [P, N]; undefined: there are none
+  at::Tensor linear;   // int64 [N]; undefined: there is none
+
+  bool any() const { return methods.defined() || linear.defined(); }
+  // int64 [V, N], the linear classifier as often as half of the methods: a third of the say.
+  at::Tensor Votes() const;
+};
+
+// Without those that cannot win beside the source model's forms.
+Peers PeersAmong(const std::vector<Candidate>& forms, const OtherModels& others);
+
+// What peers tell of the candidate: the score "peer_agreement" and a cap on its estimate
+// (CappedByPeers), by their votes; the estimate "linear" is what that classifier alone tells. Of
+// one without predictions, as of no peers, nothing.
+void HearPeers(const Peers& peers, Candidate& candidate);
 
 // The ensemble: for each candidate the mean, over the validators in kEnsemble of the .cc file that
 // every candidate has, of the share of the others that it beats (a tie counts half). In [0, 1]. -1
@@ -73,7 +88,8 @@ struct Choice {
 //   2. with source data: still has most of the held-out source right,
 //   3. without, but with the `record` of the source model: is not much surer of the target than the
 //      source model was right on its own domain,
-//   4. with peers: has them agree with it about as often as with either form of the source,
+//   4. with peers: has them, and the linear classifier among them, agree with it about as often as
+//      with either form of the source,
 //   5. beats the best form of the source in half of the ensemble's validators or more, and
 //   6. has an estimated accuracy not more than kMargin below it.
 Choice Choose(const std::vector<Candidate>& candidates, bool last, bool guard,

@@ -22,6 +22,7 @@ constexpr char kInner[] = "inner/";
 constexpr char kSteps[] = "steps";
 constexpr char kCandidates[] = "candidates/";
 constexpr char kPeers[] = "peers";
+constexpr char kLinearPeer[] = "linear_peer";
 constexpr char kSnapshots[] = "snapshots/";
 constexpr char kModel[] = "model/";
 constexpr char kTask[] = "task/";
@@ -103,13 +104,13 @@ absl::StatusOr<train::StepOutput> SelectingTask::Step(const train::StepInput& in
 
 absl::Status SelectingTask::ConsultPeers(train::StopSignal& stop) {
   if (absl::Status status = setting_.model.LoadStateDict(source_); !status.ok()) return status;
-  const absl::StatusOr<std::vector<Candidate>> others = setting_.ask_peers(stop);
+  const absl::StatusOr<OtherModels> others = setting_.ask_peers(stop);
   if (!others.ok()) return others.status();
   SetPeers(PeersAmong(candidates_, *others));
   return absl::OkStatus();
 }
 
-void SelectingTask::SetPeers(const at::Tensor& peers) {
+void SelectingTask::SetPeers(const Peers& peers) {
   peers_ = peers;
   for (Candidate& candidate : candidates_) HearPeers(peers_, candidate);
 }
@@ -244,7 +245,8 @@ TensorMap SelectingTask::State() const {
   for (size_t i = 0; i < candidates_.size(); ++i) {
     state.tensors[absl::StrCat(kCandidates, i)] = ToTensor(candidates_[i]);
   }
-  if (peers_.defined()) state.tensors[kPeers] = peers_;
+  if (peers_.methods.defined()) state.tensors[kPeers] = peers_.methods;
+  if (peers_.linear.defined()) state.tensors[kLinearPeer] = peers_.linear;
   for (const auto& [step, snapshot] : snapshots_) {
     const std::string prefix = absl::StrCat(kSnapshots, step, "/");
     state.Add(absl::StrCat(prefix, kModel), snapshot.model);
@@ -260,8 +262,11 @@ absl::Status SelectingTask::Restore(const TensorMap& state) {
   const auto steps = state.find(kSteps);
   if (steps == state.end()) return absl::InvalidArgumentError("training state: no steps");
   steps_ = steps->second.item<int64_t>();
-  const auto peers = state.find(kPeers);
-  peers_ = peers == state.end() ? at::Tensor() : peers->second.to(at::kCPU).clone();
+  const auto copy = [&state](const char* name) {
+    const auto it = state.find(name);
+    return it == state.end() ? at::Tensor() : it->second.to(at::kCPU).clone();
+  };
+  peers_ = {copy(kPeers), copy(kLinearPeer)};
   const TensorMap candidates = whole.Part(kCandidates);
   candidates_.clear();
   snapshots_.clear();
@@ -335,7 +340,7 @@ std::map<std::string, double> SelectingTask::Metrics() const {
   AccuracyEstimate before = source.estimate, after = best.estimate;
   if (best.form == Form::kAdapted) {
     if (record_) after = CappedByOwnDomain(after, *record_);
-    if (!peers_.defined() && BothPredict(source, best)) {
+    if (!peers_.any() && BothPredict(source, best)) {
       // It knows better what the source model gets wrong than that does itself.
       const AccuracyEstimate by_agreement = EstimateByAgreement(
           source.predicted, best.predicted, after, setting_.model.num_classes());

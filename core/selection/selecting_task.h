@@ -34,7 +34,7 @@ struct SelectionOptions {
 };
 
 // Candidates of other methods for the same target, examined by the same examiner.
-using AskPeers = std::function<absl::StatusOr<std::vector<Candidate>>(train::StopSignal& stop)>;
+using AskPeers = std::function<absl::StatusOr<OtherModels>(train::StopSignal& stop)>;
 
 // Model and target outlive the task.
 struct SelectionSetting {
@@ -75,7 +75,7 @@ class SelectingTask : public train::Task {
   // Adds the model as it stands after `step` steps, unless it was added before.
   absl::Status TakeCandidate(int64_t step, train::StopSignal& stop);
   // What PeersAmong() made of other methods; all candidates, and those to come, are heard by them.
-  void SetPeers(const at::Tensor& peers);
+  void SetPeers(const Peers& peers);
 
  private:
   // What leads back to a candidate.
@@ -100,7 +100,7 @@ class SelectingTask : public train::Task {
   const absl::optional<SourceRecord> record_;  // of the checkpoint
   int64_t steps_ = 0;                          // done
   std::vector<Candidate> candidates_;
-  at::Tensor peers_;                       // int64 [P, N]; undefined: none
+  Peers peers_;
   std::map<int64_t, Snapshot> snapshots_;  // by step; of the leading candidates
 };
 

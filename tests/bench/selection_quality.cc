@@ -318,7 +318,7 @@ void TryGuardWithPeers(std::vector<MethodRun> runs, GuardCount& count) {
       if (judged.candidate.form != selection::Form::kAdapted) forms.push_back(judged.candidate);
     }
     others.erase(others.begin() + static_cast<int64_t>(i));
-    const at::Tensor peers = selection::PeersAmong(forms, others);
+    const selection::Peers peers = selection::PeersAmong(forms, {std::move(others), absl::nullopt});
     for (Judged& judged : runs[i].with_source) selection::HearPeers(peers, judged.candidate);
     TryGuard(runs[i].with_source, runs[i].record, count);
   }

@@ -308,22 +308,20 @@ class AutoTask : public train::Task {
 
   // After the first round every racer is heard by those of the others that train on labelled source
   // data: early models err each in its own way, later ones alike (docs/selection.md). The linear
-  // classifier, the one of another kind, has a third of the say; none where they have none, since
-  // it aligns domains too, and such methods may have been dropped for the classes' shares.
+  // classifier is not heard alone: it aligns domains too, and methods that do so may have been
+  // dropped for the classes' shares.
   void IntroducePeers() {
     const absl::optional<Candidate> linear = LinearPeer(context_, *examiner_);
     for (const size_t index : alive_) {
       if (!Runs(index)) continue;
-      std::vector<Candidate> others;
+      selection::OtherModels others;
       for (const size_t other : alive_) {
         if (other == index || !Runs(other) || !racers_[other].trains_on_source) continue;
         const std::vector<Candidate>& candidates = racers_[other].task->candidates();
         if (candidates.empty() || candidates.back().form != selection::Form::kAdapted) continue;
-        others.push_back(candidates.back());
+        others.methods.push_back(candidates.back());
       }
-      if (linear && !others.empty()) {
-        others.insert(others.end(), std::max<size_t>(others.size() / 2, 1), *linear);
-      }
+      if (!others.methods.empty()) others.linear = linear;
       racers_[index].task->SetPeers(selection::PeersAmong(*source_forms_, others));
     }
   }

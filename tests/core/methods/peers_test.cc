@@ -22,19 +22,15 @@ class PeersTest : public ::testing::Test {
     return {*scene_.model, scene_.sources, scene_.target, at::kCPU,
             settings,      scene_.inputs,  {held_out_},   /*seed=*/1};
   }
-  absl::StatusOr<std::vector<selection::Candidate>> Run(const std::string& method, int64_t count,
-                                                        train::StopSignal& stop) {
+  absl::StatusOr<selection::OtherModels> Run(const std::string& method, int64_t count,
+                                             train::StopSignal& stop) {
     return RunPeers(Context(), method, count, /*steps=*/24, examiner_, stop);
   }
 
-  std::vector<at::Tensor> Predicted(const std::string& method, int64_t count) {
+  selection::OtherModels Peers(const std::string& method, int64_t count) {
     train::StopSignal stop([] { return train::Directive::kContinue; });
     torch::manual_seed(7);
-    std::vector<at::Tensor> predicted;
-    const std::vector<selection::Candidate> peers = Run(method, count, stop).value();
-    predicted.reserve(peers.size());
-    for (const selection::Candidate& peer : peers) predicted.push_back(peer.predicted);
-    return predicted;
+    return Run(method, count, stop).value();
   }
 
   Scene scene_;
@@ -44,23 +40,25 @@ class PeersTest : public ::testing::Test {
 
 TEST_F(PeersTest, AreSoManyOtherMethodsAndLeaveTheModelAsItIs) {
   const auto before = testing::Snapshot(*scene_.model);
-  const std::vector<at::Tensor> three = Predicted("dan", 3), two = Predicted("dan", 2);
-  ASSERT_EQ(three.size(), 3u);
-  ASSERT_EQ(two.size(), 2u);
-  EXPECT_EQ(two[1].numel(), scene_.target.size());
-  EXPECT_TRUE(two[1].equal(three[1]));
+  const selection::OtherModels three = Peers("dan", 3), two = Peers("dan", 2);
+  ASSERT_EQ(three.methods.size(), 2u);
+  ASSERT_EQ(two.methods.size(), 1u);
+  EXPECT_EQ(two.methods[0].predicted.numel(), scene_.target.size());
+  EXPECT_TRUE(two.methods[0].predicted.equal(three.methods[0].predicted));
   EXPECT_TRUE(testing::Changed(*scene_.model, before).empty());
   // The first method is not a peer of itself.
-  const std::vector<at::Tensor> of_dann = Predicted("dann", 2);
-  ASSERT_EQ(of_dann.size(), 2u);
-  EXPECT_FALSE(of_dann[1].equal(two[1]));
-  EXPECT_TRUE(Predicted("dan", 0).empty());
+  const selection::OtherModels of_dann = Peers("dann", 2);
+  ASSERT_EQ(of_dann.methods.size(), 1u);
+  EXPECT_FALSE(of_dann.methods[0].predicted.equal(two.methods[0].predicted));
 }
 
-TEST_F(PeersTest, TheFirstIsTheLinearClassifierWhereThereIsOne) {
-  const std::vector<at::Tensor> one = Predicted("dan", 1);
-  ASSERT_EQ(one.size(), 1u);
-  EXPECT_TRUE(one[0].equal(LinearPeer(Context(), examiner_)->predicted));
+TEST_F(PeersTest, TheLinearClassifierIsTheFirst) {
+  const selection::OtherModels one = Peers("dan", 1), none = Peers("dan", 0);
+  EXPECT_TRUE(one.methods.empty());
+  ASSERT_TRUE(one.linear.has_value());
+  EXPECT_TRUE(one.linear->predicted.equal(LinearPeer(Context(), examiner_)->predicted));
+  EXPECT_FALSE(none.linear.has_value());
+  EXPECT_TRUE(none.methods.empty());
 }
 
 TEST_F(PeersTest, StopWhenTheyAreToldTo) {

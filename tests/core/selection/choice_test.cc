@@ -144,11 +144,25 @@ TEST(Peers, AreThoseThatCouldWin) {
   Candidate unseen = Adapted(Clouds(8), 3);
   unseen.predicted = at::Tensor();
   const Candidate fit = Adapted(Clouds(12), 4);
-  const at::Tensor peers =
-      PeersAmong(forms, {Adapted(Collapsed(), 1), ForgotTheSource(Clouds(0), 2), unseen, fit});
-  ASSERT_EQ(peers.sizes(), (std::vector<int64_t>{1, 80}));
-  EXPECT_TRUE(peers[0].equal(fit.predicted));
-  EXPECT_FALSE(PeersAmong(forms, {Adapted(Collapsed(), 1)}).defined());
+  const Peers peers = PeersAmong(
+      forms, {{Adapted(Collapsed(), 1), ForgotTheSource(Clouds(0), 2), unseen, fit}, fit});
+  ASSERT_EQ(peers.methods.sizes(), (std::vector<int64_t>{1, 80}));
+  EXPECT_TRUE(peers.methods[0].equal(fit.predicted));
+  EXPECT_TRUE(peers.linear.equal(fit.predicted));
+  EXPECT_FALSE(PeersAmong(forms, {{Adapted(Collapsed(), 1)}, ForgotTheSource(Clouds(0), 2)}).any());
+}
+
+TEST(Peers, TheLinearClassifierHasAThirdOfTheSay) {
+  const at::Tensor linear = at::zeros({5}, at::kLong);
+  const auto votes = [&linear](int64_t methods) {
+    const at::Tensor votes = Peers{at::ones({methods, 5}, at::kLong), linear}.Votes();
+    return votes.eq(0).to(at::kDouble).mean().item<double>();
+  };
+  EXPECT_EQ((Peers{{}, linear}).Votes().sizes(), (std::vector<int64_t>{1, 5}));
+  EXPECT_EQ(votes(1), 0.5);
+  EXPECT_NEAR(votes(2), 1.0 / 3, 1e-12);
+  EXPECT_NEAR(votes(4), 1.0 / 3, 1e-12);
+  EXPECT_EQ((Peers{at::ones({2, 5}, at::kLong), {}}).Votes().size(0), 2);
 }
 
 // The source model is sure of what it gets wrong. Its estimate alone would keep it.
@@ -159,8 +173,8 @@ TEST(Peers, TellASourceModelThatIsSureAndWrong) {
   const Choice alone = Choose({source, adapted}, false, true);
   EXPECT_FALSE(alone.held) << alone.reason;
 
-  const at::Tensor peers =
-      at::stack({Adapted(Clouds(8), 2).predicted, Adapted(Clouds(16), 3).predicted});
+  const Peers peers = {
+      at::stack({Adapted(Clouds(8), 2).predicted, Adapted(Clouds(16), 3).predicted}), {}};
   HearPeers(peers, source);
   HearPeers(peers, adapted);
   EXPECT_NEAR(source.estimate.value, (48.0 + 56.0) / 160, 1e-12);
@@ -172,14 +186,14 @@ TEST(Peers, TellASourceModelThatIsSureAndWrong) {
 
   // Nobody to ask: nothing changes.
   const Candidate before = adapted;
-  HearPeers(at::Tensor(), adapted);
+  HearPeers(Peers(), adapted);
   EXPECT_EQ(ToJson(adapted), ToJson(before));
 }
 
 // Sure, dense, clustered as predicted, and not what anybody else says.
 TEST(Peers, KeepAModelThatTheyDoNotAgreeWith) {
   Candidate source = Source(Clouds(16, 3.0)), adapted = Adapted(Clouds(0), 1);
-  const at::Tensor peers = Adapted(Clouds(16), 2).predicted.unsqueeze(0);
+  const Peers peers = {Adapted(Clouds(16), 2).predicted.unsqueeze(0), {}};
   EXPECT_TRUE(Choose({source, adapted}, false, true).held);
   HearPeers(peers, source);
   HearPeers(peers, adapted);
@@ -189,10 +203,24 @@ TEST(Peers, KeepAModelThatTheyDoNotAgreeWith) {
             "other methods agree with it on only 80.0 %, with the source model on 100.0 %");
 }
 
+// The methods that agree with it do not outvote the one that has nothing of the checkpoint.
+TEST(Peers, KeepAModelThatTheLinearClassifierDoesNotAgreeWith) {
+  Candidate source = Source(Clouds(16, 3.0)), adapted = Adapted(Clouds(0), 1);
+  const Peers peers = {at::stack({adapted.predicted, adapted.predicted}),
+                       Adapted(Clouds(16), 2).predicted};
+  HearPeers(peers, source);
+  HearPeers(peers, adapted);
+  const Choice choice = Choose({source, adapted}, false, true);
+  EXPECT_EQ(choice.best, 0u);
+  EXPECT_EQ(choice.reason,
+            "a linear classifier agrees with it on only 80.0 %, with the source model on 100.0 %");
+}
+
 TEST(Candidate, SurvivesItsTensor) {
   for (const bool with_source : {true, false}) {
     Candidate candidate = Adapted(Clouds(7), 123, with_source);
-    if (with_source) HearPeers(Adapted(Clouds(12), 1).predicted.unsqueeze(0), candidate);
+    const at::Tensor other = Adapted(Clouds(12), 1).predicted;
+    if (with_source) HearPeers({other.unsqueeze(0), other}, candidate);
     const absl::StatusOr<Candidate> read = CandidateFrom(ToTensor(candidate));
     ASSERT_TRUE(read.ok());
     EXPECT_EQ(ToJson(*read), ToJson(candidate));

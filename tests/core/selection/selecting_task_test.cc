@@ -110,7 +110,7 @@ class NoisyTask : public train::Task {
 // One that is the source model with the target's statistics. Making it draws random numbers and
 // may be stopped; how often it is made is counted.
 AskPeers OneGoodPeer(int64_t* asked) {
-  return [asked](train::StopSignal& stop) -> absl::StatusOr<std::vector<Candidate>> {
+  return [asked](train::StopSignal& stop) -> absl::StatusOr<OtherModels> {
     ++*asked;
     at::randn({3});
     if (absl::Status status = stop.Check(); !status.ok()) return status;
@@ -120,7 +120,7 @@ AskPeers OneGoodPeer(int64_t* asked) {
     if (!status.ok()) return status;
     absl::StatusOr<Candidate> peer = examiner.Examine(*model, absl::nullopt, stop);
     if (!peer.ok()) return peer.status();
-    return std::vector<Candidate>{*std::move(peer)};
+    return OtherModels{{*peer}, *peer};
   };
 }
 
