@@ -13,6 +13,7 @@ namespace {
 
 constexpr double kL2 = 1e-2;
 constexpr int64_t kMostCoordinates = 10000;  // beside 2000 samples a side: 80 MB each
+constexpr int64_t kMostWeights = 200000;     // some seconds on one core
 
 // Of all datasets together, the examiner's number of samples: labelled vectors on the CPU.
 data::Batch Vectors(const std::vector<data::Dataset>& datasets, uint64_t seed) {
@@ -34,13 +35,15 @@ absl::optional<selection::Candidate> LinearPeer(const MethodContext& context,
                                                 const selection::Examiner& examiner) {
   const data::Dataset& target = examiner.target_sample();
   const std::vector<int64_t> shape = target.sample_shape();
-  if (shape.size() != 1 || shape[0] > kMostCoordinates || context.held_out.empty()) {
+  const int64_t classes = context.model.num_classes();
+  if (shape.size() != 1 || shape[0] > kMostCoordinates || shape[0] * classes > kMostWeights ||
+      context.held_out.empty()) {
     return absl::nullopt;
   }
   const data::Batch source = Vectors(context.sources, context.seed);
   const data::Batch held_out = Vectors(context.held_out, context.seed);
   const shift::LinearClassifier classifier =
-      shift::FitLinearClassifier(source.inputs, source.labels, context.model.num_classes(), kL2);
+      shift::FitLinearClassifier(source.inputs, source.labels, classes, kL2);
   const at::Tensor target_logits = classifier.Logits(
       shift::AlignedMoments(source.inputs, target.Slice(0, target.size(), at::kCPU).inputs));
   const at::Tensor held_out_logits = classifier.Logits(held_out.inputs);

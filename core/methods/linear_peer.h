@@ -12,8 +12,8 @@ namespace acclimate::methods {
 // A linear classifier on the labelled source, told of the target after each coordinate has been
 // moved and scaled to the source's mean and variance. It has nothing of the checkpoint and so errs
 // in ways of its own. Nothing for samples that are no vectors, of whose pixels it could not tell
-// much, for vectors of more than 10000 coordinates, and without held-out source data, which show
-// whether it can be listened to.
+// much, for vectors of more than 10000 coordinates or 200000 of them times classes, and without
+// held-out source data, which show whether it can be listened to.
 absl::optional<selection::Candidate> LinearPeer(const MethodContext& context,
                                                 const selection::Examiner& examiner);
 
