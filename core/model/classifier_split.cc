@@ -155,10 +155,13 @@ void SetOutputs(const std::shared_ptr<Graph>& graph, const std::vector<Value*>& 
   torch::jit::EliminateDeadCode(graph);
 }
 
+// Of the outermost block. What is inside a check goes with it, and must not be looked at again.
 void RemoveChecks(const std::shared_ptr<Graph>& graph) {
-  for (Node* node : AllNodes(*graph)) {
-    if (node->owningBlock() == graph->block() && IsCheck(node)) node->destroy();
+  std::vector<Node*> checks;
+  for (Node* node : graph->block()->nodes()) {
+    if (IsCheck(node)) checks.push_back(node);
   }
+  for (Node* check : checks) check->destroy();
 }
 
 absl::StatusOr<std::shared_ptr<Graph>> ClassifierGraph(const std::shared_ptr<Graph>& graph) {

@@ -57,7 +57,8 @@ TEST(SelectionJobTest, NobodyIsAskedOnRequest) {
   spec.hyperparameters["peers"] = int64_t{0};
   TestObserver observer;
   ASSERT_TRUE(job::Run(spec, observer).ok());
-  for (const json& candidate : ReportOf(spec)["selection"]["candidates"]) {
+  const json report = ReportOf(spec);
+  for (const json& candidate : report["selection"]["candidates"]) {
     EXPECT_EQ(candidate["scores"].size(), 9u) << candidate;
   }
 }
