@@ -16,7 +16,6 @@ namespace {
 using torch::jit::Graph;
 using torch::jit::Node;
 using torch::jit::Value;
-namespace aten = c10::aten;
 namespace prim = c10::prim;
 
 struct Operands {

@@ -28,7 +28,7 @@ LinearClassifier FitLinearClassifier(const at::Tensor& samples, const at::Tensor
       torch::optim::LBFGSOptions(1).max_iter(kIterations).line_search_fn("strong_wolfe"));
   optimizer.step([&] {
     optimizer.zero_grad();
-    const at::Tensor loss =
+    at::Tensor loss =
         losses::CrossEntropy(at::addmm(bias, x, weight), labels) + l2 * weight.square().sum();
     loss.backward();
     return loss;
