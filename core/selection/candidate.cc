@@ -155,6 +155,19 @@ bool CanWin(const Candidate& candidate, double most_classes, double least_source
   return !Collapsed(candidate, most_classes) && !Forgot(candidate, least_source_accuracy);
 }
 
+// By each of `usable` but the peers, which must be among them. Those have run for an eighth of a
+// plan, and may still be close to the form of the source that they started from.
+bool PreferredByAllButPeers(const Candidate& adapted, const Candidate& source,
+                            const std::vector<Validator>& usable) {
+  bool peers = false;
+  for (const Validator validator : usable) {
+    peers |= validator == kPeerAgreement;
+    if (validator == kPeerAgreement) continue;
+    if (!(adapted.scores[validator] > source.scores[validator])) return false;
+  }
+  return peers;
+}
+
 void Guard(const std::vector<Candidate>& candidates, const absl::optional<SourceRecord>& record,
            Choice& choice) {
   const Candidate& adapted = candidates[choice.adapted];
@@ -181,16 +194,24 @@ void Guard(const std::vector<Candidate>& candidates, const absl::optional<Source
                                  Percent(record->accuracy), " of its own domain right");
     return;
   }
-  for (const std::string& disagreement :
-       {Disagreement(candidates, adapted, PeerAgreement, "other methods agree"),
-        Disagreement(candidates, adapted, LinearAgreement, "a linear classifier agrees")}) {
-    if (disagreement.empty()) continue;
+  choice.reason = Disagreement(candidates, adapted, LinearAgreement, "a linear classifier agrees");
+  if (!choice.reason.empty()) {
     choice.held = false;
-    choice.reason = disagreement;
+    return;
+  }
+  const std::vector<Validator> usable = UsableValidators(candidates);
+  if (PreferredByAllButPeers(adapted, source, usable)) {
+    choice.held = true;
+    choice.reason = absl::StrCat(
+        "every label-free validator but the peers prefers it to the source model, ", estimates);
+    return;
+  }
+  choice.reason = Disagreement(candidates, adapted, PeerAgreement, "other methods agree");
+  if (!choice.reason.empty()) {
+    choice.held = false;
     return;
   }
   double wins = 0;
-  const std::vector<Validator> usable = UsableValidators(candidates);
   for (const Validator validator : usable) {
     const double own = adapted.scores[validator], other = source.scores[validator];
     wins += own > other ? 1.0 : own == other ? 0.5 : 0.0;

@@ -88,10 +88,11 @@ struct Choice {
 //   2. with source data: still has most of the held-out source right,
 //   3. without, but with the `record` of the source model: is not much surer of the target than the
 //      source model was right on its own domain,
-//   4. with peers: has them, and the linear classifier among them, agree with it about as often as
-//      with either form of the source,
-//   5. beats the best form of the source in half of the ensemble's validators or more, and
-//   6. has an estimated accuracy not more than kMargin below it.
+//   4. with a linear classifier: has it agree about as often as with either form of the source,
+//   and, unless there are peers and every validator of the ensemble but they prefers it,
+//   5. with peers: has them agree about as often as with either form of the source,
+//   6. beats the best form of the source in half of the ensemble's validators or more, and
+//   7. has an estimated accuracy not more than kMargin below it.
 Choice Choose(const std::vector<Candidate>& candidates, bool last, bool guard,
               const absl::optional<SourceRecord>& record = absl::nullopt);
 

@@ -203,6 +203,28 @@ TEST(Peers, KeepAModelThatTheyDoNotAgreeWith) {
             "other methods agree with it on only 80.0 %, with the source model on 100.0 %");
 }
 
+// They have run for an eighth of a plan, and may be as good as what they started from.
+TEST(Peers, AloneDoNotKeepAModelThatEveryOtherValidatorPrefers) {
+  Candidate source = Source(Clouds(16, 3.0)), adapted = Adapted(Clouds(0), 1);
+  const auto& names = ValidatorNames();
+  const auto score = [&names](Candidate& candidate, const char* name) -> double& {
+    const auto place = std::find(names.begin(), names.end(), name);
+    return candidate.scores[static_cast<size_t>(place - names.begin())];
+  };
+  for (const char* name :
+       {"nuclear_norm", "neighborhood_density", "class_ami", "source_accuracy"}) {
+    score(adapted, name) = score(source, name) + 0.01;
+  }
+  const Peers peers = {Adapted(Clouds(16), 2).predicted.unsqueeze(0), {}};
+  HearPeers(peers, source);
+  HearPeers(peers, adapted);
+  const Choice choice = Choose({source, adapted}, false, true);
+  EXPECT_TRUE(choice.held) << choice.reason;
+  EXPECT_THAT(choice.reason, HasSubstr("every label-free validator but the peers"));
+  score(adapted, "class_ami") = score(source, "class_ami");
+  EXPECT_FALSE(Choose({source, adapted}, false, true).held);
+}
+
 // The methods that agree with it do not outvote the one that has nothing of the checkpoint.
 TEST(Peers, KeepAModelThatTheLinearClassifierDoesNotAgreeWith) {
   Candidate source = Source(Clouds(16, 3.0)), adapted = Adapted(Clouds(0), 1);
