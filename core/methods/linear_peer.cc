@@ -15,14 +15,11 @@ constexpr double kL2 = 1e-2;
 constexpr int64_t kMostCoordinates = 10000;  // beside 2000 samples a side: 80 MB each
 constexpr int64_t kMostWeights = 200000;     // some seconds on one core
 
-// Of all datasets together, the examiner's number of samples: labelled vectors on the CPU.
-data::Batch Vectors(const std::vector<data::Dataset>& datasets, uint64_t seed) {
+// Of all datasets together: labelled vectors on the CPU.
+data::Batch Joined(const std::vector<data::Dataset>& datasets) {
   std::vector<at::Tensor> inputs, labels;
   for (const data::Dataset& dataset : datasets) {
-    const int64_t share =
-        selection::Examiner::kSourceSamples / static_cast<int64_t>(datasets.size());
-    const data::Dataset sample = selection::Sample(dataset, share, seed, /*labels=*/true);
-    data::Batch batch = sample.Slice(0, sample.size(), at::kCPU);
+    data::Batch batch = dataset.Slice(0, dataset.size(), at::kCPU);
     inputs.push_back(batch.inputs);
     labels.push_back(batch.labels);
   }
@@ -37,11 +34,12 @@ absl::optional<selection::Candidate> LinearPeer(const MethodContext& context,
   const std::vector<int64_t> shape = target.sample_shape();
   const int64_t classes = context.model.num_classes();
   if (shape.size() != 1 || shape[0] > kMostCoordinates || shape[0] * classes > kMostWeights ||
-      context.held_out.empty()) {
+      !examiner.has_source()) {
     return absl::nullopt;
   }
-  const data::Batch source = Vectors(context.sources, context.seed);
-  const data::Batch held_out = Vectors(context.held_out, context.seed);
+  const data::Batch source = Joined(
+      selection::SampleEach(context.sources, selection::Examiner::kSourceSamples, context.seed));
+  const data::Batch held_out = Joined(examiner.held_out_samples());
   const shift::LinearClassifier classifier =
       shift::FitLinearClassifier(source.inputs, source.labels, classes, kL2);
   const at::Tensor target_logits = classifier.Logits(

@@ -8,12 +8,9 @@ namespace acclimate::selection {
 
 Examiner::Examiner(const data::Dataset& target, const std::vector<data::Dataset>& held_out,
                    const at::Device& device, uint64_t seed)
-    : target_(Sample(target, kTargetSamples, seed, /*labels=*/false)), device_(device) {
-  const int64_t sources = static_cast<int64_t>(held_out.size());
-  for (const data::Dataset& source : held_out) {
-    held_out_.push_back(Sample(source, kSourceSamples / sources, seed, /*labels=*/true));
-  }
-}
+    : target_(Sample(target, kTargetSamples, seed, /*labels=*/false)),
+      held_out_(SampleEach(held_out, kSourceSamples, seed)),
+      device_(device) {}
 
 absl::StatusOr<Candidate> Examiner::Examine(model::Model& model,
                                             const absl::optional<SourceRecord>& record,

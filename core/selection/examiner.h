@@ -32,6 +32,7 @@ class Examiner {
                                     train::StopSignal& stop) const;
 
   const data::Dataset& target_sample() const { return target_; }
+  const std::vector<data::Dataset>& held_out_samples() const { return held_out_; }
   bool has_source() const { return !held_out_.empty(); }
   int64_t samples() const;  // that one examination forwards
 

@@ -29,4 +29,14 @@ data::Dataset Sample(const data::Dataset& dataset, int64_t count, uint64_t seed,
   return dataset.Subset(index, labels);
 }
 
+std::vector<data::Dataset> SampleEach(const std::vector<data::Dataset>& datasets, int64_t count,
+                                      uint64_t seed) {
+  std::vector<data::Dataset> samples;
+  for (const data::Dataset& dataset : datasets) {
+    samples.push_back(
+        Sample(dataset, count / static_cast<int64_t>(datasets.size()), seed, /*labels=*/true));
+  }
+  return samples;
+}
+
 }  // namespace acclimate::selection

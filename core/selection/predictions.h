@@ -29,6 +29,10 @@ absl::StatusOr<Predictions> Predict(model::Model& model, const data::Dataset& da
 // dataset's normalisation; without labels unless `labels`.
 data::Dataset Sample(const data::Dataset& dataset, int64_t count, uint64_t seed, bool labels);
 
+// The same of labelled datasets, `count` divided among them.
+std::vector<data::Dataset> SampleEach(const std::vector<data::Dataset>& datasets, int64_t count,
+                                      uint64_t seed);
+
 }  // namespace acclimate::selection
 
 #endif  // ACCLIMATE_CORE_SELECTION_PREDICTIONS_H_

@@ -3,6 +3,8 @@
 #include <torch/optim.h>
 #include <torch/types.h>
 
+#include <tuple>
+
 #include "core/losses/cross_entropy.h"
 
 namespace acclimate::shift {

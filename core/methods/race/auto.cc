@@ -311,6 +311,10 @@ class AutoTask : public train::Task {
   // classifier is not heard alone: it aligns domains too, and methods that do so may have been
   // dropped for the classes' shares.
   void IntroducePeers() {
+    const bool any = std::any_of(alive_.begin(), alive_.end(), [this](size_t index) {
+      return Runs(index) && racers_[index].trains_on_source;
+    });
+    if (!any) return;
     const absl::optional<Candidate> linear = LinearPeer(context_, *examiner_);
     for (const size_t index : alive_) {
       if (!Runs(index)) continue;

@@ -190,14 +190,18 @@ TEST(Peers, TellASourceModelThatIsSureAndWrong) {
   EXPECT_EQ(ToJson(adapted), ToJson(before));
 }
 
-// Sure, dense, clustered as predicted, and not what anybody else says.
-TEST(Peers, KeepAModelThatTheyDoNotAgreeWith) {
-  Candidate source = Source(Clouds(16, 3.0)), adapted = Adapted(Clouds(0), 1);
-  const Peers peers = {Adapted(Clouds(16), 2).predicted.unsqueeze(0), {}};
-  EXPECT_TRUE(Choose({source, adapted}, false, true).held);
+Choice ChooseHearing(const Peers& peers, Candidate source, Candidate adapted) {
   HearPeers(peers, source);
   HearPeers(peers, adapted);
-  const Choice choice = Choose({source, adapted}, false, true);
+  return Choose({source, adapted}, false, true);
+}
+
+// Sure, dense, clustered as predicted, and not what anybody else says.
+TEST(Peers, KeepAModelThatTheyDoNotAgreeWith) {
+  const Candidate source = Source(Clouds(16, 3.0)), adapted = Adapted(Clouds(0), 1);
+  const Peers peers = {Adapted(Clouds(16), 2).predicted.unsqueeze(0), {}};
+  EXPECT_TRUE(Choose({source, adapted}, false, true).held);
+  const Choice choice = ChooseHearing(peers, source, adapted);
   EXPECT_EQ(choice.best, 0u);
   EXPECT_EQ(choice.reason,
             "other methods agree with it on only 80.0 %, with the source model on 100.0 %");
@@ -216,23 +220,19 @@ TEST(Peers, AloneDoNotKeepAModelThatEveryOtherValidatorPrefers) {
     score(adapted, name) = score(source, name) + 0.01;
   }
   const Peers peers = {Adapted(Clouds(16), 2).predicted.unsqueeze(0), {}};
-  HearPeers(peers, source);
-  HearPeers(peers, adapted);
-  const Choice choice = Choose({source, adapted}, false, true);
+  const Choice choice = ChooseHearing(peers, source, adapted);
   EXPECT_TRUE(choice.held) << choice.reason;
   EXPECT_THAT(choice.reason, HasSubstr("every label-free validator but the peers"));
   score(adapted, "class_ami") = score(source, "class_ami");
-  EXPECT_FALSE(Choose({source, adapted}, false, true).held);
+  EXPECT_FALSE(ChooseHearing(peers, source, adapted).held);
 }
 
 // The methods that agree with it do not outvote the one that has nothing of the checkpoint.
 TEST(Peers, KeepAModelThatTheLinearClassifierDoesNotAgreeWith) {
-  Candidate source = Source(Clouds(16, 3.0)), adapted = Adapted(Clouds(0), 1);
+  const Candidate source = Source(Clouds(16, 3.0)), adapted = Adapted(Clouds(0), 1);
   const Peers peers = {at::stack({adapted.predicted, adapted.predicted}),
                        Adapted(Clouds(16), 2).predicted};
-  HearPeers(peers, source);
-  HearPeers(peers, adapted);
-  const Choice choice = Choose({source, adapted}, false, true);
+  const Choice choice = ChooseHearing(peers, source, adapted);
   EXPECT_EQ(choice.best, 0u);
   EXPECT_EQ(choice.reason,
             "a linear classifier agrees with it on only 80.0 %, with the source model on 100.0 %");
