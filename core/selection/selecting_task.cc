@@ -158,11 +158,11 @@ absl::Status SelectingTask::TakeCandidate(int64_t step, train::StopSignal& stop)
     if (!status.ok()) return status;
   }
   const absl::Status finished = inner_->Preview(setting_.examiner->target_sample(), stop);
+  model::Model& adapted = inner_->own_model() ? *inner_->own_model() : setting_.model;
   absl::StatusOr<Candidate> candidate =
-      finished.ok()
-          ? setting_.examiner->Examine(
-                setting_.model, setting_.examiner->has_source() ? absl::nullopt : record_, stop)
-          : absl::StatusOr<Candidate>(finished);
+      finished.ok() ? setting_.examiner->Examine(
+                          adapted, setting_.examiner->has_source() ? absl::nullopt : record_, stop)
+                    : absl::StatusOr<Candidate>(finished);
   if (absl::Status status = bookmark.Return(); !status.ok()) return status;
   if (!candidate.ok()) return candidate.status();
   candidate->step = step;
@@ -236,6 +236,10 @@ absl::Status SelectingTask::ReturnToSource(bool target_statistics, train::StopSi
   if (!status.ok() || !target_statistics) return status;
   EraseRecord(setting_.model.metadata());
   return setting_.take_statistics(setting_.model, setting_.target, setting_.device, stop);
+}
+
+std::unique_ptr<model::Model> SelectingTask::TakeModel() {
+  return candidates_[Chosen().best].form == Form::kAdapted ? inner_->TakeModel() : nullptr;
 }
 
 TensorMap SelectingTask::State() const {

@@ -50,7 +50,8 @@ struct SelectionSetting {
 
 class SelectingTask : public train::Task {
  public:
-  // `inner` has been made over the same model, which still is the source model.
+  // `inner` has been made over the same model, which still is the source model; it trains that or
+  // one of its own.
   SelectingTask(std::unique_ptr<train::Task> inner, const SelectionSetting& setting,
                 SelectionOptions options);
 
@@ -68,7 +69,7 @@ class SelectingTask : public train::Task {
   std::vector<std::string> Warnings() const override;
   std::map<std::string, double> Metrics() const override;
   std::map<std::string, train::TensorMap> Files() const override { return inner_->Files(); }
-  std::unique_ptr<model::Model> TakeModel() override { return inner_->TakeModel(); }
+  std::unique_ptr<model::Model> TakeModel() override;
 
   // The source model's forms first, then the adapted ones by step.
   const std::vector<Candidate>& candidates() const { return candidates_; }

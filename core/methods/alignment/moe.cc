@@ -35,7 +35,8 @@ class MoeTask : public train::Task {
         device_(context.device),
         balance_weight_(context.settings.Real("balance_weight")),
         own_statistics_(context.settings.Flag("target_statistics") &&
-                        !mixture_->batch_norm_layers().empty()) {
+                        !mixture_->batch_norm_layers().empty()),
+        sources_(context.sources.size()) {
     const int64_t batch_size = context.settings.Integer("batch_size");
     int64_t samples = 0;
     for (const data::Dataset& source : context.sources) samples += source.size();
@@ -66,12 +67,16 @@ class MoeTask : public train::Task {
   }
 
   absl::Status Finish(train::StopSignal& stop) override {
-    if (own_statistics_) {
-      absl::Status status = RecomputeStatistics(*mixture_, target_, device_, stop);
-      if (!status.ok()) return status;
-    }
+    if (absl::Status status = Preview(target_, stop); !status.ok()) return status;
     return WeighSources(stop);
   }
+
+  absl::Status Preview(const data::Dataset& target_sample, train::StopSignal& stop) override {
+    if (!own_statistics_) return absl::OkStatus();
+    return RecomputeStatistics(*mixture_, target_sample, device_, stop);
+  }
+
+  model::Model* own_model() override { return mixture_.get(); }
 
   train::TensorMap State() const override { return mixture_->StateDict(); }
 
@@ -84,7 +89,10 @@ class MoeTask : public train::Task {
     return mixture_->LoadStateDict(state);
   }
 
+  // Of a mixture that is not returned, since the source model holds against it, there is nothing to
+  // say.
   void Report(nlohmann::json& report) const override {
+    if (weights_.empty()) return;
     report["moe"] = {{"source_weights", weights_}, {"first_choices", first_choices_}};
   }
 
@@ -97,7 +105,7 @@ class MoeTask : public train::Task {
   }
 
   std::vector<std::string> Warnings() const override {
-    if (weights_.size() != 1) return {};
+    if (sources_ != 1) return {};
     return {"moe: there is one source, so one expert: nothing was mixed"};
   }
 
@@ -153,6 +161,7 @@ class MoeTask : public train::Task {
   const at::Device device_;
   const double balance_weight_;
   const bool own_statistics_;
+  const size_t sources_;
   train::Plan plan_;
   std::vector<double> weights_, first_choices_;  // by source; made by Finish()
 };
@@ -210,6 +219,7 @@ MethodEntry Moe() {
       "p(y|x) = sum_e g_e(f) softmax(W_e f + b_e), g = softmax(V f + a); mean_k CE(expert k, "
       "source k) + CE(p, all sources) + balance_weight E sum_e share_e mean g_e";
   spec.source = DataNeed::kRequired;
+  spec.selects_weights = true;
   spec.hyperparameters = Concatenated(
       OptimizationSettings({}),
       {StepsSetting(),

@@ -21,6 +21,8 @@ using testing::Changed;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::StartsWith;
 using testing::OfTheBatch;
 using testing::ReferenceMlp;
 using testing::Scene;
@@ -171,6 +173,7 @@ TEST_F(MoeJobTest, LeavesOneModelThatAnyOtherJobTakes) {
               1e-6);
   const json report = json::parse(testing::ReadText(spec.output_directory + "/report.json"));
   EXPECT_EQ(report.at("moe").at("source_weights").size(), 2u);
+  EXPECT_THAT(report.at("selection").at("chosen").get<std::string>(), StartsWith("step_"));
 
   job::RunSpec again = Vectors().Spec("evaluate");
   again.checkpoint = testing::OpenFile(spec.output_directory + "/model.pt");
@@ -178,6 +181,23 @@ TEST_F(MoeJobTest, LeavesOneModelThatAnyOtherJobTakes) {
   const absl::StatusOr<job::RunResult> evaluated = job::Run(again, observer);
   ASSERT_TRUE(evaluated.ok()) << evaluated.status();
   EXPECT_EQ(evaluated->metrics.at("accuracy"), result->metrics.at("accuracy"));
+}
+
+// Steps so large that they only destroy.
+TEST_F(MoeJobTest, ReturnsTheSourceModelWhereThatHoldsAgainstTheMixture) {
+  job::RunSpec spec = Vectors().Spec("moe");
+  spec.hyperparameters["learning_rate"] = 100.0;
+  testing::TestObserver observer;
+  const absl::StatusOr<job::RunResult> result = job::Run(spec, observer);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_THAT(observer.warnings, Contains(HasSubstr("the source model is returned")));
+  EXPECT_THAT(result->files, Contains("model.safetensors"));
+  EXPECT_THAT(result->files, Not(Contains("model.pt")));
+  EXPECT_GE(result->metrics.at("accuracy"), result->metrics.at("source_accuracy"));
+  EXPECT_EQ(result->metrics.count("source_weight/0"), 0u);
+  const json report = json::parse(testing::ReadText(spec.output_directory + "/report.json"));
+  EXPECT_THAT(report.at("selection").at("chosen").get<std::string>(), StartsWith("source"));
+  EXPECT_FALSE(report.contains("moe"));
 }
 
 TEST_F(MoeJobTest, NeedsTwoSamplesOfEachSourceInABatch) {
