@@ -24,6 +24,7 @@ constexpr double kLeastShareOfClasses = 0.5;
 constexpr double kMargin = 0.01;
 constexpr double kLeastShareOfSourceAccuracy = 0.85;
 constexpr double kPeerMargin = 0.03;
+constexpr double kClearly = 0.1;
 // A classifier that was right on h of its own domain is sure of about h of another at best.
 constexpr double kMostAboveOwnDomain = 0.1;
 constexpr int64_t kNeighbours = 10;
@@ -61,6 +62,11 @@ void ScoreAgainstSource(const Predictions& target, const Predictions& source,
 }
 
 std::string Percent(double share) { return absl::StrFormat("%.1f %%", 100 * share); }
+
+// models: int64 [M, N]; predicted: int64 [N].
+double MeanAgreement(const at::Tensor& models, const at::Tensor& predicted) {
+  return models.eq(predicted).to(at::kDouble).mean().item<double>();
+}
 
 bool Has(const std::vector<Candidate>& candidates, Validator validator) {
   return std::all_of(candidates.begin(), candidates.end(), [validator](const Candidate& c) {
@@ -284,6 +290,13 @@ Peers PeersAmong(const std::vector<Candidate>& forms, const OtherModels& others)
   }
   if (!predicted.empty()) peers.methods = at::stack(predicted);
   if (others.linear && can_win(*others.linear)) peers.linear = others.linear->predicted;
+  if (peers.methods.defined() && peers.linear.defined()) {
+    const double agreed = MeanAgreement(peers.methods, peers.linear);
+    peers.linear_may_object =
+        std::none_of(forms.begin(), forms.end(), [&peers, agreed](const Candidate& form) {
+          return form.predicted.defined() && agreed < MeanAgreement(peers.methods, form.predicted);
+        });
+  }
   return peers;
 }
 
@@ -291,9 +304,8 @@ void HearPeers(const Peers& peers, Candidate& candidate) {
   if (!peers.any() || !candidate.predicted.defined()) return;
   candidate.estimate = CappedByPeers(candidate.estimate, candidate.predicted, peers.Votes());
   candidate.scores[kPeerAgreement] = candidate.estimate.by_estimator["peers"];
-  if (!peers.linear.defined()) return;
-  candidate.estimate.by_estimator[kLinear] =
-      peers.linear.eq(candidate.predicted).to(at::kDouble).mean().item<double>();
+  if (!peers.linear.defined() || !peers.linear_may_object) return;
+  candidate.estimate.by_estimator[kLinear] = Agreement(peers.linear, candidate.predicted);
 }
 
 std::vector<double> EnsembleScores(const std::vector<Candidate>& candidates) {
@@ -319,6 +331,15 @@ Choice Choose(const std::vector<Candidate>& candidates, bool last, bool guard,
   Guard(candidates, record, choice);
   choice.best = choice.held || !guard ? choice.adapted : choice.source;
   return choice;
+}
+
+bool StatisticsFitOwnDomain(const std::vector<Candidate>& candidates) {
+  double own = kNone, targets = kNone;
+  for (const Candidate& c : candidates) {
+    if (c.form == Form::kSource) own = c.scores[kSourceAccuracy];
+    if (c.form == Form::kSourceStatistics) targets = c.scores[kSourceAccuracy];
+  }
+  return !(targets > own + kClearly);
 }
 
 nlohmann::json ToJson(const Candidate& candidate) {

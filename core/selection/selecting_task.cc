@@ -23,6 +23,7 @@ constexpr char kSteps[] = "steps";
 constexpr char kCandidates[] = "candidates/";
 constexpr char kPeers[] = "peers";
 constexpr char kLinearPeer[] = "linear_peer";
+constexpr char kLinearMayObject[] = "linear_may_object";
 constexpr char kSnapshots[] = "snapshots/";
 constexpr char kModel[] = "model/";
 constexpr char kTask[] = "task/";
@@ -251,6 +252,7 @@ TensorMap SelectingTask::State() const {
   }
   if (peers_.methods.defined()) state.tensors[kPeers] = peers_.methods;
   if (peers_.linear.defined()) state.tensors[kLinearPeer] = peers_.linear;
+  if (peers_.linear_may_object) state.tensors[kLinearMayObject] = at::scalar_tensor(1, at::kLong);
   for (const auto& [step, snapshot] : snapshots_) {
     const std::string prefix = absl::StrCat(kSnapshots, step, "/");
     state.Add(absl::StrCat(prefix, kModel), snapshot.model);
@@ -270,7 +272,7 @@ absl::Status SelectingTask::Restore(const TensorMap& state) {
     const auto it = state.find(name);
     return it == state.end() ? at::Tensor() : it->second.to(at::kCPU).clone();
   };
-  peers_ = {copy(kPeers), copy(kLinearPeer)};
+  peers_ = {copy(kPeers), copy(kLinearPeer), state.count(kLinearMayObject) > 0};
   const TensorMap candidates = whole.Part(kCandidates);
   candidates_.clear();
   snapshots_.clear();
@@ -343,7 +345,7 @@ std::map<std::string, double> SelectingTask::Metrics() const {
   const Candidate& best = candidates_[Chosen().best];
   AccuracyEstimate before = source.estimate, after = best.estimate;
   if (best.form == Form::kAdapted) {
-    if (record_) after = CappedByOwnDomain(after, *record_);
+    if (record_ && StatisticsFitOwnDomain(candidates_)) after = CappedByOwnDomain(after, *record_);
     if (!peers_.any() && BothPredict(source, best)) {
       // It knows better what the source model gets wrong than that does itself.
       const AccuracyEstimate by_agreement = EstimateByAgreement(

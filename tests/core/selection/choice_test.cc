@@ -238,6 +238,31 @@ TEST(Peers, KeepAModelThatTheLinearClassifierDoesNotAgreeWith) {
             "a linear classifier agrees with it on only 80.0 %, with the source model on 100.0 %");
 }
 
+// The methods think less of it than of the source model.
+TEST(Peers, ALinearClassifierThatKnowsTheTargetLessThanTheSourceModelMayNotObject) {
+  const Candidate source = Source(Clouds(16, 3.0)), adapted = Adapted(Clouds(0), 1);
+  const Candidate like_the_source = Adapted(Clouds(16), 2), worse = Adapted(Clouds(24), 2);
+  const auto objects = [&](const Candidate& linear) {
+    return PeersAmong({source}, {{adapted, adapted}, linear}).linear_may_object;
+  };
+  EXPECT_TRUE(objects(like_the_source));
+  EXPECT_FALSE(objects(worse));
+  EXPECT_TRUE(PeersAmong({source}, {{}, worse}).linear_may_object);  // nobody to ask about it
+  const Choice choice =
+      ChooseHearing(PeersAmong({source}, {{adapted, adapted}, worse}), source, adapted);
+  EXPECT_TRUE(choice.held) << choice.reason;
+}
+
+TEST(Candidate, ASourceModelWhoseStatisticsAreWrongAtHomeIsToldByTheTargets) {
+  Candidate statistics = Source(Clouds(0));
+  statistics.form = Form::kSourceStatistics;
+  EXPECT_TRUE(StatisticsFitOwnDomain({Source(Clouds(0)), statistics}));
+  EXPECT_TRUE(StatisticsFitOwnDomain({Source(Clouds(4)), statistics}));  // 5 % more
+  EXPECT_FALSE(StatisticsFitOwnDomain({Source(Clouds(40)), statistics}));
+  EXPECT_TRUE(StatisticsFitOwnDomain({Source(Clouds(40))}));
+  EXPECT_TRUE(StatisticsFitOwnDomain({Source(Clouds(40), /*with_source=*/false), statistics}));
+}
+
 TEST(Candidate, SurvivesItsTensor) {
   for (const bool with_source : {true, false}) {
     Candidate candidate = Adapted(Clouds(7), 123, with_source);
