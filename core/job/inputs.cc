@@ -6,7 +6,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "core/data/extremes.h"
 #include "core/job/normalization.h"
 #include "core/methods/registry.h"
 #include "core/model/architectures.h"
@@ -288,6 +290,26 @@ absl::Status Normalize(const RunSpec& spec, Inputs& inputs) {
   return absl::OkStatus();
 }
 
+// Of what the run trains on or adapts to. Batch-norm statistics, and whatever else averages, follow
+// a single such value.
+void WarnOfExtremes(const Inputs& inputs, RunObserver& observer) {
+  constexpr double kFar = 100;  // a normalised value is about 1
+  std::vector<std::pair<std::string, const data::Dataset*>> read = {{"target", &*inputs.target}};
+  for (size_t i = 0; i < inputs.sources.size(); ++i) {
+    read.emplace_back(SourceField(i), &inputs.sources[i]);
+  }
+  for (const auto& [field, dataset] : read) {
+    const data::Extremes extremes = data::FindExtremes(*dataset, kFar);
+    if (extremes.samples == 0) continue;
+    observer.OnWarning(absl::StrFormat(
+        "%s: %d of %d samples have values beyond %.0f after normalisation, the largest is %g, "
+        "value "
+        "%d of sample %d: give mean and std that fit, or clip what is an error of measurement",
+        field, extremes.samples, dataset->size(), kFar, extremes.value, extremes.place,
+        extremes.sample));
+  }
+}
+
 }  // namespace
 
 absl::Status InField(const std::string& field, const absl::Status& status) {
@@ -323,6 +345,7 @@ absl::StatusOr<Inputs> LoadInputs(const RunSpec& spec, RunObserver& observer) {
   if (status = CheckModel(inputs, observer); !status.ok()) return status;
   ShareTargetWithModels(inputs);
   if (status = Normalize(spec, inputs); !status.ok()) return status;
+  WarnOfExtremes(inputs, observer);
   HoldOut(spec.seed, inputs);
   inputs.model->To(inputs.device);
   return inputs;
