@@ -85,6 +85,17 @@ std::string Estimated(const json& report) {
                       Percent(high), ").");
 }
 
+// Of a method that keeps labelled samples of its own from training.
+std::string Validated(const json& report) {
+  const json accuracy = At(report, "/metrics/validation_accuracy");
+  const json samples =
+      At(report, absl::StrCat("/", Text(At(report, "/method")), "/validation_samples").c_str());
+  if (!accuracy.is_number() || !samples.is_number()) return "";
+  return absl::StrCat(Actor(report), " made a model that is right on ", Percent(accuracy), " of ",
+                      samples.get<int64_t>(),
+                      " labelled samples of the target that were kept from training.");
+}
+
 }  // namespace
 
 std::string Verdict(const json& report) {
@@ -99,6 +110,7 @@ std::string Verdict(const json& report) {
   }
   if (const std::string text = Measured(report); !text.empty()) return text;
   if (const std::string text = Estimated(report); !text.empty()) return text;
+  if (const std::string text = Validated(report); !text.empty()) return text;
   return absl::StrCat(Actor(report),
                       " ran to its end; without labels or an estimate nothing says how good the "
                       "result is.");

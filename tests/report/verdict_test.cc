@@ -62,6 +62,17 @@ TEST(VerdictTest, OfMethodsThatChangeNothing) {
   EXPECT_EQ(Verdict(report), "Nothing moved.");
 }
 
+TEST(VerdictTest, OfAMethodThatKeptLabelledSamplesFromTraining) {
+  json report = {{"method", "finetune"},
+                 {"metrics", {{"validation_accuracy", 0.97}}},
+                 {"finetune", {{"validation_samples", 200}}}};
+  EXPECT_EQ(Verdict(report),
+            "finetune made a model that is right on 97.0 % of 200 labelled samples of the target "
+            "that were kept from training.");
+  report["finetune"]["validation_samples"] = nullptr;
+  EXPECT_NE(Verdict(report).find("ran to its end"), std::string::npos);
+}
+
 TEST(VerdictTest, SaysWhenThereIsNothingToSay) {
   EXPECT_EQ(Verdict({{"method", "tent"}, {"metrics", {{"estimated_accuracy", nullptr}}}}),
             "tent ran to its end; without labels or an estimate nothing says how good the result "

@@ -3,12 +3,14 @@
 #include <torch/types.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/types/optional.h"
 #include "core/losses/cross_entropy.h"
 #include "core/methods/fine_tuning/batch_norm_policy.h"
 #include "core/methods/fine_tuning/layer_groups.h"
@@ -103,11 +105,25 @@ class FinetuneTask : public train::Task {
 
   void Report(nlohmann::json& report) const override {
     if (!model_.batch_norm_layers().empty()) report["batch_norm"] = batch_norm_.Report();
+    if (const absl::optional<selection::SourceRecord> record = Recorded()) {
+      report["finetune"] = {{"validation_samples", record->samples}};
+    }
+  }
+
+  std::map<std::string, double> Metrics() const override {
+    const absl::optional<selection::SourceRecord> record = Recorded();
+    if (!record) return {};
+    return {{"validation_accuracy", record->accuracy}};
   }
 
   std::vector<std::string> Warnings() const override { return batch_norm_.Warnings(); }
 
  private:
+  // By Finish(); nothing where too few samples are held out.
+  absl::optional<selection::SourceRecord> Recorded() const {
+    return selection::ReadRecord(model_.metadata());
+  }
+
   model::Model& model_;
   const data::Dataset& target_;
   const at::Device device_;

@@ -13,11 +13,13 @@ namespace acclimate::job {
 namespace {
 
 using nlohmann::json;
+using ::testing::Contains;
 using testing::Domain;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using testing::MakeDomain;
 using testing::NewFolder;
+using ::testing::Not;
 using testing::OpenFile;
 using testing::ReadTensors;
 using testing::ReadText;
@@ -153,6 +155,42 @@ TEST(RunTest, FreshStartTakesItsClassesFromTheLabels) {
   const auto tensors = ReadTensors(spec.output_directory + "/model.safetensors");
   EXPECT_EQ(tensors.at("fc.weight").size(0), 3);
   EXPECT_EQ(result->metrics.count("source_accuracy"), 0u);
+}
+
+TEST(RunTest, SupervisedTrainingSaysWhatItMeasuredOnTheSamplesItKept) {
+  RunSpec spec = Vectors().Spec("finetune");
+  spec.evaluation = nullptr;
+  spec.target = OpenFile(Vectors().Path("source.safetensors"));
+  TestObserver observer;
+  absl::StatusOr<RunResult> result = job::Run(spec, observer);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->metrics.count("validation_accuracy"), 0u);  // a twentieth of 96 is too few
+
+  const std::string path = NewFolder("many") + "/target.safetensors";
+  WriteDomain(path, MakeDomain(1000, {12}, 5));
+  spec.target = OpenFile(path);
+  result = job::Run(spec, observer);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_GT(result->metrics.at("validation_accuracy"), 0.9);
+  const json report = json::parse(ReadText(spec.output_directory + "/report.json"));
+  EXPECT_EQ(report["finetune"]["validation_samples"], 50);
+  EXPECT_THAT(std::string(report["verdict"]), HasSubstr("of 50 labelled samples"));
+}
+
+TEST(RunTest, ValuesThatAreFarOutAreSaid) {
+  Domain domain = Shifted(MakeDomain(90, {12}, 2));
+  domain.inputs[17][5] = -14757.0;
+  const std::string path = NewFolder("far") + "/target.safetensors";
+  WriteDomain(path, {domain.inputs, {}});
+  RunSpec spec = Vectors().Spec("adabn");
+  TestObserver nothing, warned;
+  ASSERT_TRUE(job::Run(spec, nothing).ok());
+  EXPECT_THAT(nothing.warnings, Not(Contains(HasSubstr("values beyond"))));
+  spec.target = OpenFile(path);
+  ASSERT_TRUE(job::Run(spec, warned).ok());
+  EXPECT_THAT(warned.warnings,
+              Contains(HasSubstr("target: 1 of 90 samples have values beyond 100 after "
+                                 "normalisation, the largest is -14757, value 5 of sample 17")));
 }
 
 TEST(RunTest, LabelsOfTheTargetAreNeverSeen) {
