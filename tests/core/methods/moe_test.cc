@@ -22,11 +22,11 @@ using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
-using ::testing::StartsWith;
 using testing::OfTheBatch;
 using testing::ReferenceMlp;
 using testing::Scene;
 using testing::Snapshot;
+using ::testing::StartsWith;
 
 constexpr int64_t kBatch = 16;
 constexpr double kFarOffset = 6.0;
