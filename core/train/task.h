@@ -89,8 +89,8 @@ class Task {
     return Finish(stop);
   }
 
-  // The model that it trains where that is one of its own, which State() then holds whole; null: the
-  // run's.
+  // The model that it trains where that is one of its own, which State() then holds whole; null:
+  // the run's.
   virtual model::Model* own_model() { return nullptr; }
 
   virtual TensorMap State() const { return {}; }

@@ -125,6 +125,10 @@ AdaptationTask Prepare(const Options& options, const std::string& name) {
 
 std::vector<std::string> Links(const std::string& chain) { return absl::StrSplit(chain, '+'); }
 
+std::vector<std::string> Domains(const AdaptationTask& task) {
+  return task.domains.empty() ? std::vector<std::string>{task.source} : task.domains;
+}
+
 bool UsesSource(const std::string& method) {
   return acclimate::bench::SpecOf(method).source != acclimate::methods::DataNeed::kNone;
 }
@@ -278,7 +282,9 @@ Outcome RunChain(const Options& options, const AdaptationTask& task, const std::
     const std::string model = spec.output_directory + "/model.safetensors";
     if (name == chain || !std::filesystem::exists(model)) {
       spec.checkpoint = OpenFile(checkpoint);
-      if (UsesSource(method)) spec.sources = {OpenFile(task.source)};
+      if (UsesSource(method)) {
+        for (const std::string& domain : Domains(task)) spec.sources.push_back(OpenFile(domain));
+      }
       spec.target = OpenFile(task.target);
       spec.evaluation = OpenFile(task.evaluation);
       outcome = RunOrFail(spec);

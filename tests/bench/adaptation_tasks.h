@@ -16,6 +16,7 @@ struct AdaptationTask {
   int64_t source_epochs = 0;
   std::vector<double> mean, std;
   std::string source, target, evaluation;  // paths; the target's labels, if any, are never read
+  std::vector<std::string> domains;        // that `source` is made of; empty: it is one domain
   std::string labelled;  // others of the target's domain, with labels; empty: there are none
 };
 
