@@ -25,6 +25,8 @@ constexpr double kMargin = 0.01;
 constexpr double kLeastShareOfSourceAccuracy = 0.85;
 constexpr double kPeerMargin = 0.03;
 constexpr double kClearly = 0.1;
+// By so much networks from one checkpoint agree more with each other than their accuracy explains.
+constexpr double kSharedMistakes = 0.05;
 // A classifier that was right on h of its own domain is sure of about h of another at best.
 constexpr double kMostAboveOwnDomain = 0.1;
 constexpr int64_t kNeighbours = 10;
@@ -290,13 +292,15 @@ Peers PeersAmong(const std::vector<Candidate>& forms, const OtherModels& others)
   }
   if (!predicted.empty()) peers.methods = at::stack(predicted);
   if (others.linear && can_win(*others.linear)) peers.linear = others.linear->predicted;
-  if (peers.methods.defined() && peers.linear.defined()) {
-    const double agreed = MeanAgreement(peers.methods, peers.linear);
-    peers.linear_may_object =
-        std::none_of(forms.begin(), forms.end(), [&peers, agreed](const Candidate& form) {
-          return form.predicted.defined() && agreed < MeanAgreement(peers.methods, form.predicted);
-        });
+  if (!peers.methods.defined() || !peers.linear.defined()) return peers;
+  double with_source = 0;
+  for (const Candidate& form : forms) {
+    if (!form.predicted.defined()) continue;
+    with_source = std::max(with_source, MeanAgreement(peers.methods, form.predicted));
   }
+  const double with_linear = MeanAgreement(peers.methods, peers.linear);
+  peers.linear_may_object = with_linear >= with_source;
+  if (with_linear < with_source - kSharedMistakes) peers.linear = at::Tensor();
   return peers;
 }
 

@@ -54,8 +54,7 @@ struct OtherModels {
 struct Peers {
   at::Tensor methods;  // int64 [P, N]; undefined: there are none
   at::Tensor linear;   // int64 [N]; undefined: there is none
-  // Whether that classifier is asked alone too. Where the methods agree with it less than with a
-  // form of the source model, it knows the target less than that does.
+  // Whether that classifier is asked alone too.
   bool linear_may_object = true;
 
   bool any() const { return methods.defined() || linear.defined(); }
@@ -63,7 +62,9 @@ struct Peers {
   at::Tensor Votes() const;
 };
 
-// Without those that cannot win beside the source model's forms.
+// Without those that cannot win beside the source model's forms. Where the methods agree with the
+// linear classifier less than with one of these, it may not object; where they do so by more than
+// five points it knows the target less than that form, and is left out.
 Peers PeersAmong(const std::vector<Candidate>& forms, const OtherModels& others);
 
 // What peers tell of the candidate: the score "peer_agreement" and a cap on its estimate

@@ -241,15 +241,16 @@ TEST(Peers, KeepAModelThatTheLinearClassifierDoesNotAgreeWith) {
 // The methods think less of it than of the source model.
 TEST(Peers, ALinearClassifierThatKnowsTheTargetLessThanTheSourceModelMayNotObject) {
   const Candidate source = Source(Clouds(16, 3.0)), adapted = Adapted(Clouds(0), 1);
-  const Candidate like_the_source = Adapted(Clouds(16), 2), worse = Adapted(Clouds(24), 2);
-  const auto objects = [&](const Candidate& linear) {
-    return PeersAmong({source}, {{adapted, adapted}, linear}).linear_may_object;
+  const auto asked = [&](int64_t wrong) {
+    return PeersAmong({source}, {{adapted, adapted}, Adapted(Clouds(wrong), 2)});
   };
-  EXPECT_TRUE(objects(like_the_source));
-  EXPECT_FALSE(objects(worse));
-  EXPECT_TRUE(PeersAmong({source}, {{}, worse}).linear_may_object);  // nobody to ask about it
-  const Choice choice =
-      ChooseHearing(PeersAmong({source}, {{adapted, adapted}, worse}), source, adapted);
+  EXPECT_TRUE(asked(16).linear_may_object);
+  EXPECT_TRUE(asked(19).linear.defined());
+  EXPECT_FALSE(asked(19).linear_may_object);
+  EXPECT_FALSE(asked(24).linear.defined());
+  const Peers nobody_about_it = PeersAmong({source}, {{}, Adapted(Clouds(24), 2)});
+  EXPECT_TRUE(nobody_about_it.linear.defined() && nobody_about_it.linear_may_object);
+  const Choice choice = ChooseHearing(asked(19), source, adapted);
   EXPECT_TRUE(choice.held) << choice.reason;
 }
 
