@@ -4,7 +4,7 @@
 // each validator and the ensemble: the rank correlation with the accuracy over the candidates of a
 // task and seed, and the regret of choosing by it; then how the guard and the estimates did, of
 // each run with source data also as heard by its peers: the first moments of the other such
-// methods.
+// methods and, for vectors, the linear classifier.
 //
 //   selection_quality [--tasks mnist_usps,gas1_gas2,...] [--methods shot,dann,...] [--seeds 1,2]
 //                     [--architecture lenet] [--share 1.0] [--target-samples 8000]
@@ -29,6 +29,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/job/run.h"
+#include "core/methods/linear_peer.h"
 #include "core/methods/race/racer.h"
 #include "core/methods/registry.h"
 #include "core/methods/target_statistics.h"
@@ -149,6 +150,7 @@ struct MethodRun {
   std::vector<Judged> with_source;
   std::vector<Judged> source_free;  // the same models, examined without source data
   absl::optional<selection::SourceRecord> record;
+  absl::optional<Candidate> linear;  // the peer of another kind, for vectors
 };
 
 MethodRun RunMethod(const Options& options, const World& world, const std::string& name,
@@ -186,11 +188,16 @@ MethodRun RunMethod(const Options& options, const World& world, const std::strin
     Must(model->LoadStateDict(original));
   }
   const methods::ExtraInputs no_inputs;
-  std::unique_ptr<train::Task> task =
-      Must(entry.make_task({*model, world.sources, world.target[0], at::kCPU,
-                            methods::Settings(methods::ShareOfPlan(entry.spec, world.sources,
-                                                                   world.target[0], options.share)),
-                            no_inputs}));
+  const methods::MethodContext context = {
+      *model,
+      world.sources,
+      world.target[0],
+      at::kCPU,
+      methods::Settings(
+          methods::ShareOfPlan(entry.spec, world.sources, world.target[0], options.share)),
+      no_inputs};
+  if (takes_source) run.linear = methods::LinearPeer(context, examiner);
+  std::unique_ptr<train::Task> task = Must(entry.make_task(context));
   train::TrainerOptions trainer_options;
   trainer_options.seed = ParseSeed(seed);
   const std::vector<data::Dataset> none;
@@ -318,7 +325,8 @@ void TryGuardWithPeers(std::vector<MethodRun> runs, GuardCount& count) {
       if (judged.candidate.form != selection::Form::kAdapted) forms.push_back(judged.candidate);
     }
     others.erase(others.begin() + static_cast<int64_t>(i));
-    const selection::Peers peers = selection::PeersAmong(forms, {std::move(others), absl::nullopt});
+    const selection::Peers peers =
+        selection::PeersAmong(forms, {std::move(others), runs[i].linear});
     for (Judged& judged : runs[i].with_source) selection::HearPeers(peers, judged.candidate);
     TryGuard(runs[i].with_source, runs[i].record, count);
   }
