@@ -299,7 +299,6 @@ Peers PeersAmong(const std::vector<Candidate>& forms, const OtherModels& others)
     with_source = std::max(with_source, MeanAgreement(peers.methods, form.predicted));
   }
   const double with_linear = MeanAgreement(peers.methods, peers.linear);
-  peers.linear_may_object = with_linear >= with_source;
   if (with_linear < with_source - kSharedMistakes) peers.linear = at::Tensor();
   return peers;
 }
@@ -308,7 +307,7 @@ void HearPeers(const Peers& peers, Candidate& candidate) {
   if (!peers.any() || !candidate.predicted.defined()) return;
   candidate.estimate = CappedByPeers(candidate.estimate, candidate.predicted, peers.Votes());
   candidate.scores[kPeerAgreement] = candidate.estimate.by_estimator["peers"];
-  if (!peers.linear.defined() || !peers.linear_may_object) return;
+  if (!peers.linear.defined()) return;
   candidate.estimate.by_estimator[kLinear] = Agreement(peers.linear, candidate.predicted);
 }
 

@@ -54,22 +54,20 @@ struct OtherModels {
 struct Peers {
   at::Tensor methods;  // int64 [P, N]; undefined: there are none
   at::Tensor linear;   // int64 [N]; undefined: there is none
-  // Whether that classifier is asked alone too.
-  bool linear_may_object = true;
 
   bool any() const { return methods.defined() || linear.defined(); }
   // int64 [V, N], the linear classifier as often as half of the methods: a third of the say.
   at::Tensor Votes() const;
 };
 
-// Without those that cannot win beside the source model's forms. Where the methods agree with the
-// linear classifier less than with one of these, it may not object; where they do so by more than
-// five points it knows the target less than that form, and is left out.
+// Without those that cannot win beside the source model's forms, and without a linear classifier
+// with which the methods agree more than five points less than with one of these: it knows the
+// target less than that form.
 Peers PeersAmong(const std::vector<Candidate>& forms, const OtherModels& others);
 
 // What peers tell of the candidate: the score "peer_agreement" and a cap on its estimate
-// (CappedByPeers), by their votes; the estimate "linear" is what that classifier alone tells, if it
-// may. Of one without predictions, as of no peers, nothing.
+// (CappedByPeers), by their votes; the estimate "linear" is what that classifier alone tells. Of
+// one without predictions, as of no peers, nothing.
 void HearPeers(const Peers& peers, Candidate& candidate);
 
 // The ensemble: for each candidate the mean, over the validators in kEnsemble of the .cc file that
@@ -92,9 +90,8 @@ struct Choice {
 //   2. with source data: still has most of the held-out source right,
 //   3. without, but with the `record` of the source model: is not much surer of the target than the
 //      source model was right on its own domain,
-//   4. with a linear classifier that may object: has it agree about as often as with either form of
-//   the source, and, unless there are peers and every validator of the ensemble but they prefers
-//   it,
+//   4. with a linear classifier: has it agree about as often as with either form of the source,
+//   and, unless there are peers and every validator of the ensemble but they prefers it,
 //   5. with peers: has them agree about as often as with either form of the source,
 //   6. beats the best form of the source in half of the ensemble's validators or more, and
 //   7. has an estimated accuracy not more than kMargin below it.

@@ -23,7 +23,6 @@ constexpr char kSteps[] = "steps";
 constexpr char kCandidates[] = "candidates/";
 constexpr char kPeers[] = "peers";
 constexpr char kLinearPeer[] = "linear_peer";
-constexpr char kLinearMayNotObject[] = "linear_may_not_object";
 constexpr char kSnapshots[] = "snapshots/";
 constexpr char kModel[] = "model/";
 constexpr char kTask[] = "task/";
@@ -252,9 +251,6 @@ TensorMap SelectingTask::State() const {
   }
   if (peers_.methods.defined()) state.tensors[kPeers] = peers_.methods;
   if (peers_.linear.defined()) state.tensors[kLinearPeer] = peers_.linear;
-  if (!peers_.linear_may_object) {
-    state.tensors[kLinearMayNotObject] = at::scalar_tensor(1, at::kLong);
-  }
   for (const auto& [step, snapshot] : snapshots_) {
     const std::string prefix = absl::StrCat(kSnapshots, step, "/");
     state.Add(absl::StrCat(prefix, kModel), snapshot.model);
@@ -274,7 +270,7 @@ absl::Status SelectingTask::Restore(const TensorMap& state) {
     const auto it = state.find(name);
     return it == state.end() ? at::Tensor() : it->second.to(at::kCPU).clone();
   };
-  peers_ = {copy(kPeers), copy(kLinearPeer), state.count(kLinearMayNotObject) == 0};
+  peers_ = {copy(kPeers), copy(kLinearPeer)};
   const TensorMap candidates = whole.Part(kCandidates);
   candidates_.clear();
   snapshots_.clear();

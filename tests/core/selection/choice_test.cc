@@ -239,19 +239,17 @@ TEST(Peers, KeepAModelThatTheLinearClassifierDoesNotAgreeWith) {
 }
 
 // The methods think less of it than of the source model.
-TEST(Peers, ALinearClassifierThatKnowsTheTargetLessThanTheSourceModelMayNotObject) {
+TEST(Peers, ALinearClassifierThatKnowsTheTargetLessThanTheSourceModelIsLeftOut) {
   const Candidate source = Source(Clouds(16, 3.0)), adapted = Adapted(Clouds(0), 1);
   const auto asked = [&](int64_t wrong) {
     return PeersAmong({source}, {{adapted, adapted}, Adapted(Clouds(wrong), 2)});
   };
-  EXPECT_TRUE(asked(16).linear_may_object);
-  EXPECT_TRUE(asked(19).linear.defined());
-  EXPECT_FALSE(asked(19).linear_may_object);
-  EXPECT_FALSE(asked(24).linear.defined());
-  const Peers nobody_about_it = PeersAmong({source}, {{}, Adapted(Clouds(24), 2)});
-  EXPECT_TRUE(nobody_about_it.linear.defined() && nobody_about_it.linear_may_object);
-  const Choice choice = ChooseHearing(asked(19), source, adapted);
-  EXPECT_TRUE(choice.held) << choice.reason;
+  EXPECT_TRUE(asked(20).linear.defined());  // 5 points
+  EXPECT_FALSE(asked(21).linear.defined());
+  EXPECT_EQ(ChooseHearing(asked(20), source, adapted).best, 0u);
+  EXPECT_EQ(ChooseHearing(asked(21), source, adapted).best, 1u);
+  // Nobody to ask about it.
+  EXPECT_TRUE(PeersAmong({source}, {{}, Adapted(Clouds(24), 2)}).linear.defined());
 }
 
 TEST(Candidate, ASourceModelWhoseStatisticsAreWrongAtHomeIsToldByTheTargets) {

@@ -284,19 +284,5 @@ TEST(SelectingTask, StopsAnywhereAndEndsBitEqual) {
   }
 }
 
-TEST(SelectingTask, WhatTheLinearClassifierMayComesBackWithTheState) {
-  for (const bool may_object : {true, false}) {
-    Held<TableTask> first({}, 3), second({}, 3);
-    const at::Tensor classes = at::zeros({Target().size()}, at::kLong);
-    first.task->SetPeers({classes.unsqueeze(0), classes, may_object});
-    ASSERT_TRUE(second.task->Restore(first.task->State()).ok());
-    train::StopSignal stop = Never();
-    ASSERT_TRUE(second.task->TakeCandidate(0, stop).ok());
-    const auto& heard = second.task->candidates().back().estimate.by_estimator;
-    EXPECT_EQ(heard.count("peers"), 1u);
-    EXPECT_EQ(heard.count("linear"), may_object ? 1u : 0u);
-  }
-}
-
 }  // namespace
 }  // namespace acclimate::selection
