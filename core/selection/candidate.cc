@@ -26,7 +26,7 @@ constexpr double kLeastShareOfSourceAccuracy = 0.85;
 constexpr double kPeerMargin = 0.03;
 constexpr double kClearly = 0.1;
 // By so much networks from one checkpoint agree more with each other than their accuracy explains.
-constexpr double kSharedMistakes = 0.05;
+constexpr double kSharedMistakes = 0.04;
 // A classifier that was right on h of its own domain is sure of about h of another at best.
 constexpr double kMostAboveOwnDomain = 0.1;
 constexpr int64_t kNeighbours = 10;

@@ -61,7 +61,7 @@ struct Peers {
 };
 
 // Without those that cannot win beside the source model's forms, and without a linear classifier
-// with which the methods agree more than five points less than with one of these: it knows the
+// with which the methods agree more than four points less than with one of these: it knows the
 // target less than that form.
 Peers PeersAmong(const std::vector<Candidate>& forms, const OtherModels& others);
 

@@ -244,10 +244,10 @@ TEST(Peers, ALinearClassifierThatKnowsTheTargetLessThanTheSourceModelIsLeftOut) 
   const auto asked = [&](int64_t wrong) {
     return PeersAmong({source}, {{adapted, adapted}, Adapted(Clouds(wrong), 2)});
   };
-  EXPECT_TRUE(asked(20).linear.defined());  // 5 points
-  EXPECT_FALSE(asked(21).linear.defined());
-  EXPECT_EQ(ChooseHearing(asked(20), source, adapted).best, 0u);
-  EXPECT_EQ(ChooseHearing(asked(21), source, adapted).best, 1u);
+  EXPECT_TRUE(asked(19).linear.defined());  // 3.75 points
+  EXPECT_FALSE(asked(20).linear.defined());
+  EXPECT_EQ(ChooseHearing(asked(19), source, adapted).best, 0u);
+  EXPECT_EQ(ChooseHearing(asked(20), source, adapted).best, 1u);
   // Nobody to ask about it.
   EXPECT_TRUE(PeersAmong({source}, {{}, Adapted(Clouds(24), 2)}).linear.defined());
 }
