@@ -147,13 +147,21 @@ void HoldOut(uint64_t seed, Inputs& inputs) {
   }
 }
 
-// The datasets that the run's own model reads, with the names of their fields.
-std::vector<std::pair<std::string, data::Dataset*>> AllDatasets(Inputs& inputs) {
-  std::vector<std::pair<std::string, data::Dataset*>> all = {{"target", &*inputs.target}};
-  if (inputs.unlabelled) all.emplace_back("target", &*inputs.unlabelled);
+using NamedDatasets = std::vector<std::pair<std::string, data::Dataset*>>;
+
+// What the run trains on or adapts to, with the names of the fields.
+NamedDatasets Domains(Inputs& inputs) {
+  NamedDatasets domains = {{"target", &*inputs.target}};
   for (size_t i = 0; i < inputs.sources.size(); ++i) {
-    all.emplace_back(SourceField(i), &inputs.sources[i]);
+    domains.emplace_back(SourceField(i), &inputs.sources[i]);
   }
+  return domains;
+}
+
+// All that the run's own model reads.
+NamedDatasets AllDatasets(Inputs& inputs) {
+  NamedDatasets all = Domains(inputs);
+  if (inputs.unlabelled) all.emplace_back("target", &*inputs.unlabelled);
   if (inputs.evaluation) all.emplace_back("evaluation", &*inputs.evaluation);
   return all;
 }
@@ -290,21 +298,16 @@ absl::Status Normalize(const RunSpec& spec, Inputs& inputs) {
   return absl::OkStatus();
 }
 
-// Of what the run trains on or adapts to. Batch-norm statistics, and whatever else averages, follow
-// a single such value.
-void WarnOfExtremes(const Inputs& inputs, RunObserver& observer) {
+// Batch-norm statistics, and whatever else averages, follow a single such value.
+void WarnOfExtremes(Inputs& inputs, RunObserver& observer) {
   constexpr double kFar = 100;  // a normalised value is about 1
-  std::vector<std::pair<std::string, const data::Dataset*>> read = {{"target", &*inputs.target}};
-  for (size_t i = 0; i < inputs.sources.size(); ++i) {
-    read.emplace_back(SourceField(i), &inputs.sources[i]);
-  }
-  for (const auto& [field, dataset] : read) {
+  for (const auto& [field, dataset] : Domains(inputs)) {
     const data::Extremes extremes = data::FindExtremes(*dataset, kFar);
     if (extremes.samples == 0) continue;
     observer.OnWarning(absl::StrFormat(
         "%s: %d of %d samples have values beyond %.0f after normalisation, the largest is %g, "
-        "value "
-        "%d of sample %d: give mean and std that fit, or clip what is an error of measurement",
+        "value %d of sample %d: give mean and std that fit, or clip what is an error of "
+        "measurement",
         field, extremes.samples, dataset->size(), kFar, extremes.value, extremes.place,
         extremes.sample));
   }

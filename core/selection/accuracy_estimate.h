@@ -34,7 +34,8 @@ struct AccuracyEstimate {
 AccuracyEstimate EstimateAccuracy(const at::Tensor& logits, const at::Tensor& neighbours,
                                   const absl::optional<SourceRecord>& record);
 
-// The share of samples that two models say the same of. a, b: int64 [N], their classes.
+// The share of samples that two models say the same of. a, b: int64 [N], their classes; a of
+// several models [M, N]: the mean over them.
 double Agreement(const at::Tensor& a, const at::Tensor& b);
 
 // Of a model by how often it agrees with a better one, whose accuracy a is estimated: where both

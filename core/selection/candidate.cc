@@ -65,11 +65,6 @@ void ScoreAgainstSource(const Predictions& target, const Predictions& source,
 
 std::string Percent(double share) { return absl::StrFormat("%.1f %%", 100 * share); }
 
-// models: int64 [M, N]; predicted: int64 [N].
-double MeanAgreement(const at::Tensor& models, const at::Tensor& predicted) {
-  return models.eq(predicted).to(at::kDouble).mean().item<double>();
-}
-
 bool Has(const std::vector<Candidate>& candidates, Validator validator) {
   return std::all_of(candidates.begin(), candidates.end(), [validator](const Candidate& c) {
     return std::isfinite(c.scores[validator]);
@@ -296,9 +291,9 @@ Peers PeersAmong(const std::vector<Candidate>& forms, const OtherModels& others)
   double with_source = 0;
   for (const Candidate& form : forms) {
     if (!form.predicted.defined()) continue;
-    with_source = std::max(with_source, MeanAgreement(peers.methods, form.predicted));
+    with_source = std::max(with_source, Agreement(peers.methods, form.predicted));
   }
-  const double with_linear = MeanAgreement(peers.methods, peers.linear);
+  const double with_linear = Agreement(peers.methods, peers.linear);
   if (with_linear < with_source - kSharedMistakes) peers.linear = at::Tensor();
   return peers;
 }

@@ -125,10 +125,6 @@ AdaptationTask Prepare(const Options& options, const std::string& name) {
 
 std::vector<std::string> Links(const std::string& chain) { return absl::StrSplit(chain, '+'); }
 
-std::vector<std::string> Domains(const AdaptationTask& task) {
-  return task.domains.empty() ? std::vector<std::string>{task.source} : task.domains;
-}
-
 bool UsesSource(const std::string& method) {
   return acclimate::bench::SpecOf(method).source != acclimate::methods::DataNeed::kNone;
 }
@@ -283,7 +279,7 @@ Outcome RunChain(const Options& options, const AdaptationTask& task, const std::
     if (name == chain || !std::filesystem::exists(model)) {
       spec.checkpoint = OpenFile(checkpoint);
       if (UsesSource(method)) {
-        for (const std::string& domain : Domains(task)) spec.sources.push_back(OpenFile(domain));
+        for (const std::string& domain : task.domains) spec.sources.push_back(OpenFile(domain));
       }
       spec.target = OpenFile(task.target);
       spec.evaluation = OpenFile(task.evaluation);

@@ -119,18 +119,20 @@ AdaptationTask GasDriftFromAllBefore(const Folders& folders, int batch) {
   AdaptationTask task = GasDrift(folders, batch);
   const at::Tensor mean = torch::tensor(task.mean, at::kFloat);
   const at::Tensor most = kMostDeviations * torch::tensor(task.std, at::kFloat);
-  std::vector<at::Tensor> inputs, labels;
   for (int before = 1; before < batch; ++before) {
     task.domains.push_back(
         Made(folders.Made(absl::StrCat("gas_clipped", before, ".safetensors")), [&] {
           const Samples all = Read(GasBatch(folders, before));
-          return Samples{all.inputs.maximum(mean - most).minimum(mean + most), all.labels};
+          return Samples{all.inputs.clamp(mean - most, mean + most), all.labels};
         }));
-    const Samples domain = Read(task.domains.back());
-    inputs.push_back(domain.inputs);
-    labels.push_back(domain.labels);
   }
   task.source = Made(folders.Made(absl::StrCat("gas_before", batch, ".safetensors")), [&] {
+    std::vector<at::Tensor> inputs, labels;
+    for (const std::string& domain : task.domains) {
+      const Samples samples = Read(domain);
+      inputs.push_back(samples.inputs);
+      labels.push_back(samples.labels);
+    }
     return Samples{at::cat(inputs), at::cat(labels)};
   });
   return task;
@@ -230,9 +232,27 @@ AdaptationTask PrepareTask(const std::string& name, const std::string& data,
     std::filesystem::create_directories(work);
     AdaptationTask task = prepare({data, work});
     task.name = name;
+    if (task.domains.empty()) task.domains = {task.source};
     return task;
   }
   Fail(absl::StrCat("no task ", name, "; known: ", absl::StrJoin(AdaptationTaskNames(), ", ")));
+}
+
+std::string SourceModel(const AdaptationTask& task, const std::string& seed,
+                        const std::string& folder) {
+  const std::string path = folder + "/model.safetensors";
+  if (std::filesystem::exists(path)) return path;
+  job::RunSpec spec;
+  spec.method = "finetune";
+  spec.architecture = task.architecture;
+  spec.hyperparameters["epochs"] = task.source_epochs;
+  spec.mean = task.mean;
+  spec.std = task.std;
+  spec.target = OpenFile(task.source);
+  spec.seed = ParseSeed(seed);
+  spec.output_directory = folder;
+  RunOrFail(spec, /*print_warnings=*/false);
+  return path;
 }
 
 }  // namespace acclimate::bench

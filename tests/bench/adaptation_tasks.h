@@ -16,7 +16,7 @@ struct AdaptationTask {
   int64_t source_epochs = 0;
   std::vector<double> mean, std;
   std::string source, target, evaluation;  // paths; the target's labels, if any, are never read
-  std::vector<std::string> domains;        // that `source` is made of; empty: it is one domain
+  std::vector<std::string> domains;        // that `source` is made of; mostly it alone
   std::string labelled;  // others of the target's domain, with labels; empty: there are none
 };
 
@@ -27,6 +27,10 @@ std::vector<std::string> AdaptationTaskNames();
 // files go to `work`. Ends the process with a message when a data set is absent.
 AdaptationTask PrepareTask(const std::string& name, const std::string& data,
                            const std::string& work);
+
+// The path of the task's architecture trained on its source, kept in `folder` and used again.
+std::string SourceModel(const AdaptationTask& task, const std::string& seed,
+                        const std::string& folder);
 
 }  // namespace acclimate::bench
 

@@ -89,28 +89,6 @@ struct World {
   std::shared_ptr<io::MappedFile> model;
 };
 
-std::shared_ptr<io::MappedFile> SourceModel(const Options& options,
-                                            const bench::AdaptationTask& task,
-                                            const std::string& architecture,
-                                            const std::string& seed) {
-  const std::string folder =
-      absl::StrCat(options.out, "/", task.name, "-", architecture, "-", seed);
-  const std::string path = folder + "/model.safetensors";
-  if (!std::filesystem::exists(path)) {
-    job::RunSpec spec;
-    spec.method = "finetune";
-    spec.architecture = architecture;
-    spec.seed = ParseSeed(seed);
-    spec.mean = task.mean;
-    spec.std = task.std;
-    spec.output_directory = folder;
-    spec.hyperparameters["epochs"] = task.source_epochs;
-    spec.target = OpenFile(task.source);
-    bench::RunOrFail(spec, /*print_warnings=*/false);
-  }
-  return OpenFile(path);
-}
-
 data::Dataset Load(const std::string& path, const bench::AdaptationTask& task) {
   data::Dataset dataset = Must(data::Dataset::Read(OpenFile(path)));
   if (!task.mean.empty()) Must(dataset.SetNormalization({task.mean, task.std}));
@@ -118,12 +96,12 @@ data::Dataset Load(const std::string& path, const bench::AdaptationTask& task) {
 }
 
 World MakeWorld(const Options& options, const std::string& name, const std::string& seed) {
-  const bench::AdaptationTask task =
-      bench::PrepareTask(name, bench::DataFolder(), options.out + "/made");
+  bench::AdaptationTask task = bench::PrepareTask(name, bench::DataFolder(), options.out + "/made");
+  if (!options.architecture.empty()) task.architecture = options.architecture;
   const data::Dataset source = Load(task.source, task);
   World world;
-  world.model = SourceModel(
-      options, task, options.architecture.empty() ? task.architecture : options.architecture, seed);
+  world.model = OpenFile(bench::SourceModel(
+      task, seed, absl::StrCat(options.out, "/", task.name, "-", task.architecture, "-", seed)));
   const int64_t count =
       std::clamp<int64_t>(source.size() / 20, std::min<int64_t>(500, source.size() / 10), 2000);
   const at::Tensor order =

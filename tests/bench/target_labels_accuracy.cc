@@ -20,7 +20,6 @@
 
 #include <cstdint>
 #include <cstdio>
-#include <filesystem>
 #include <map>
 #include <string>
 #include <vector>
@@ -29,24 +28,27 @@
 #include "core/job/run.h"
 #include "core/runtime/blas.h"
 #include "tests/bench/accuracy_run.h"
+#include "tests/bench/adaptation_tasks.h"
 
 namespace {
 
-using acclimate::bench::DataFile;
+using acclimate::bench::AdaptationTask;
+using acclimate::bench::DataFolder;
 using acclimate::bench::Fail;
 using acclimate::bench::Flags;
 using acclimate::bench::OpenFile;
 using acclimate::bench::Outcome;
 using acclimate::bench::ParseSeed;
+using acclimate::bench::PrepareTask;
 using acclimate::bench::ReadTensors;
 using acclimate::bench::ResultTable;
-using acclimate::bench::RunOrFail;
 using acclimate::bench::RunVariant;
+using acclimate::bench::SourceModel;
 using acclimate::bench::WriteTensors;
 using acclimate::job::RunSpec;
 using acclimate::methods::Hyperparameters;
 
-constexpr int64_t kPool = 4000, kPasses = 200, kSourceEpochs = 3;
+constexpr int64_t kPool = 4000, kPasses = 200, kDigits = 10;
 constexpr int64_t kExchanged = 3, kWith = 8;  // digits
 
 struct Variant {
@@ -80,28 +82,27 @@ class Measurement {
       : flags_(flags),
         seed_(seed),
         folder_(absl::StrCat(flags.Text("out"), "/data-", seed)),
-        usps_(ReadTensors(DataFile("digits/usps_train_28x28.safetensors"))) {
-    std::filesystem::create_directories(folder_);
+        task_(PrepareTask("mnist_usps", DataFolder(), folder_)),
+        usps_(ReadTensors(task_.target)),
+        source_model_(SourceModel(task_, seed, folder_ + "/source")) {
     at::Generator random = at::detail::createCPUGenerator(ParseSeed(seed));
     labelled_ = at::randperm(kPool, random, at::TensorOptions(at::kLong))
                     .slice(0, 0, flags.Integer("labels"));
     Write("pool", at::arange(kPool, at::kLong), /*labels=*/false);
     Write("test", at::arange(kPool, usps_.at("labels").size(0), at::kLong));
     Write("few", labelled_);
-    source_model_ = SourceModel();
+    WriteExchanged();
   }
 
   void Measure(const std::string& variant, ResultTable& table) {
     if (variant == "concept") {
-      Add("labels as they are", Found("concept"), table);
-      ExchangeClasses();
-      Add("two classes exchanged", Found("concept_exchanged"), table);
-      Write("few", labelled_);
+      Add("labels as they are", Found("few"), table);
+      Add("two classes exchanged", Found("exchanged"), table);
       return;
     }
-    if (variant == "requested") Write("few", Requested());
+    if (variant == "requested") Write("requested", Requested());
     RunSpec spec = Spec(variant);
-    spec.target = OpenFile(File("few"));
+    spec.target = OpenFile(File(variant == "requested" ? "requested" : "few"));
     spec.evaluation = OpenFile(File("test"));
     const Outcome outcome = RunVariant(flags_, variant, seed_, spec);
     const auto& cost = outcome.report.at("cost");
@@ -112,7 +113,6 @@ class Measurement {
     if (cost.contains("changed_bytes")) {
       table.Add(variant, "changed_kib", cost.at("changed_bytes").get<double>() / 1024);
     }
-    Write("few", labelled_);
   }
 
  private:
@@ -132,33 +132,20 @@ class Measurement {
     RunSpec spec;
     spec.method = known.method;
     spec.hyperparameters = known.settings;
-    spec.mean = spec.std = {0.5};
-    spec.num_classes = 10;
+    spec.mean = task_.mean;
+    spec.std = task_.std;
+    spec.num_classes = kDigits;
     if (variant == "fresh") {
-      spec.architecture = "lenet";
+      spec.architecture = task_.architecture;
     } else {
       spec.checkpoint = OpenFile(source_model_);
     }
     return spec;
   }
 
-  std::string SourceModel() const {
-    RunSpec spec;
-    spec.method = "finetune";
-    spec.architecture = "lenet";
-    spec.hyperparameters["epochs"] = kSourceEpochs;
-    spec.mean = spec.std = {0.5};
-    spec.target = OpenFile(DataFile("digits/mnist_train.safetensors"));
-    spec.seed = ParseSeed(seed_);
-    spec.output_directory = folder_ + "/source";
-    const std::string path = spec.output_directory + "/model.safetensors";
-    if (!std::filesystem::exists(path)) RunOrFail(spec);
-    return path;
-  }
-
   RunSpec ConceptSpec() const {
     RunSpec spec = Spec("concept");
-    spec.sources = {OpenFile(DataFile("digits/mnist_train.safetensors"))};
+    spec.sources = {OpenFile(task_.source)};
     spec.target = OpenFile(File("pool"));
     return spec;
   }
@@ -172,10 +159,14 @@ class Measurement {
         .at("indices");
   }
 
-  double Found(const std::string& run) const {
+  // 1 where the test finds, by the labels in that file, that the concept moved.
+  double Found(const std::string& labelled) const {
     RunSpec spec = ConceptSpec();
-    spec.inputs["labelled"] = OpenFile(File("few"));
-    return RunVariant(flags_, run, seed_, spec).metrics.at("labels_p_value") < 0.05 ? 1 : 0;
+    spec.inputs["labelled"] = OpenFile(File(labelled));
+    return RunVariant(flags_, "concept_" + labelled, seed_, spec).metrics.at("labels_p_value") <
+                   0.05
+               ? 1
+               : 0;
   }
 
   void Add(const std::string& variant, double found, ResultTable& table) const {
@@ -184,19 +175,20 @@ class Measurement {
     table.Add(variant, "found", found);
   }
 
-  void ExchangeClasses() const {
+  void WriteExchanged() const {
     auto few = ReadTensors(File("few"));
     const at::Tensor labels = few.at("labels").to(at::kLong);
     few["labels"] =
         labels.masked_fill(labels.eq(kExchanged), kWith).masked_fill(labels.eq(kWith), kExchanged);
-    WriteTensors(File("few"), few);
+    WriteTensors(File("exchanged"), few);
   }
 
   const Flags& flags_;
   const std::string seed_, folder_;
+  const AdaptationTask task_;
   const std::map<std::string, at::Tensor> usps_;
+  const std::string source_model_;
   at::Tensor labelled_;  // int64: places in the pool
-  std::string source_model_;
 };
 
 }  // namespace
