@@ -8,11 +8,27 @@ if(CCACHE_PROGRAM)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
       CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
       CCACHE_INODECACHE=1
+      # A clone in another folder finds what this one has compiled.
+      CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_NOHASHDIR=1
       ${CCACHE_PROGRAM})
+endif()
+
+# Several sources of a library are compiled as one: the headers of LibTorch and gRPC cost more than
+# the code does.
+option(CMAKE_UNITY_BUILD "Compile the sources of a library in batches" ON)
+set(CMAKE_UNITY_BUILD_BATCH_SIZE 12)
+
+find_program(MOLD_PROGRAM mold)
+if(MOLD_PROGRAM)
+  add_link_options(-fuse-ld=mold)
 endif()
 
 function(acclimate_compile_options target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Werror)
+  if(CMAKE_UNITY_BUILD)
+    # GCC means sources that include headers with unnamed namespaces, and takes ours for headers.
+    target_compile_options(${target} PRIVATE -Wno-subobject-linkage)
+  endif()
   target_include_directories(${target} PUBLIC ${PROJECT_SOURCE_DIR})
 endfunction()
 

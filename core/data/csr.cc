@@ -10,16 +10,12 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "core/data/bad_data.h"
 
 namespace acclimate::data {
 namespace {
 
 constexpr int64_t kMostDenseBytes = int64_t{16} << 30;  // 16 GiB: dense is not the form beyond it
-
-template <typename... Parts>
-absl::Status Bad(const std::string& name, const Parts&... what) {
-  return absl::InvalidArgumentError(absl::StrCat(name, ": ", what...));
-}
 
 // The number of columns that the metadata states; 0 when it states none.
 absl::StatusOr<int64_t> StatedColumns(const io::TensorFile& file, const std::string& name) {
@@ -35,7 +31,7 @@ absl::StatusOr<int64_t> StatedColumns(const io::TensorFile& file, const std::str
   }
   int64_t count = 0;
   if (!absl::SimpleAtoi(text, &count) || count <= 0) {
-    return Bad(name, "the metadata states no number of columns: \"", text, "\"");
+    return BadData(name, "the metadata states no number of columns: \"", text, "\"");
   }
   return count;
 }
@@ -44,18 +40,19 @@ absl::Status CheckParts(const at::Tensor& values, const at::Tensor& indices,
                         const at::Tensor& indptr, const std::string& name) {
   for (const auto& [part, tensor] : {std::pair("values", &values), std::pair("indices", &indices),
                                      std::pair("indptr", &indptr)}) {
-    if (tensor->dim() != 1) return Bad(name, part, " has ", tensor->dim(), " dimensions, not one");
+    if (tensor->dim() != 1)
+      return BadData(name, part, " has ", tensor->dim(), " dimensions, not one");
   }
   for (const auto& [part, tensor] :
        {std::pair("indices", &indices), std::pair("indptr", &indptr)}) {
     if (!c10::isIntegralType(tensor->scalar_type(), /*includeBool=*/false)) {
-      return Bad(name, part, " has dtype ", c10::toString(tensor->scalar_type()),
-                 ", but must be an integer type");
+      return BadData(name, part, " has dtype ", c10::toString(tensor->scalar_type()),
+                     ", but must be an integer type");
     }
   }
-  if (indptr.numel() < 2) return Bad(name, "indptr holds no samples");
+  if (indptr.numel() < 2) return BadData(name, "indptr holds no samples");
   if (values.numel() != indices.numel()) {
-    return Bad(name, "values has ", values.numel(), " entries, indices ", indices.numel());
+    return BadData(name, "values has ", values.numel(), " entries, indices ", indices.numel());
   }
   return absl::OkStatus();
 }
@@ -65,12 +62,12 @@ absl::Status CheckPointers(const at::Tensor& indptr, int64_t entries, const std:
   int64_t rows = indptr.numel() - 1;
   for (int64_t i = 0; i < rows; ++i) {
     if (pointer[i] < 0 || pointer[i] > pointer[i + 1]) {
-      return Bad(name, "indptr decreases after index ", i);
+      return BadData(name, "indptr decreases after index ", i);
     }
   }
   if (pointer[0] != 0 || pointer[rows] != entries) {
-    return Bad(name, "indptr runs from ", pointer[0], " to ", pointer[rows], ", but there are ",
-               entries, " values");
+    return BadData(name, "indptr runs from ", pointer[0], " to ", pointer[rows], ", but there are ",
+                   entries, " values");
   }
   return absl::OkStatus();
 }
@@ -79,7 +76,7 @@ absl::Status CheckColumns(const at::Tensor& indices, int64_t columns, const std:
   const int64_t* index = indices.data_ptr<int64_t>();
   for (int64_t i = 0; i < indices.numel(); ++i) {
     if (index[i] < 0 || index[i] >= columns) {
-      return Bad(name, "indices[", i, "] is ", index[i], ", outside the ", columns, " columns");
+      return BadData(name, "indices[", i, "] is ", index[i], ", outside the ", columns, " columns");
     }
   }
   return absl::OkStatus();
@@ -126,7 +123,7 @@ absl::StatusOr<at::Tensor> DensifyCsr(const io::TensorFile& file, const std::str
   int64_t bytes;
   if (__builtin_mul_overflow(*columns, (indptr.numel() - 1) * int64_t{sizeof(float)}, &bytes) ||
       bytes > kMostDenseBytes) {
-    return Bad(name, "dense, ", indptr.numel() - 1, " x ", *columns, " float32 are too large");
+    return BadData(name, "dense, ", indptr.numel() - 1, " x ", *columns, " float32 are too large");
   }
   return Scatter(values.to(at::kFloat).contiguous(), indices, indptr, *columns);
 }

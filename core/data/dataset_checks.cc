@@ -7,14 +7,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "core/data/bad_data.h"
 
 namespace acclimate::data {
 namespace {
-
-template <typename... Parts>
-absl::Status Bad(const std::string& name, const Parts&... what) {
-  return absl::InvalidArgumentError(absl::StrCat(name, ": ", what...));
-}
 
 std::string Shape(const at::Tensor& tensor) {
   return absl::StrCat("[", absl::StrJoin(tensor.sizes(), ", "), "]");
@@ -36,8 +32,8 @@ absl::Status CheckFinite(const at::Tensor& inputs, const std::string& name) {
     if (finite.all().item<bool>()) continue;
     int64_t offset = finite.logical_not().nonzero()[0].item<int64_t>();
     bool nan = chunk[offset].isnan().item<bool>();
-    return Bad(name, "inputs[", IndexOf(begin + offset, inputs.sizes()), "] is ",
-               nan ? "not a number" : "infinite", " (as float32)");
+    return BadData(name, "inputs[", IndexOf(begin + offset, inputs.sizes()), "] is ",
+                   nan ? "not a number" : "infinite", " (as float32)");
   }
   return absl::OkStatus();
 }
@@ -46,14 +42,14 @@ absl::Status CheckFinite(const at::Tensor& inputs, const std::string& name) {
 
 absl::StatusOr<at::Tensor> CheckInputs(const at::Tensor& inputs, const std::string& name) {
   if (inputs.dim() < 2) {
-    return Bad(name, "inputs has shape ", Shape(inputs), ", but must be [N, ...]");
+    return BadData(name, "inputs has shape ", Shape(inputs), ", but must be [N, ...]");
   }
-  if (inputs.size(0) == 0) return Bad(name, "inputs holds no samples");
-  if (inputs.numel() == 0) return Bad(name, "inputs has empty samples: ", Shape(inputs));
+  if (inputs.size(0) == 0) return BadData(name, "inputs holds no samples");
+  if (inputs.numel() == 0) return BadData(name, "inputs has empty samples: ", Shape(inputs));
   if (inputs.scalar_type() == at::kByte) return inputs.contiguous();
   if (!inputs.is_floating_point()) {
-    return Bad(name, "inputs has dtype ", c10::toString(inputs.scalar_type()),
-               ", but must be uint8 or floating point");
+    return BadData(name, "inputs has dtype ", c10::toString(inputs.scalar_type()),
+                   ", but must be uint8 or floating point");
   }
   at::Tensor values = inputs.to(at::kFloat).contiguous();
   if (absl::Status status = CheckFinite(values, name); !status.ok()) return status;
@@ -64,19 +60,19 @@ absl::StatusOr<at::Tensor> CheckLabels(const at::Tensor& labels, int64_t samples
                                        const std::string& name) {
   at::ScalarType type = labels.scalar_type();
   if (type != at::kLong && type != at::kInt && type != at::kByte) {
-    return Bad(name, "labels has dtype ", c10::toString(type),
-               ", but must be int64, int32 or uint8");
+    return BadData(name, "labels has dtype ", c10::toString(type),
+                   ", but must be int64, int32 or uint8");
   }
   if (labels.dim() != 1 || labels.size(0) != samples) {
-    return Bad(name, "labels has shape ", Shape(labels), ", but inputs holds ", samples,
-               " samples");
+    return BadData(name, "labels has shape ", Shape(labels), ", but inputs holds ", samples,
+                   " samples");
   }
   at::Tensor classes = labels.to(at::kLong).contiguous();
   at::Tensor outside = (classes < 0).logical_or_(classes >= kMostClasses);
   if (outside.any().item<bool>()) {
     int64_t index = outside.nonzero()[0].item<int64_t>();
-    return Bad(name, "labels[", index, "] is ", classes[index].item<int64_t>(),
-               ", but classes count from 0");
+    return BadData(name, "labels[", index, "] is ", classes[index].item<int64_t>(),
+                   ", but classes count from 0");
   }
   return classes;
 }

@@ -12,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "core/data/bad_data.h"
 
 namespace acclimate::data {
 namespace {
@@ -36,16 +37,12 @@ constexpr TypeName kTypeNames[] = {
     {"i2", at::kShort}, {"i1", at::kChar},   {"b1", at::kBool},
 };
 
-template <typename... Parts>
-absl::Status Bad(const NpyBytes& bytes, const Parts&... what) {
-  return absl::InvalidArgumentError(absl::StrCat(bytes.name, ": ", what...));
-}
-
 // The text behind `'key':` in the header's Python dictionary, up to `end`.
 absl::StatusOr<std::string> Field(const NpyBytes& bytes, absl::string_view dictionary,
                                   absl::string_view key, char begin, char end) {
   size_t at = dictionary.find(absl::StrCat("'", key, "'"));
-  if (at == absl::string_view::npos) return Bad(bytes, "the npy header has no '", key, "'");
+  if (at == absl::string_view::npos)
+    return BadData(bytes.name, "the npy header has no '", key, "'");
   absl::string_view rest =
       absl::StripLeadingAsciiWhitespace(dictionary.substr(at + key.size() + 2));
   bool opened = absl::ConsumePrefix(&rest, ":");
@@ -53,7 +50,7 @@ absl::StatusOr<std::string> Field(const NpyBytes& bytes, absl::string_view dicti
   if (begin != '\0') opened = opened && absl::ConsumePrefix(&rest, absl::string_view(&begin, 1));
   size_t close = rest.find(end);
   if (!opened || close == absl::string_view::npos) {
-    return Bad(bytes, "the npy header's '", key, "' cannot be read");
+    return BadData(bytes.name, "the npy header's '", key, "' cannot be read");
   }
   return std::string(absl::StripAsciiWhitespace(rest.substr(0, close)));
 }
@@ -62,7 +59,7 @@ absl::Status ReadShape(const NpyBytes& bytes, absl::string_view text, std::vecto
   for (absl::string_view extent : absl::StrSplit(text, ',', absl::SkipWhitespace())) {
     int64_t value;
     if (!absl::SimpleAtoi(extent, &value) || value < 0) {
-      return Bad(bytes, "the npy header's shape (", text, ") is not a list of sizes");
+      return BadData(bytes.name, "the npy header's shape (", text, ") is not a list of sizes");
     }
     shape->push_back(value);
   }
@@ -78,7 +75,7 @@ absl::StatusOr<Header> ParseDictionary(const NpyBytes& bytes, absl::string_view 
   absl::StatusOr<std::string> shape = Field(bytes, dictionary, "shape", '(', ')');
   if (!shape.ok()) return shape.status();
   if (*order != "True" && *order != "False") {
-    return Bad(bytes, "the npy header's fortran_order is ", *order);
+    return BadData(bytes.name, "the npy header's fortran_order is ", *order);
   }
   header.descr = *std::move(descr);
   header.fortran_order = *order == "True";
@@ -91,15 +88,16 @@ absl::StatusOr<Header> ReadHeader(const NpyBytes& bytes) {
   absl::string_view text(reinterpret_cast<const char*>(bytes.data), bytes.size);
   size_t prefix = kMagic.size() + kVersionBytes;
   int version = bytes.size > kMagic.size() ? bytes.data[kMagic.size()] : 0;
-  if (version < 1 || version > 3) return Bad(bytes, "unknown npy version ", version);
+  if (version < 1 || version > 3) return BadData(bytes.name, "unknown npy version ", version);
   size_t length_bytes = version == 1 ? 2 : 4;
-  if (bytes.size < prefix + length_bytes) return Bad(bytes, "truncated at byte ", bytes.size);
+  if (bytes.size < prefix + length_bytes)
+    return BadData(bytes.name, "truncated at byte ", bytes.size);
   uint32_t length = 0;
   std::memcpy(&length, bytes.data + prefix, length_bytes);  // little-endian, as this machine
   size_t begin = prefix + length_bytes;
   if (length > bytes.size - begin) {
-    return Bad(bytes, "the npy header claims ", length, " bytes, but only ", bytes.size - begin,
-               " follow byte ", begin);
+    return BadData(bytes.name, "the npy header claims ", length, " bytes, but only ",
+                   bytes.size - begin, " follow byte ", begin);
   }
   absl::StatusOr<Header> header = ParseDictionary(bytes, text.substr(begin, length));
   if (header.ok()) header->data_offset = begin + length;
@@ -108,14 +106,14 @@ absl::StatusOr<Header> ReadHeader(const NpyBytes& bytes) {
 
 absl::StatusOr<at::ScalarType> ReadType(const NpyBytes& bytes, absl::string_view descr) {
   if (absl::StartsWith(descr, ">")) {
-    return Bad(bytes, "descr '", descr, "' is big-endian; store the array little-endian");
+    return BadData(bytes.name, "descr '", descr, "' is big-endian; store the array little-endian");
   }
   absl::string_view plain = descr;
   if (!plain.empty() && absl::StrContains("<|=", plain.substr(0, 1))) plain.remove_prefix(1);
   for (const TypeName& known : kTypeNames) {
     if (plain == known.descr) return known.type;
   }
-  return Bad(bytes, "descr '", descr, "' is not a dtype that a dataset may have");
+  return BadData(bytes.name, "descr '", descr, "' is not a dtype that a dataset may have");
 }
 
 absl::StatusOr<uint64_t> ByteSize(const NpyBytes& bytes, const Header& header,
@@ -128,8 +126,9 @@ absl::StatusOr<uint64_t> ByteSize(const NpyBytes& bytes, const Header& header,
   }
   if (empty) return 0;
   if (!fits || size > left) {
-    return Bad(bytes, "the npy header claims shape (", absl::StrJoin(header.shape, ", "), ") of ",
-               header.descr, ", but only ", left, " bytes follow byte ", header.data_offset);
+    return BadData(bytes.name, "the npy header claims shape (", absl::StrJoin(header.shape, ", "),
+                   ") of ", header.descr, ", but only ", left, " bytes follow byte ",
+                   header.data_offset);
   }
   return size;
 }
@@ -140,7 +139,7 @@ bool LooksLikeNpy(absl::string_view bytes) { return absl::StartsWith(bytes, kMag
 
 absl::StatusOr<at::Tensor> ReadNpy(const NpyBytes& bytes) {
   if (!LooksLikeNpy({reinterpret_cast<const char*>(bytes.data), bytes.size})) {
-    return Bad(bytes, "is not an npy array");
+    return BadData(bytes.name, "is not an npy array");
   }
   absl::StatusOr<Header> header = ReadHeader(bytes);
   if (!header.ok()) return header.status();

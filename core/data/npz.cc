@@ -10,6 +10,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "core/data/bad_data.h"
 #include "core/data/npy.h"
 
 namespace acclimate::data {
@@ -38,17 +39,13 @@ Integer ReadAt(absl::string_view bytes, size_t offset) {
   return value;
 }
 
-template <typename... Parts>
-absl::Status Bad(const io::MappedFile& file, const Parts&... what) {
-  return absl::InvalidArgumentError(absl::StrCat(file.name(), ": ", what...));
-}
-
 absl::StatusOr<size_t> FindEndRecord(const io::MappedFile& file) {
   absl::string_view bytes = file.bytes();
   size_t tail = bytes.size() - std::min(bytes.size(), kEndBytes + kMaxCommentBytes);
   size_t at = bytes.rfind(kEndMagic);
   if (at == absl::string_view::npos || at < tail || bytes.size() - at < kEndBytes) {
-    return Bad(file, "the zip archive is truncated: no end record in its ", bytes.size(), " bytes");
+    return BadData(file.name(), "the zip archive is truncated: no end record in its ", bytes.size(),
+                   " bytes");
   }
   return at;
 }
@@ -56,11 +53,11 @@ absl::StatusOr<size_t> FindEndRecord(const io::MappedFile& file) {
 absl::StatusOr<Member> ReadMember(const io::MappedFile& file, size_t offset) {
   absl::string_view entry = file.bytes().substr(offset);
   if (entry.size() < kCentralBytes || !absl::StartsWith(entry, kCentralMagic)) {
-    return Bad(file, "the zip archive has no directory entry at byte ", offset);
+    return BadData(file.name(), "the zip archive has no directory entry at byte ", offset);
   }
   size_t name_bytes = ReadAt<uint16_t>(entry, 28);
   if (name_bytes > entry.size() - kCentralBytes) {
-    return Bad(file, "the zip directory entry at byte ", offset, " is truncated");
+    return BadData(file.name(), "the zip directory entry at byte ", offset, " is truncated");
   }
   return Member{std::string(entry.substr(kCentralBytes, name_bytes)),
                 ReadAt<uint16_t>(entry, 8),
@@ -77,10 +74,12 @@ absl::StatusOr<std::vector<Member>> ReadDirectory(const io::MappedFile& file) {
   absl::string_view bytes = file.bytes();
   size_t count = ReadAt<uint16_t>(bytes, *end + 10);
   uint64_t offset = ReadAt<uint32_t>(bytes, *end + 16);
-  if (offset == kZip64) return Bad(file, "zip64 archives are not supported; use safetensors");
+  if (offset == kZip64)
+    return BadData(file.name(), "zip64 archives are not supported; use safetensors");
   std::vector<Member> members;
   for (size_t i = 0; i < count; ++i) {
-    if (offset > *end) return Bad(file, "the zip directory leaves the archive at byte ", offset);
+    if (offset > *end)
+      return BadData(file.name(), "the zip directory leaves the archive at byte ", offset);
     absl::StatusOr<Member> member = ReadMember(file, offset);
     if (!member.ok()) return member.status();
     offset += kCentralBytes + ReadAt<uint16_t>(bytes, offset + 28) +
@@ -95,13 +94,13 @@ absl::StatusOr<size_t> DataOffset(const io::MappedFile& file, const Member& memb
   absl::string_view bytes = file.bytes();
   uint64_t offset = member.local_offset;
   if (offset + kLocalBytes > bytes.size() || !absl::StartsWith(bytes.substr(offset), kLocalMagic)) {
-    return Bad(file, member.name, ": no zip member at byte ", offset);
+    return BadData(file.name(), member.name, ": no zip member at byte ", offset);
   }
   uint64_t data = offset + kLocalBytes + ReadAt<uint16_t>(bytes, offset + 26) +
                   ReadAt<uint16_t>(bytes, offset + 28);
   if (data + member.compressed_bytes > bytes.size()) {
-    return Bad(file, member.name, ": claims ", member.compressed_bytes, " bytes at byte ", data,
-               " of ", bytes.size());
+    return BadData(file.name(), member.name, ": claims ", member.compressed_bytes,
+                   " bytes at byte ", data, " of ", bytes.size());
   }
   return data;
 }
@@ -121,20 +120,20 @@ bool Inflate(uint8_t* input, const Member& member, std::vector<uint8_t>* output)
 }
 
 absl::Status CheckReadable(const io::MappedFile& file, const Member& member) {
-  if (member.flags & kEncryptedFlag) return Bad(file, member.name, ": is encrypted");
+  if (member.flags & kEncryptedFlag) return BadData(file.name(), member.name, ": is encrypted");
   if (member.bytes == kZip64 || member.compressed_bytes == kZip64 ||
       member.local_offset == kZip64) {
-    return Bad(file, member.name, ": zip64 members are not supported; use safetensors");
+    return BadData(file.name(), member.name, ": zip64 members are not supported; use safetensors");
   }
   if (member.method != kStored && member.method != kDeflated) {
-    return Bad(file, member.name, ": unknown zip compression ", member.method);
+    return BadData(file.name(), member.name, ": unknown zip compression ", member.method);
   }
   bool possible = member.method == kStored
                       ? member.bytes == member.compressed_bytes
                       : member.bytes <= kMaxDeflateRatio * member.compressed_bytes;
   if (!possible) {
-    return Bad(file, member.name, ": claims ", member.bytes, " bytes from ",
-               member.compressed_bytes);
+    return BadData(file.name(), member.name, ": claims ", member.bytes, " bytes from ",
+                   member.compressed_bytes);
   }
   return absl::OkStatus();
 }
@@ -149,13 +148,13 @@ absl::StatusOr<at::Tensor> ReadArray(const std::shared_ptr<io::MappedFile>& file
   if (member.method == kDeflated) {
     auto inflated = std::make_shared<std::vector<uint8_t>>();
     if (!Inflate(array.data, member, inflated.get())) {
-      return Bad(*file, member.name, ": its compressed bytes are damaged");
+      return BadData(file->name(), member.name, ": its compressed bytes are damaged");
     }
     array.data = inflated->data();
     array.owner = inflated;
   }
   if (crc32_z(0, array.data, array.size) != member.crc32) {
-    return Bad(*file, member.name, ": damaged, its CRC-32 does not match");
+    return BadData(file->name(), member.name, ": damaged, its CRC-32 does not match");
   }
   return ReadNpy(array);
 }
@@ -184,7 +183,7 @@ absl::StatusOr<io::TensorFile> ReadNpz(const std::shared_ptr<io::MappedFile>& fi
     absl::StatusOr<at::Tensor> tensor = ReadArray(file, member);
     if (!tensor.ok()) return tensor.status();
     if (!result.tensors.emplace(std::string(name), *std::move(tensor)).second) {
-      return Bad(*file, member.name, ": is there twice");
+      return BadData(file->name(), member.name, ": is there twice");
     }
   }
   return result;

@@ -1,9 +1,10 @@
 #include "core/losses/attention_transfer.h"
 
-#include <torch/nn.h>
 #include <torch/types.h>
 
 #include <algorithm>
+
+#include "core/losses/unit_rows.h"
 
 namespace acclimate::losses {
 namespace {
@@ -18,8 +19,7 @@ at::Tensor Energy(const at::Tensor& activations) {
 }
 
 at::Tensor UnitMap(const at::Tensor& energy, at::IntArrayRef size) {
-  return torch::nn::functional::normalize(at::adaptive_avg_pool2d(energy, size).flatten(1),
-                                          torch::nn::functional::NormalizeFuncOptions().dim(1));
+  return UnitRows(at::adaptive_avg_pool2d(energy, size).flatten(1));
 }
 
 }  // namespace

@@ -1,10 +1,11 @@
 #include "core/losses/nt_xent.h"
 
 #include <torch/autograd.h>
-#include <torch/nn.h>
 #include <torch/types.h>
 
 #include <limits>
+
+#include "core/losses/unit_rows.h"
 
 namespace acclimate::losses {
 namespace {
@@ -46,8 +47,7 @@ at::Tensor NtXent(const at::Tensor& first, const at::Tensor& second, double temp
               "NtXent: views must have shapes [N, D], not ", first.sizes(), " and ",
               second.sizes());
   TORCH_CHECK(temperature > 0, "NtXent: the temperature must be positive, not ", temperature);
-  const at::Tensor z = torch::nn::functional::normalize(
-      at::cat({first, second}), torch::nn::functional::NormalizeFuncOptions().dim(1));
+  const at::Tensor z = UnitRows(at::cat({first, second}));
   return FusedNtXent::apply(z, temperature, at::GradMode::is_enabled() && z.requires_grad());
 }
 

@@ -11,7 +11,7 @@
 namespace acclimate::methods {
 namespace {
 
-constexpr double kL2 = 1e-2;
+constexpr double kPeerPenalty = 1e-2;
 constexpr int64_t kMostCoordinates = 10000;  // beside 2000 samples a side: 80 MB each
 constexpr int64_t kMostWeights = 200000;     // some seconds on one core
 
@@ -41,7 +41,7 @@ absl::optional<selection::Candidate> LinearPeer(const MethodContext& context,
       selection::SampleEach(context.sources, selection::Examiner::kSourceSamples, context.seed));
   const data::Batch held_out = Joined(examiner.held_out_samples());
   const shift::LinearClassifier classifier =
-      shift::FitLinearClassifier(source.inputs, source.labels, classes, kL2);
+      shift::FitLinearClassifier(source.inputs, source.labels, classes, kPeerPenalty);
   const at::Tensor target_logits = classifier.Logits(
       shift::AlignedMoments(source.inputs, target.Slice(0, target.size(), at::kCPU).inputs));
   const at::Tensor held_out_logits = classifier.Logits(held_out.inputs);

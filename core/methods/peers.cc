@@ -14,7 +14,7 @@ namespace acclimate::methods {
 namespace {
 
 // In this order. Methods without source data keep the source model's own mistakes.
-constexpr const char* kPool[] = {"dann", "mcc", "cdan", "deep_coral"};
+constexpr const char* kPeerMethods[] = {"dann", "mcc", "cdan", "deep_coral"};
 constexpr int64_t kParts = 8;  // of a plan; the first is run
 
 absl::StatusOr<selection::Candidate> RunPeer(const MethodEntry& entry, const MethodContext& context,
@@ -47,7 +47,7 @@ absl::StatusOr<selection::OtherModels> RunPeers(const MethodContext& context,
   selection::OtherModels peers;
   if (count > 0) peers.linear = LinearPeer(context, examiner);
   const size_t methods = static_cast<size_t>(count) - (peers.linear ? 1 : 0);
-  for (const char* name : kPool) {
+  for (const char* name : kPeerMethods) {
     if (peers.methods.size() == methods) break;
     const MethodEntry& entry = *FindMethod(name);
     if (name == method || !ObstacleTo(entry, context, /*source_free=*/false).empty()) continue;

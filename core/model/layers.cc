@@ -1,8 +1,9 @@
 #include "core/model/layers.h"
 
-#include <torch/nn.h>
 #include <torch/script.h>
 #include <torch/types.h>
+
+#include <cmath>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -10,6 +11,16 @@
 namespace acclimate::model {
 
 using torch::jit::Module;
+
+namespace {
+
+// PyTorch's default for convolutions and linear layers: uniform in +-1/sqrt(fan_in).
+at::Tensor Drawn(at::IntArrayRef shape, int64_t fan_in) {
+  const double bound = 1 / std::sqrt(static_cast<double>(fan_in));
+  return torch::empty(shape).uniform_(-bound, bound).requires_grad_();
+}
+
+}  // namespace
 
 LayerFactory::LayerFactory() : unit_(std::make_shared<torch::jit::CompilationUnit>()) {}
 
@@ -20,13 +31,11 @@ Module LayerFactory::Empty(const std::string& type_name) const {
 }
 
 Module LayerFactory::Convolution(const ConvolutionShape& shape) const {
-  const torch::nn::Conv2d source(torch::nn::Conv2dOptions(shape.in, shape.out, shape.kernel)
-                                     .stride(shape.stride)
-                                     .padding(shape.padding)
-                                     .bias(shape.bias));
+  const int64_t fan_in = shape.in * shape.kernel * shape.kernel;
   Module module = Empty("Conv2d");
-  module.register_parameter("weight", source->weight, false);
-  if (shape.bias) module.register_parameter("bias", source->bias, false);
+  module.register_parameter(
+      "weight", Drawn({shape.out, shape.in, shape.kernel, shape.kernel}, fan_in), false);
+  if (shape.bias) module.register_parameter("bias", Drawn({shape.out}, fan_in), false);
   module.define(absl::StrFormat(
       "def forward(self, x):\n"
       "  return torch.conv2d(x, self.weight, %s, [%d, %d], [%d, %d])\n",
@@ -52,10 +61,9 @@ def forward(self, x):
 }
 
 Module LayerFactory::Linear(int64_t in, int64_t out) const {
-  const torch::nn::Linear source(in, out);
   Module module = Empty("Linear");
-  module.register_parameter("weight", source->weight, false);
-  module.register_parameter("bias", source->bias, false);
+  module.register_parameter("weight", Drawn({out, in}, in), false);
+  module.register_parameter("bias", Drawn({out}, in), false);
   module.define("def forward(self, x):\n  return torch.linear(x, self.weight, self.bias)\n");
   return module;
 }

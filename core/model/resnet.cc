@@ -1,9 +1,9 @@
 #include "core/model/resnet.h"
 
-#include <torch/nn.h>
 #include <torch/script.h>
 #include <torch/types.h>
 
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -49,8 +49,9 @@ def forward(self, x):
   Module Convolution(ConvolutionShape shape) const {
     shape.bias = false;
     Module module = layers_.Convolution(shape);
-    torch::nn::init::kaiming_normal_(module.attr("weight").toTensor(), 0.0, torch::kFanOut,
-                                     torch::kReLU);
+    const double fan_out = static_cast<double>(shape.out * shape.kernel * shape.kernel);
+    const at::NoGradGuard no_grad;
+    module.attr("weight").toTensor().normal_(0, std::sqrt(2 / fan_out));
     return module;
   }
 

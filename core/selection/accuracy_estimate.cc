@@ -9,13 +9,13 @@
 #include <vector>
 
 #include "core/losses/entropy.h"
-#include "core/selection/clusters.h"
+#include "core/losses/unit_rows.h"
 
 namespace acclimate::selection {
 namespace {
 
 constexpr int64_t kDraws = 200;
-constexpr uint64_t kSeed = 1;
+constexpr uint64_t kBootstrapSeed = 1;
 constexpr double kNormal90 = 1.645;  // two-sided quantile
 
 double Clipped(double share) { return std::clamp(share, 0.0, 1.0); }
@@ -36,7 +36,7 @@ at::Tensor Median(const at::Tensor& values) {
 
 // [kDraws]: medians over resampled columns of the means over resampled rows of values [N, E].
 at::Tensor Bootstrap(const at::Tensor& values) {
-  at::Generator generator = at::detail::createCPUGenerator(kSeed);
+  at::Generator generator = at::detail::createCPUGenerator(kBootstrapSeed);
   const int64_t n = values.size(0), e = values.size(1);
   std::vector<at::Tensor> means;
   for (int64_t draw = 0; draw < kDraws; ++draw) {
@@ -137,12 +137,12 @@ std::map<std::string, double> EstimateMetrics(const AccuracyEstimate& before,
 
 at::Tensor NearestNeighbours(const at::Tensor& bank, const at::Tensor& labels,
                              const at::Tensor& queries, int64_t num_classes, int64_t k) {
-  return Vote(UnitRows(queries).mm(UnitRows(bank).t()), labels, num_classes, k);
+  return Vote(losses::UnitRows(queries).mm(losses::UnitRows(bank).t()), labels, num_classes, k);
 }
 
 at::Tensor NearestNeighboursOfOthers(const at::Tensor& bank, const at::Tensor& labels,
                                      int64_t num_classes, int64_t k) {
-  const at::Tensor unit = UnitRows(bank);
+  const at::Tensor unit = losses::UnitRows(bank);
   at::Tensor similarity = unit.mm(unit.t());
   similarity.fill_diagonal_(-2.0);  // below every cosine
   return Vote(similarity, labels, num_classes, std::min(k, bank.size(0) - 1));

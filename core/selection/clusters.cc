@@ -8,12 +8,14 @@
 #include <limits>
 #include <vector>
 
+#include "core/losses/unit_rows.h"
+
 namespace acclimate::selection {
 namespace {
 
 constexpr int kStarts = 3;
 constexpr int kMostIterations = 50;
-constexpr uint64_t kSeed = 1;
+constexpr uint64_t kClusterSeed = 1;
 constexpr double kNoDivisionByZero = 1e-12;
 
 std::vector<int64_t> ToVector(const at::Tensor& tensor) {
@@ -82,10 +84,6 @@ at::Tensor SpreadCentres(const at::Tensor& points, int64_t k, at::Generator& gen
 
 }  // namespace
 
-at::Tensor UnitRows(const at::Tensor& rows) {
-  return rows / rows.norm(2, 1, /*keepdim=*/true).clamp_min(kNoDivisionByZero);
-}
-
 double AdjustedMutualInformation(const at::Tensor& a, const at::Tensor& b) {
   const int64_t total = a.size(0);
   const int64_t columns = b.max().item<int64_t>() + 1;
@@ -139,7 +137,8 @@ at::Tensor KMeans(const at::Tensor& points, int64_t k, uint64_t seed) {
 double ClassAmi(const at::Tensor& features, const at::Tensor& logits) {
   const at::Tensor predicted = logits.argmax(1);
   if (predicted.eq(predicted[0]).all().item<bool>()) return 0;
-  return AdjustedMutualInformation(predicted, KMeans(UnitRows(features), logits.size(1), kSeed));
+  return AdjustedMutualInformation(
+      predicted, KMeans(losses::UnitRows(features), logits.size(1), kClusterSeed));
 }
 
 double Silhouette(const at::Tensor& features, const at::Tensor& logits) {
@@ -147,7 +146,7 @@ double Silhouette(const at::Tensor& features, const at::Tensor& logits) {
   const at::Tensor members = at::one_hot(predicted, logits.size(1)).to(at::kDouble);
   const at::Tensor counts = members.sum(0);  // [C]
   if (counts.gt(0).sum().item<int64_t>() < 2) return -1;
-  const at::Tensor unit = UnitRows(features);
+  const at::Tensor unit = losses::UnitRows(features);
   at::Tensor distances = SquaredDistances(unit, unit).sqrt_().to(at::kDouble);
   distances.fill_diagonal_(0.0);
   const at::Tensor sums = distances.mm(members);  // [N, C]

@@ -31,9 +31,6 @@ double ClassAmi(const at::Tensor& features, const at::Tensor& logits);
 // one; 0 for a sample alone in its class. In [-1, 1]; -1 for a collapsed classifier.
 double Silhouette(const at::Tensor& features, const at::Tensor& logits);
 
-// Rows scaled to length 1; rows of zeros stay.
-at::Tensor UnitRows(const at::Tensor& rows);
-
 }  // namespace acclimate::selection
 
 #endif  // ACCLIMATE_CORE_SELECTION_CLUSTERS_H_

@@ -2,7 +2,7 @@
 
 #include <torch/types.h>
 
-#include "core/selection/clusters.h"
+#include "core/losses/unit_rows.h"
 
 namespace acclimate::selection {
 namespace {
@@ -69,8 +69,9 @@ double NearestSource(const at::Tensor& source_features, const at::Tensor& source
   const at::Tensor members =
       at::one_hot(source_labels, target_logits.size(1)).to(source_features.scalar_type());
   const at::Tensor counts = members.sum(0).unsqueeze(1);
-  const at::Tensor centroids = members.t().mm(UnitRows(source_features)) / counts.clamp_min(1);
-  at::Tensor similarity = UnitRows(target_features).mm(UnitRows(centroids).t());
+  const at::Tensor centroids =
+      members.t().mm(losses::UnitRows(source_features)) / counts.clamp_min(1);
+  at::Tensor similarity = losses::UnitRows(target_features).mm(losses::UnitRows(centroids).t());
   similarity.masked_fill_(counts.t().eq(0), -2.0);  // below every cosine
   return similarity.argmax(1).eq(target_logits.argmax(1)).to(at::kDouble).mean().item<double>();
 }

@@ -22,7 +22,7 @@ namespace {
 
 // A call holds a thread while it runs, a watch for as long as it lasts; calls beyond these are
 // answered RESOURCE_EXHAUSTED.
-constexpr int kMaxThreads = 2048;
+constexpr int kMaxGrpcThreads = 2048;
 
 constexpr const char* kServices[] = {"", "acclimate.v1.JobService", "acclimate.v1.ArtifactService",
                                      "acclimate.v1.CatalogService", "acclimate.v1.AdminService"};
@@ -106,7 +106,7 @@ absl::Status Server::Listen() {
   // Without SO_REUSEPORT a port that another server holds is an error instead of a lottery.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
-  builder.SetResourceQuota(grpc::ResourceQuota("acclimated").SetMaxThreads(kMaxThreads));
+  builder.SetResourceQuota(grpc::ResourceQuota("acclimated").SetMaxThreads(kMaxGrpcThreads));
   builder.AddListeningPort(config_.listen, grpc::InsecureServerCredentials(), &grpc_port_);
   services_.push_back(std::make_unique<JobService>(*queue_, *blobs_, catalog_, metrics_));
   services_.push_back(std::make_unique<ArtifactService>(*blobs_, *uploads_, metrics_));

@@ -11,8 +11,8 @@
 namespace acclimate::metrics {
 namespace {
 
-prometheus::MetricFamily Family(const std::string& name, const std::string& help,
-                                prometheus::MetricType type, double value) {
+prometheus::MetricFamily OneValue(const std::string& name, const std::string& help,
+                                  prometheus::MetricType type, double value) {
   prometheus::ClientMetric metric;
   (type == prometheus::MetricType::Counter ? metric.counter.value : metric.gauge.value) = value;
   return {name, help, type, {metric}};
@@ -61,18 +61,18 @@ std::vector<prometheus::MetricFamily> ProcessMetrics::Collect() const {
   rlimit descriptors{};
   getrlimit(RLIMIT_NOFILE, &descriptors);
   return {
-      Family("process_cpu_seconds_total", "Processor time of the server itself.",
-             MetricType::Counter, (field(kUserTicks) + field(kSystemTicks)) / ticks_per_second),
-      Family("process_resident_memory_bytes", "Resident memory.", MetricType::Gauge,
-             field(kResidentPages) * static_cast<double>(sysconf(_SC_PAGESIZE))),
-      Family("process_virtual_memory_bytes", "Virtual memory.", MetricType::Gauge,
-             field(kVirtualBytes)),
-      Family("process_threads", "Threads.", MetricType::Gauge, field(kThreads)),
-      Family("process_open_fds", "Open file descriptors.", MetricType::Gauge, OpenDescriptors()),
-      Family("process_max_fds", "The limit on open file descriptors.", MetricType::Gauge,
-             static_cast<double>(descriptors.rlim_cur)),
-      Family("process_start_time_seconds", "Start of the process since the Unix epoch.",
-             MetricType::Gauge, BootTimeSeconds() + field(kStartTicks) / ticks_per_second),
+      OneValue("process_cpu_seconds_total", "Processor time of the server itself.",
+               MetricType::Counter, (field(kUserTicks) + field(kSystemTicks)) / ticks_per_second),
+      OneValue("process_resident_memory_bytes", "Resident memory.", MetricType::Gauge,
+               field(kResidentPages) * static_cast<double>(sysconf(_SC_PAGESIZE))),
+      OneValue("process_virtual_memory_bytes", "Virtual memory.", MetricType::Gauge,
+               field(kVirtualBytes)),
+      OneValue("process_threads", "Threads.", MetricType::Gauge, field(kThreads)),
+      OneValue("process_open_fds", "Open file descriptors.", MetricType::Gauge, OpenDescriptors()),
+      OneValue("process_max_fds", "The limit on open file descriptors.", MetricType::Gauge,
+               static_cast<double>(descriptors.rlim_cur)),
+      OneValue("process_start_time_seconds", "Start of the process since the Unix epoch.",
+               MetricType::Gauge, BootTimeSeconds() + field(kStartTicks) / ticks_per_second),
   };
 }
 

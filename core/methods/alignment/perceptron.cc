@@ -1,55 +1,67 @@
 #include "core/methods/alignment/perceptron.h"
 
-#include <torch/nn.h>
 #include <torch/types.h>
 
+#include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 
 namespace acclimate::methods {
+namespace {
 
-namespace nn = torch::nn;
+// PyTorch's default for linear layers: uniform in +-1/sqrt(fan_in).
+at::Tensor Drawn(at::IntArrayRef shape, int64_t fan_in, const at::Device& device) {
+  const double bound = 1 / std::sqrt(static_cast<double>(fan_in));
+  return at::empty(shape).uniform_(-bound, bound).to(device).requires_grad_();
+}
 
-struct Perceptron::Network {
-  nn::Sequential layers;
-};
+}  // namespace
 
 Perceptron::Perceptron(std::string name, const std::vector<int64_t>& widths, Norm norm,
-                       const at::Device& device)
-    : name_(std::move(name)), network_(std::make_unique<Network>()) {
-  nn::Sequential& layers = network_->layers;
+                       const at::Device& device) {
+  int place = 0;  // of linear layers, norms and ReLUs, in the names
   for (size_t i = 0; i + 1 < widths.size(); ++i) {
+    Layer layer;
+    const auto add = [&](absl::string_view part, at::Tensor tensor) {
+      parameters_.push_back({absl::StrCat(name, ".", place, ".", part), std::move(tensor)});
+      return parameters_.back().tensor;
+    };
     if (i > 0) {
-      if (norm == Norm::kBatch) layers->push_back(nn::BatchNorm1d(widths[i]));
-      layers->push_back(nn::ReLU());
+      if (norm == Norm::kBatch) {
+        const auto options = at::TensorOptions(device);
+        layer.norm_weight = add("weight", at::ones({widths[i]}, options).requires_grad_());
+        layer.norm_bias = add("bias", at::zeros({widths[i]}, options).requires_grad_());
+        ++place;
+      }
+      ++place;
     }
-    layers->push_back(nn::Linear(widths[i], widths[i + 1]));
+    layer.weight = add("weight", Drawn({widths[i + 1], widths[i]}, widths[i], device));
+    layer.bias = add("bias", Drawn({widths[i + 1]}, widths[i], device));
+    ++place;
+    layers_.push_back(std::move(layer));
   }
-  layers->to(device);
 }
-
-Perceptron::~Perceptron() = default;
 
 at::Tensor Perceptron::Forward(const at::Tensor& inputs) {
-  return network_->layers->forward(inputs);
-}
-
-std::vector<train::NamedParameter> Perceptron::Parameters() const {
-  std::vector<train::NamedParameter> parameters;
-  for (const auto& item : network_->layers->named_parameters()) {
-    parameters.push_back({absl::StrCat(name_, ".", item.key()), item.value()});
+  constexpr double kMomentum = 0.1, kEps = 1e-5;
+  at::Tensor x = inputs;
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    const Layer& layer = layers_[i];
+    if (layer.norm_weight.defined()) {
+      x = at::batch_norm(x, layer.norm_weight, layer.norm_bias, {}, {}, /*training=*/true,
+                         kMomentum, kEps, /*cudnn_enabled=*/true);
+    }
+    if (i > 0) x = x.relu();
+    x = at::linear(x, layer.weight, layer.bias);
   }
-  return parameters;
+  return x;
 }
 
 train::TensorMap Perceptron::State() const {
   train::TensorMap state;
-  for (const auto& item : network_->layers->named_parameters()) {
-    state[absl::StrCat(name_, ".", item.key())] = item.value().detach();
-  }
-  for (const auto& item : network_->layers->named_buffers()) {
-    state[absl::StrCat(name_, ".", item.key())] = item.value();
+  for (const train::NamedParameter& parameter : parameters_) {
+    state[parameter.name] = parameter.tensor.detach();
   }
   return state;
 }

@@ -3,7 +3,6 @@
 #define ACCLIMATE_CORE_METHODS_ALIGNMENT_PERCEPTRON_H_
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -24,20 +23,22 @@ class Perceptron {
   // widths: inputs, hidden layers if any, outputs. `name` comes before every tensor's own.
   Perceptron(std::string name, const std::vector<int64_t>& widths, Norm norm,
              const at::Device& device);
-  ~Perceptron();
 
   // [N, inputs] -> [N, outputs]; batch statistics over all N.
   at::Tensor Forward(const at::Tensor& inputs);
 
-  std::vector<train::NamedParameter> Parameters() const;
+  const std::vector<train::NamedParameter>& Parameters() const { return parameters_; }
   train::TensorMap State() const;
   // INVALID_ARGUMENT names a missing or misshapen tensor; others are left alone.
   absl::Status Restore(const train::TensorMap& state);
 
  private:
-  struct Network;
-  const std::string name_;
-  std::unique_ptr<Network> network_;
+  struct Layer {
+    at::Tensor norm_weight, norm_bias;  // of the batch norm before it; undefined without one
+    at::Tensor weight, bias;
+  };
+  std::vector<Layer> layers_;
+  std::vector<train::NamedParameter> parameters_;  // the layers' own
 };
 
 }  // namespace acclimate::methods

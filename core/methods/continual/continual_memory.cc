@@ -13,17 +13,17 @@ namespace {
 constexpr char kReplay[] = "replay/";
 constexpr char kFisher[] = "fisher/";
 constexpr char kAnchor[] = "anchor/";
-constexpr char kAccuracy[] = "accuracy";
-constexpr char kInputs[] = "inputs";
-constexpr char kLabels[] = "labels";
-constexpr char kLogits[] = "logits";
-constexpr char kSeen[] = "seen";
+constexpr char kAccuracyName[] = "accuracy";
+constexpr char kInputsName[] = "inputs";
+constexpr char kLabelsName[] = "labels";
+constexpr char kLogitsName[] = "logits";
+constexpr char kSeenName[] = "seen";
 
 std::string EvaluationPrefix(int64_t task) { return absl::StrCat("evaluation/", task, "/"); }
 
 absl::StatusOr<data::Dataset> ReadDataset(const train::TensorMap& part, const std::string& name,
                                           const data::Dataset& like, int64_t classes) {
-  const auto inputs = part.find(kInputs), labels = part.find(kLabels);
+  const auto inputs = part.find(kInputsName), labels = part.find(kLabelsName);
   if (inputs == part.end() || labels == part.end()) {
     return absl::InvalidArgumentError(absl::StrCat("no ", name, "inputs and ", name, "labels"));
   }
@@ -37,18 +37,18 @@ absl::StatusOr<data::Dataset> ReadDataset(const train::TensorMap& part, const st
 
 absl::Status ReadReplay(const train::TensorMap& part, const data::Dataset& like, int64_t classes,
                         ContinualMemory& memory) {
-  const absl::StatusOr<int64_t> seen = train::IntegerIn(part, kSeen);
+  const absl::StatusOr<int64_t> seen = train::IntegerIn(part, kSeenName);
   if (!seen.ok()) return absl::InvalidArgumentError("not a memory of continual");
   memory.seen = *seen;
-  if (part.count(kInputs) == 0) return absl::OkStatus();
+  if (part.count(kInputsName) == 0) return absl::OkStatus();
   absl::StatusOr<data::Dataset> replay = ReadDataset(part, kReplay, like, classes);
   if (!replay.ok()) return replay.status();
-  const auto logits = part.find(kLogits);
+  const auto logits = part.find(kLogitsName);
   if (logits == part.end() || logits->second.scalar_type() != at::kFloat ||
       logits->second.sizes() != at::IntArrayRef({replay->size(), classes}) ||
       memory.seen < replay->size()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(kReplay, kLogits, ": must be float32 [", replay->size(), ", ", classes, "]"));
+    return absl::InvalidArgumentError(absl::StrCat(kReplay, kLogitsName, ": must be float32 [",
+                                                   replay->size(), ", ", classes, "]"));
   }
   memory.replay = *std::move(replay);
   memory.replay_logits = logits->second;
@@ -64,11 +64,11 @@ train::TensorMap ToTensors(const train::TensorMap& replay,
   train::TrainingState state;  // for its prefixes
   state.Add(kReplay, replay);
   for (size_t task = 0; task < evaluation.size(); ++task) {
-    state.Add(
-        EvaluationPrefix(static_cast<int64_t>(task)),
-        {{kInputs, evaluation[task]->stored_inputs()}, {kLabels, evaluation[task]->labels()}});
+    state.Add(EvaluationPrefix(static_cast<int64_t>(task)),
+              {{kInputsName, evaluation[task]->stored_inputs()},
+               {kLabelsName, evaluation[task]->labels()}});
   }
-  state.tensors[kAccuracy] = accuracy;
+  state.tensors[kAccuracyName] = accuracy;
   state.Add(kFisher, fisher);
   state.Add(kAnchor, anchor);
   return state.tensors;
@@ -82,7 +82,7 @@ absl::StatusOr<ContinualMemory> ReadContinualMemory(std::shared_ptr<io::MappedFi
   ContinualMemory memory;
   absl::Status status = ReadReplay(state.Part(kReplay), like, classes, memory);
   if (!status.ok()) return status;
-  const auto accuracy = state.tensors.find(kAccuracy);
+  const auto accuracy = state.tensors.find(kAccuracyName);
   if (accuracy == state.tensors.end() || accuracy->second.scalar_type() != at::kDouble ||
       accuracy->second.dim() != 2 || accuracy->second.size(0) != accuracy->second.size(1)) {
     return absl::InvalidArgumentError("accuracy: must be float64 [T, T]");

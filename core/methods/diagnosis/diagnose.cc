@@ -24,7 +24,7 @@ constexpr char kMatrix[] = "matrix";
 constexpr int kMostCandidates = 4;
 
 // Beside inputs and logits: enough to see where in the network a shift begins.
-constexpr size_t kMostLevels = 8;
+constexpr size_t kMostPlaces = 8;
 
 enum Stream : uint64_t {
   kPlaces = 100,  // and one for each place
@@ -65,7 +65,7 @@ class DiagnoseTask : public train::Task {
         context_(context),
         samples_(context.settings.Integer("samples")),
         permutations_(context.settings.Integer("permutations")),
-        passes_(context, kProbe, kMostLevels, samples_, samples_) {
+        passes_(context, kProbe, kMostPlaces, samples_, samples_) {
     const int64_t places = static_cast<int64_t>(passes_.places().names.size());
     matrix_ = at::zeros({places, RowOf({}).size(0)}, at::kDouble);
     plan_.total_steps = places;

@@ -58,7 +58,7 @@ absl::StatusOr<Head> FindHead(const model::Model& model) {
       "of zeros and save the model again");
 }
 
-std::vector<double> Values(const at::Tensor& tensor) {
+std::vector<double> ToVector(const at::Tensor& tensor) {
   const at::Tensor flat = tensor.to(at::kDouble).contiguous().view({-1});
   return std::vector<double>(flat.data_ptr<double>(), flat.data_ptr<double>() + flat.numel());
 }
@@ -69,7 +69,7 @@ shift::PriorEstimator EstimatorNamed(const std::string& name) {
   return shift::PriorEstimator::kEm;
 }
 
-struct Outputs {
+struct DomainOutputs {
   at::Tensor logits;    // double [N, C] on the CPU
   at::Tensor labels;    // int64 [N]; undefined without any
   at::Tensor features;  // of the first batch
@@ -101,16 +101,16 @@ class LabelShiftTask : public train::Task {
 
   absl::StatusOr<train::StepOutput> Step(const train::StepInput&,
                                          train::StopSignal& stop) override {
-    Outputs source;
+    DomainOutputs source;
     for (const data::Dataset& dataset : sources_) {
-      const absl::StatusOr<Outputs> part = OutputsOf(dataset, stop);
+      const absl::StatusOr<DomainOutputs> part = OutputsOf(dataset, stop);
       if (!part.ok()) return part.status();
-      source = source.logits.defined() ? Outputs{at::cat({source.logits, part->logits}),
-                                                 at::cat({source.labels, part->labels}),
-                                                 {}}
+      source = source.logits.defined() ? DomainOutputs{at::cat({source.logits, part->logits}),
+                                                       at::cat({source.labels, part->labels}),
+                                                       {}}
                                        : *part;
     }
-    const absl::StatusOr<Outputs> target = OutputsOf(target_, stop);
+    const absl::StatusOr<DomainOutputs> target = OutputsOf(target_, stop);
     if (!target.ok()) return target.status();
     const at::NoGradGuard no_grad;
     const shift::Calibration calibration = Calibrate(source);
@@ -140,14 +140,14 @@ class LabelShiftTask : public train::Task {
         {"calibration",
          {{"method", calibration_},
           {"temperature", Number(kTemperature)},
-          {"bias", Values(found_.at(kBias))},
+          {"bias", ToVector(found_.at(kBias))},
           {"expected_calibration_error", {Number(kErrorBefore), Number(kErrorAfter)}}}},
-        {"source_prior", Values(found_.at(kSourcePrior))},
-        {"target_prior", Values(found_.at(kTargetPrior))},
+        {"source_prior", ToVector(found_.at(kSourcePrior))},
+        {"target_prior", ToVector(found_.at(kTargetPrior))},
         {"entropy", {{"source", Number(kSourceEntropy)}, {"target", Number(kTargetEntropy)}}}};
     if (bootstrap_ == 0) return;
-    report["label_shift"]["target_prior_interval_95"] = {{"low", Values(found_.at(kLow))},
-                                                         {"high", Values(found_.at(kHigh))}};
+    report["label_shift"]["target_prior_interval_95"] = {{"low", ToVector(found_.at(kLow))},
+                                                         {"high", ToVector(found_.at(kHigh))}};
   }
 
   std::vector<std::string> Warnings() const override {
@@ -168,8 +168,8 @@ class LabelShiftTask : public train::Task {
  private:
   double Number(const char* key) const { return found_.at(key).item<double>(); }
 
-  absl::StatusOr<Outputs> OutputsOf(const data::Dataset& dataset, train::StopSignal& stop) {
-    Outputs outputs;
+  absl::StatusOr<DomainOutputs> OutputsOf(const data::Dataset& dataset, train::StopSignal& stop) {
+    DomainOutputs outputs;
     std::vector<at::Tensor> logits;
     const absl::Status status =
         train::ForEachBatch(dataset, device_, stop, [&](int64_t, const data::Batch& batch) {
@@ -184,7 +184,7 @@ class LabelShiftTask : public train::Task {
     return outputs;
   }
 
-  shift::Calibration Calibrate(const Outputs& source) {
+  shift::Calibration Calibrate(const DomainOutputs& source) {
     shift::Calibration calibration;
     if (calibration_ == "temperature") {
       calibration = shift::FitTemperature(source.logits, source.labels);
@@ -205,7 +205,7 @@ class LabelShiftTask : public train::Task {
     return calibration;
   }
 
-  absl::Status Estimate(const Outputs& source, const Outputs& target,
+  absl::Status Estimate(const DomainOutputs& source, const DomainOutputs& target,
                         const shift::Calibration& calibration) {
     const shift::PriorEstimator estimator = EstimatorNamed(estimator_);
     shift::LabelShiftEvidence evidence;
@@ -232,7 +232,7 @@ class LabelShiftTask : public train::Task {
   }
 
   // logits <- logits / T + b + log(q / p), by weight and bias of the classifier layer.
-  absl::Status Correct(const Outputs& target, const shift::Calibration& calibration) {
+  absl::Status Correct(const DomainOutputs& target, const shift::Calibration& calibration) {
     // A class that was not found may still be there: less than one sample of it would not show.
     const at::Tensor prior =
         found_.at(kTargetPrior).clamp_min(1.0 / static_cast<double>(target_.size()));

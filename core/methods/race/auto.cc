@@ -29,8 +29,8 @@ using selection::Candidate;
 
 // Who may race, in this order: different ideas rather than variants of one. Methods that only
 // replace batch-norm statistics need no place: that form of the source is always a candidate.
-constexpr const char* kPool[] = {"shot", "tent",       "dann",       "cdan",
-                                 "mcc",  "deep_coral", "label_shift"};
+constexpr const char* kAutoMethods[] = {"shot", "tent",       "dann",       "cdan",
+                                        "mcc",  "deep_coral", "label_shift"};
 
 constexpr char kStateOfRacer[] = "racers/";
 constexpr char kDiagnosis[] = "diagnosis/";
@@ -429,7 +429,7 @@ absl::StatusOr<std::unique_ptr<train::Task>> MakeAuto(const MethodContext& conte
   const bool source_free = context.settings.Text("candidates") == "source_free";
   std::vector<const MethodEntry*> entries;
   std::vector<Dropped> dropped;
-  for (const char* name : kPool) {
+  for (const char* name : kAutoMethods) {
     const MethodEntry* entry = FindMethod(name);
     if (entry == nullptr) continue;
     const std::string obstacle = ObstacleTo(*entry, context, source_free);

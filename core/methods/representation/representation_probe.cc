@@ -1,28 +1,23 @@
 #include "core/methods/representation/representation_probe.h"
 
-#include <torch/nn.h>
 #include <torch/types.h>
 
 #include <algorithm>
 #include <vector>
 
+#include "core/losses/unit_rows.h"
 #include "core/shift/linear_classifier.h"
 #include "core/train/pass.h"
 
 namespace acclimate::methods {
 namespace {
 
-constexpr double kL2 = 1e-4;  // a sample
+constexpr double kProbePenalty = 1e-4;  // a sample
 constexpr int64_t kNeighbours = 20;
 constexpr double kVoteTemperature = 0.07;  // Wu et al. (2018)
 constexpr int64_t kRowsAtOnce = 1024;      // of the distances, to bound their memory
 
 int64_t Classes(const at::Tensor& labels) { return labels.max().item<int64_t>() + 1; }
-
-at::Tensor UnitRows(const at::Tensor& features) {
-  return torch::nn::functional::normalize(features,
-                                          torch::nn::functional::NormalizeFuncOptions().dim(1));
-}
 
 double Agreement(const at::Tensor& predicted, const at::Tensor& labels) {
   return predicted.eq(labels).to(at::kDouble).mean().item<double>();
@@ -32,7 +27,7 @@ double Agreement(const at::Tensor& predicted, const at::Tensor& labels) {
 
 at::Tensor LinearProbePredictions(const LabelledFeatures& fit, const at::Tensor& features) {
   const shift::LinearClassifier probe =
-      shift::FitLinearClassifier(fit.features, fit.labels, Classes(fit.labels), kL2);
+      shift::FitLinearClassifier(fit.features, fit.labels, Classes(fit.labels), kProbePenalty);
   const at::NoGradGuard no_grad;
   return probe.Logits(features).argmax(1);
 }
@@ -40,7 +35,7 @@ at::Tensor LinearProbePredictions(const LabelledFeatures& fit, const at::Tensor&
 at::Tensor NeighbourPredictions(const LabelledFeatures& fit, const at::Tensor& features,
                                 int64_t neighbours) {
   const at::NoGradGuard no_grad;
-  const at::Tensor known = UnitRows(fit.features), asked = UnitRows(features);
+  const at::Tensor known = losses::UnitRows(fit.features), asked = losses::UnitRows(features);
   const int64_t count = std::min(neighbours, known.size(0));
   std::vector<at::Tensor> predictions;
   for (int64_t begin = 0; begin < asked.size(0); begin += kRowsAtOnce) {

@@ -17,7 +17,7 @@
 namespace acclimate::methods {
 namespace {
 
-constexpr char kTeacher[] = "teacher/";
+constexpr char kTeacherPrefix[] = "teacher/";
 constexpr char kPending[] = "update_pending";
 
 std::vector<train::NamedParameter> AllParameters(const model::Model& model,
@@ -35,7 +35,7 @@ class CottaTask : public TestTimeTask {
       : TestTimeTask(context, AllParameters(context.model)),
         source_(context.model.Clone()),
         teacher_(context.model.Clone()),
-        teacher_weights_(AllParameters(*teacher_, kTeacher)),
+        teacher_weights_(AllParameters(*teacher_, kTeacherPrefix)),
         momentum_(context.settings.Real("teacher_momentum")),
         confidence_(context.settings.Real("confidence_threshold")),
         augmentations_(context.settings.Integer("augmentations")),

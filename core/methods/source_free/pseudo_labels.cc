@@ -2,15 +2,12 @@
 
 #include <torch/types.h>
 
+#include "core/losses/unit_rows.h"
+
 namespace acclimate::methods {
 namespace {
 
 constexpr double kNoDivisionByZero = 1e-8;
-
-// Rows of `tensor` at length 1.
-at::Tensor UnitRows(const at::Tensor& tensor) {
-  return tensor / tensor.norm(2, 1, /*keepdim=*/true).clamp_min(kNoDivisionByZero);
-}
 
 // The classes that have samples: those without have no centroid.
 at::Tensor ClassesIn(const at::Tensor& labels, int64_t num_classes) {
@@ -22,7 +19,8 @@ at::Tensor NearestCentroid(const at::Tensor& unit_features, const at::Tensor& we
                            const at::Tensor& classes) {
   const at::Tensor centroids =
       weights.t().mm(unit_features) / (weights.sum(0).unsqueeze(1) + kNoDivisionByZero);
-  const at::Tensor similarity = unit_features.mm(UnitRows(centroids.index_select(0, classes)).t());
+  const at::Tensor similarity =
+      unit_features.mm(losses::UnitRows(centroids.index_select(0, classes)).t());
   return classes.index_select(0, similarity.argmax(1));
 }
 
@@ -31,7 +29,7 @@ at::Tensor NearestCentroid(const at::Tensor& unit_features, const at::Tensor& we
 at::Tensor PseudoLabels(const at::Tensor& features, const at::Tensor& probabilities) {
   const int64_t num_classes = probabilities.size(1);
   const at::Tensor unit_features =
-      UnitRows(at::cat({features, at::ones({features.size(0), 1}, features.options())}, 1));
+      losses::UnitRows(at::cat({features, at::ones({features.size(0), 1}, features.options())}, 1));
   const at::Tensor classes = ClassesIn(probabilities.argmax(1), num_classes);
   const at::Tensor first = NearestCentroid(unit_features, probabilities, classes);
   return NearestCentroid(unit_features, at::one_hot(first, num_classes).to(features.dtype()),
