@@ -261,6 +261,7 @@ absl::StatusOr<std::unique_ptr<model::Model>> LoadModel(const RunSpec& spec, con
     model::LoadOptions options;
     options.architecture = spec.architecture;
     options.sample_shape = inputs.target->sample_shape();
+    options.logits_only = !inputs.method->spec.needs_features;
     absl::StatusOr<std::unique_ptr<model::Model>> loaded =
         model::LoadCheckpoint(spec.checkpoint, options);
     if (!loaded.ok()) return InField("checkpoint", loaded.status());

@@ -60,6 +60,7 @@ struct MethodSpec {
   // them; a fresh model has the hyperparameter `ways` as its classes, and there is no evaluation.
   bool labels_are_classes = true;
   bool needs_batch_norm = false;
+  bool needs_features = true;  // false: evaluate, which takes models whose classifier is not found
   // The weights between any two epochs make a classifier of the target, so that label-free
   // validators can choose among them and the guard can hold them against the source model.
   bool selects_weights = false;

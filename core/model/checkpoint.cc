@@ -85,19 +85,24 @@ absl::Status ProbeShape(Model* model, const Shape& sample_shape) {
                                  Text(result.logits.sizes().vec()), " instead of ",
                                  Text(expected)));
     }
+    if (!model->ClassifyFeatures(result.features).allclose(result.logits, 1e-3, 1e-4, true)) {
+      return refuse("its classifier layer alone does not make its logits of its features");
+    }
   } catch (const std::exception& error) {
     return refuse(Reason(error));
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::unique_ptr<Model>> LoadTorchScript(const TorchArchive& archive) {
+absl::StatusOr<std::unique_ptr<Model>> LoadTorchScript(const TorchArchive& archive,
+                                                       const LoadOptions& options) {
   torch::jit::ExtraFilesMap extra_files{{kMetadataRecord, ""}};
   torch::jit::Module module = torch::jit::load(std::make_shared<MappedFileReader>(archive.file()),
                                                at::Device(at::kCPU), extra_files);
   if (absl::Status status = CheckOperators(module); !status.ok()) return status;
   absl::StatusOr<std::unique_ptr<Model>> model =
-      ScriptModel::Create(std::move(module), {CheckpointForm::kTorchScript, "", {}});
+      ScriptModel::Create(std::move(module), {CheckpointForm::kTorchScript, "", {}},
+                          options.logits_only ? Split::kWherePossible : Split::kRequired);
   if (!model.ok()) return model.status();
   const std::string& text = extra_files[kMetadataRecord];
   if (!text.empty()) (*model)->metadata() = nlohmann::json::parse(text).get<Notes>();
@@ -165,7 +170,7 @@ absl::StatusOr<std::unique_ptr<Model>> LoadAnyForm(std::shared_ptr<io::MappedFil
   }
   const absl::StatusOr<TorchArchive> archive = TorchArchive::Open(file);
   if (!archive.ok()) return archive.status();
-  if (archive->Has("constants.pkl")) return LoadTorchScript(*archive);
+  if (archive->Has("constants.pkl")) return LoadTorchScript(*archive, options);
   const absl::StatusOr<StateDict> state = ReadPickle(*archive);
   if (!state.ok()) return state.status();
   return LoadState(*state, {}, options, CheckpointForm::kPickle);

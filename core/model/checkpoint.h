@@ -20,6 +20,9 @@ struct LoadOptions {
   // Of one sample, without N: [1, 28, 28]. One forward pass over zeros of this shape proves that
   // the model takes it.
   std::vector<int64_t> sample_shape;
+  // Take a model in which no classifier layer is found: its logits stand for its features, and it
+  // can only be evaluated.
+  bool logits_only = false;
 };
 
 // Recognises the form by the file's bytes, not by its name. INVALID_ARGUMENT says what is wrong and

@@ -3,6 +3,7 @@
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
 #include <torch/script.h>
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <vector>
@@ -80,7 +81,107 @@ std::optional<std::string> WeightPath(const Value* value, int* transpositions) {
   return AttributePath(value);
 }
 
-// The first tensor of what forward() returns: itself, or inside a tuple, list or dictionary.
+// Changes the shape of its first operand and nothing else.
+bool IsReshape(const Node* node) {
+  static const auto* kKinds = new std::set<std::string>{
+      "aten::view",    "aten::reshape",   "aten::_unsafe_view", "aten::flatten",
+      "aten::squeeze", "aten::unsqueeze", "aten::contiguous"};
+  return kKinds->count(node->kind().toQualString()) > 0;
+}
+
+// Follows the path from the classifier's output to the model's and stops before a softmax. Changes
+// of shape at its end are left out: logits are flattened to [N, C] anyway, and such a change may
+// ask the model's inputs for their size.
+Value* LogitsOnPath(Value* head_output, const std::map<Value*, Value*>& consumer_output,
+                    std::string* softmax) {
+  Value* value = head_output;
+  Value* logits = head_output;
+  for (auto next = consumer_output.find(value); next != consumer_output.end();
+       next = consumer_output.find(value)) {
+    if (IsSoftmax(next->second->node())) {
+      *softmax = next->second->node()->kind().toQualString();
+      break;
+    }
+    value = next->second;
+    if (!IsReshape(value->node())) logits = value;
+  }
+  return logits;
+}
+
+// Whether the node asks a tensor for its number of samples: x.size(0), or x.shape[0].
+Value* CountedTensor(const Node* node) {
+  static const c10::Symbol kGetItem = c10::Symbol::aten("__getitem__");
+  const bool indexed = node->kind() == kGetItem;
+  if (node->kind() != c10::aten::size && !indexed) return nullptr;
+  if (node->inputs().size() != 2) return nullptr;
+  const auto place = torch::jit::toIValue(node->input(1));
+  if (!place || !place->isInt() || place->toInt() != 0) return nullptr;
+  const Node* sizes = indexed ? node->input(0)->node() : node;
+  if (sizes->kind() != c10::aten::size || (indexed && sizes->inputs().size() != 1)) return nullptr;
+  return const_cast<Value*>(sizes->input(0));
+}
+
+// All values that depend on `value`, itself included.
+std::set<const Value*> DependentsOf(const Graph& graph, const Value* value) {
+  std::set<const Value*> dependents{value};
+  for (const Node* node : AllNodes(graph)) {
+    for (const Value* input : node->inputs()) {
+      if (dependents.count(input) == 0) continue;
+      dependents.insert(node->outputs().begin(), node->outputs().end());
+      break;
+    }
+  }
+  return dependents;
+}
+
+// What lies before the classifier layer has as many samples as its features.
+void CountSamplesOf(Value* features, Graph* graph) {
+  const std::set<const Value*> behind = DependentsOf(*graph, features);
+  Value* samples = nullptr;
+  for (Node* node : AllNodes(*graph)) {
+    const Value* counted = CountedTensor(node);
+    if (counted == nullptr || behind.count(counted) > 0) continue;
+    if (samples == nullptr) {
+      torch::jit::WithInsertPoint guard(*graph->nodes().begin());
+      samples = graph->insert(c10::aten::size, {features, 0});
+    }
+    if (node->output() != samples) node->output()->replaceAllUsesWith(samples);
+  }
+}
+
+void CollectInputs(const Node* node, std::set<const Value*>* inputs) {
+  inputs->insert(node->inputs().begin(), node->inputs().end());
+  for (const torch::jit::Block* block : node->blocks()) {
+    for (const Node* inner : block->nodes()) CollectInputs(inner, inputs);
+    inputs->insert(block->outputs().begin(), block->outputs().end());
+  }
+}
+
+bool Writes(const Node* node) {
+  const c10::FunctionSchema* schema = node->maybeSchema();
+  return schema != nullptr && schema->is_mutable();
+}
+
+// Takes out every node that no output needs, checks and loops for checks included, which dead code
+// elimination keeps.
+void KeepOnlyWhatOutputsNeed(Graph* graph) {
+  std::set<const Value*> needed(graph->outputs().begin(), graph->outputs().end());
+  std::vector<Node*> nodes(graph->nodes().begin(), graph->nodes().end());
+  for (auto it = nodes.rbegin(); it != nodes.rend(); ++it) {
+    Node* node = *it;
+    const auto is_needed = [&](const Value* value) { return needed.count(value) > 0; };
+    const bool makes = std::any_of(node->outputs().begin(), node->outputs().end(), is_needed);
+    const bool changes = Writes(node) && is_needed(node->input(0));
+    if (makes || changes) {
+      CollectInputs(node, &needed);
+    } else {
+      node->destroy();
+    }
+  }
+}
+
+}  // namespace
+
 Value* FirstTensor(const Graph& graph) {
   Value* value = const_cast<Value*>(graph.outputs().at(0));
   for (;;) {
@@ -92,23 +193,6 @@ Value* FirstTensor(const Graph& graph) {
     value = const_cast<Value*>(node->input(dictionary ? 1 : 0));
   }
 }
-
-// Follows the path from the classifier's output to the model's and stops before a softmax.
-Value* LogitsOnPath(Value* head_output, const std::map<Value*, Value*>& consumer_output,
-                    std::string* softmax) {
-  Value* value = head_output;
-  for (auto next = consumer_output.find(value); next != consumer_output.end();
-       next = consumer_output.find(value)) {
-    if (IsSoftmax(next->second->node())) {
-      *softmax = next->second->node()->kind().toQualString();
-      return value;
-    }
-    value = next->second;
-  }
-  return value;
-}
-
-}  // namespace
 
 absl::StatusOr<ClassifierSplit> FindClassifier(const Graph& graph) {
   Value* const output = FirstTensor(graph);
@@ -169,8 +253,11 @@ absl::StatusOr<std::shared_ptr<Graph>> ClassifierGraph(const std::shared_ptr<Gra
   if (!split.ok()) return split.status();
   Value* const features = classifier->addInput("features");
   RemoveChecks(classifier);
+  features->setType(split->features->type());
   split->features->replaceAllUsesWith(features);
   SetOutputs(classifier, {split->logits});
+  CountSamplesOf(features, classifier.get());
+  KeepOnlyWhatOutputsNeed(classifier.get());
   Value* const inputs = classifier->inputs().at(1);
   if (inputs->hasUses()) {
     return absl::InvalidArgumentError(

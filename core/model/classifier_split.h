@@ -25,6 +25,9 @@ struct ClassifierSplit {
 // convolution with a weight of the module. INVALID_ARGUMENT when there is none.
 absl::StatusOr<ClassifierSplit> FindClassifier(const torch::jit::Graph& graph);
 
+// The first tensor that forward() returns: itself, or inside a tuple, list or dictionary.
+torch::jit::Value* FirstTensor(const torch::jit::Graph& graph);
+
 // A graph (self, features) -> logits of the classifier alone. INVALID_ARGUMENT when the logits
 // depend on the inputs in another way too.
 absl::StatusOr<std::shared_ptr<torch::jit::Graph>> ClassifierGraph(

@@ -22,6 +22,7 @@
 #include "core/model/graph_program.h"
 #include "core/model/mixture.h"
 #include "core/model/mode_graph.h"
+#include "core/model/own_storage.h"
 #include "core/model/pickle_writer.h"
 #include "core/model/state_dict.h"
 #include "nlohmann/json.hpp"
@@ -87,8 +88,10 @@ struct ScriptModel::Programs {
   explicit Programs(const at::Device& where) : device(where) {}
 
   static absl::StatusOr<std::shared_ptr<Programs>> Compile(const Module& module,
-                                                           const at::Device& device);
+                                                           const at::Device& device, Split split);
   absl::Status AddMode(const Module& module, Mode mode);
+  // Without a classifier: the logits are both outputs.
+  void AddWholeMode(const Module& module, Mode mode);
   absl::Status Analyse(const Module& module, const ClassifierSplit& split);
   const GraphProgram& BatchNormInput(size_t layer);
 
@@ -110,7 +113,7 @@ struct ScriptModel::Programs {
   std::vector<Level> levels;
   std::optional<GraphProgram> classifier;  // (self, features) -> logits
   std::shared_ptr<Graph> evaluation;
-  std::string head_weight;
+  std::string head_weight;  // empty where no classifier was found
   int64_t class_dimension = 0;
   std::set<std::string> head_paths;
   std::set<std::string> batch_norm_paths;
@@ -120,12 +123,26 @@ struct ScriptModel::Programs {
 };
 
 absl::StatusOr<std::shared_ptr<ScriptModel::Programs>> ScriptModel::Programs::Compile(
-    const Module& module, const at::Device& device) {
+    const Module& module, const at::Device& device, Split split) {
   auto programs = std::make_shared<Programs>(device);
+  absl::Status status;
   for (const Mode mode : kModes) {
-    if (absl::Status status = programs->AddMode(module, mode); !status.ok()) return status;
+    if (status = programs->AddMode(module, mode); !status.ok()) break;
   }
+  if (status.ok()) return programs;
+  if (split == Split::kRequired) return status;
+  programs = std::make_shared<Programs>(device);
+  for (const Mode mode : kModes) programs->AddWholeMode(module, mode);
   return programs;
+}
+
+void ScriptModel::Programs::AddWholeMode(const Module& module, Mode mode) {
+  std::shared_ptr<Graph> graph = SpecialiseGraph(module, mode, device);
+  FillDefaults(module, graph.get());
+  torch::jit::Value* const logits = FirstTensor(*graph);
+  SetOutputs(graph, {logits, logits});
+  forward.emplace_back(graph, "forward");
+  graphs.push_back(std::move(graph));
 }
 
 absl::Status ScriptModel::Programs::AddMode(const Module& module, Mode mode) {
@@ -184,12 +201,14 @@ const GraphProgram& ScriptModel::Programs::BatchNormInput(size_t layer) {
   return batch_norm_inputs.emplace(layer, GraphProgram(graph, "batch_norm_input")).first->second;
 }
 
-absl::StatusOr<std::unique_ptr<Model>> ScriptModel::Create(Module module, Origin origin) {
+absl::StatusOr<std::unique_ptr<Model>> ScriptModel::Create(Module module, Origin origin,
+                                                           Split split) {
   if (absl::Status status = CheckSignature(module); !status.ok()) return status;
   module.eval();  // what a saved copy starts in; the programs do not read it
+  GiveOwnStorage(module);
   const auto named = module.named_parameters();
   const at::Device device = named.size() > 0 ? (*named.begin()).value.device() : at::kCPU;
-  absl::StatusOr<std::shared_ptr<Programs>> programs = Programs::Compile(module, device);
+  absl::StatusOr<std::shared_ptr<Programs>> programs = Programs::Compile(module, device, split);
   if (!programs.ok()) return programs.status();
   return std::unique_ptr<Model>(
       new ScriptModel(std::move(module), std::move(origin), *std::move(programs)));
@@ -222,6 +241,7 @@ void ScriptModel::CollectTensors() {
                                   tensor(paths.running_mean), tensor(paths.running_var),
                                   paths.eps});
   }
+  if (programs_->head_weight.empty()) return;
   const at::Tensor weight = TensorAt(module_, programs_->head_weight);
   if (weight.dim() == 2) feature_size_ = weight.size(1 - programs_->class_dimension);
 }
@@ -230,6 +250,7 @@ ForwardResult ScriptModel::ToResult(const at::Tensor& features, const at::Tensor
   feature_shape_ = features.sizes().slice(1).vec();
   ForwardResult result{features.flatten(1), logits.flatten(1)};
   feature_size_ = result.features.size(1);
+  logits_size_ = result.logits.size(1);
   return result;
 }
 
@@ -285,6 +306,7 @@ ForwardResult ScriptModel::ForwardFrom(size_t level, const at::Tensor& tensor, M
 }
 
 at::Tensor ScriptModel::ClassifyFeatures(const at::Tensor& features) {
+  if (!programs_->classifier) return features;
   at::Tensor shaped = features;
   if (feature_shape_.size() > 1) {
     std::vector<int64_t> shape{features.size(0)};
@@ -296,6 +318,7 @@ at::Tensor ScriptModel::ClassifyFeatures(const at::Tensor& features) {
 
 int64_t ScriptModel::num_classes() const {
   if (module_.hasattr(kMixtureClasses)) return module_.attr(kMixtureClasses).toInt();
+  if (programs_->head_weight.empty()) return logits_size_;
   return TensorAt(module_, programs_->head_weight).size(programs_->class_dimension);
 }
 
@@ -318,7 +341,8 @@ void ScriptModel::To(const at::Device& device) {
   if (device == programs_->device) return;
   module_.to(device);
   // The graphs compiled before: they compile for any device.
-  programs_ = Programs::Compile(module_, device).value();
+  const Split split = programs_->classifier ? Split::kRequired : Split::kWherePossible;
+  programs_ = Programs::Compile(module_, device, split).value();
 }
 
 std::unique_ptr<Model> ScriptModel::Clone() const {
@@ -331,6 +355,7 @@ std::unique_ptr<Model> ScriptModel::Clone() const {
   clone->metadata() = metadata();
   clone->feature_size_ = feature_size_;
   clone->feature_shape_ = feature_shape_;
+  clone->logits_size_ = logits_size_;
   return clone;
 }
 

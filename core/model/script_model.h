@@ -25,11 +25,18 @@ struct Origin {
   std::vector<int64_t> sample_shape;  // of one sample; empty when unknown
 };
 
+enum class Split {
+  kRequired,       // into features and classifier
+  kWherePossible,  // elsewhere the logits stand for the features
+};
+
 class ScriptModel final : public Model {
  public:
   // Takes the module over. INVALID_ARGUMENT: a forward() that does not take one tensor, or in which
-  // no classifier layer is found. Throws c10::Error when LibTorch cannot prepare the graph.
-  static absl::StatusOr<std::unique_ptr<Model>> Create(torch::jit::Module module, Origin origin);
+  // no classifier layer is found where `split` asks for one. Throws c10::Error when LibTorch cannot
+  // prepare the graph.
+  static absl::StatusOr<std::unique_ptr<Model>> Create(torch::jit::Module module, Origin origin,
+                                                       Split split = Split::kRequired);
   ~ScriptModel() override;
 
   ForwardResult Forward(const at::Tensor& inputs, Mode mode) override;
@@ -76,6 +83,7 @@ class ScriptModel final : public Model {
   std::vector<BatchNormLayer> batch_norm_layers_;
   std::vector<std::string> warnings_;
   int64_t feature_size_ = 0;
+  int64_t logits_size_ = 0;             // 0 until the first forward pass
   std::vector<int64_t> feature_shape_;  // of one sample, before flattening
 };
 

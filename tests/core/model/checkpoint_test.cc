@@ -6,6 +6,7 @@
 #include <torch/nn.h>
 
 #include <fstream>
+#include <set>
 
 #include "absl/strings/str_join.h"
 #include "core/io/tensor_file.h"
@@ -108,11 +109,78 @@ TEST_P(PythonModelTest, SavesWhatPythonLoads) {
 
 INSTANTIATE_TEST_SUITE_P(
     Models, PythonModelTest,
-    ::testing::Combine(::testing::Values("resnet18", "mobilenet_v2", "vgg11_bn", "vit", "lenet"),
+    ::testing::Combine(::testing::Values("resnet18", "mobilenet_v2", "vgg11_bn", "vit", "lenet",
+                                         "vision_transformer", "densenet", "group_norm",
+                                         "viewed_head"),
                        ::testing::Values("script", "trace_eval", "trace_train")),
     [](const auto& info) {
       return absl::StrCat(std::get<0>(info.param), "_", std::get<1>(info.param));
     });
+
+// The classifier alone makes the model's logits, whatever its graph asks for sizes.
+TEST_F(CheckpointTest, ClassifiesFeaturesOfAnyNumberOfSamples) {
+  for (const std::string name : {"group_norm.script", "viewed_head.script",
+                                 "viewed_head.trace_eval", "scaled_head", "flattened"}) {
+    auto model = Load(Path(name + ".pt"), {"", kImage});
+    ASSERT_TRUE(model.ok()) << name << ": " << model.status();
+    const at::NoGradGuard no_grad;
+    const ForwardResult result = (*model)->Forward(torch::randn({5, 3, 32, 32}), Mode::kEvaluation);
+    const at::Tensor rows = result.features.slice(0, 1, 4);
+    EXPECT_LE(Difference((*model)->ClassifyFeatures(rows), result.logits.slice(0, 1, 4)), 1e-5)
+        << name;
+    const size_t last = (*model)->levels().size() - 1;
+    const at::Tensor level =
+        (*model)->ForwardTo(last, torch::ones({3, 3, 32, 32}), Mode::kEvaluation);
+    EXPECT_EQ((*model)->ForwardFrom(last, level, Mode::kEvaluation).logits.size(0), 3) << name;
+  }
+}
+
+// Training one parameter in place changes no other, and none of a copy.
+TEST_F(CheckpointTest, TensorsHaveStoragesOfTheirOwn) {
+  auto model = Load(Path("flattened.pt"), {"", kImage});
+  ASSERT_TRUE(model.ok()) << model.status();
+  const std::unique_ptr<Model> copy = (*model)->Clone();
+  std::set<const void*> storages;
+  for (const auto& state : {(*model)->StateDict(), copy->StateDict()}) {
+    for (const auto& [name, tensor] : state) {
+      EXPECT_TRUE(storages.insert(tensor.storage().data()).second) << name;
+      EXPECT_EQ(tensor.storage().nbytes(), tensor.nbytes()) << name;
+      EXPECT_FALSE(tensor.is_inference()) << name;
+    }
+  }
+  const ForwardResult result = (*model)->Forward(torch::randn({4, 3, 32, 32}), Mode::kTraining);
+  result.logits.square().sum().backward();
+  for (const Parameter& parameter : (*model)->parameters()) {
+    EXPECT_TRUE(parameter.tensor.is_leaf()) << parameter.name;
+    EXPECT_TRUE(parameter.tensor.grad().defined()) << parameter.name;
+  }
+}
+
+TEST_F(CheckpointTest, TiedWeightsStayTied) {
+  auto model = Load(Path("tied.pt"), {"", {16}});
+  ASSERT_TRUE(model.ok()) << model.status();
+  const std::unique_ptr<Model> copy = (*model)->Clone();
+  for (const Model* each :
+       {static_cast<const Model*>(model->get()), static_cast<const Model*>(copy.get())}) {
+    EXPECT_EQ(each->parameters().size(), 5u);  // the tied weight counts once
+    const auto state = each->StateDict();
+    EXPECT_EQ(state.at("first.weight").data_ptr(), state.at("second.weight").data_ptr());
+  }
+}
+
+TEST_F(CheckpointTest, EvaluatesWhereNoClassifierIsFound) {
+  const auto refused = Load(Path("choosing_head.pt"), {"", kImage});
+  EXPECT_THAT(std::string(refused.status().message()), HasSubstr("no classifier layer found"));
+  LoadOptions options{"", kImage};
+  options.logits_only = true;
+  auto model = Load(Path("choosing_head.pt"), options);
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_EQ((*model)->num_classes(), 10);
+  const at::NoGradGuard no_grad;
+  const ForwardResult result = (*model)->Forward(torch::randn({4, 3, 32, 32}), Mode::kEvaluation);
+  EXPECT_EQ(result.logits.sizes(), at::IntArrayRef({4, 10}));
+  EXPECT_EQ(Difference(result.features, result.logits), 0);
+}
 
 TEST_F(CheckpointTest, WarnsOfWhatItCannotRestore) {
   auto traced = Load(Path("lenet.trace_train.pt"), {"", kImage});

@@ -65,6 +65,82 @@ def small_vgg11_bn():
     return model
 
 
+def small_vision_transformer():
+    return torchvision.models.VisionTransformer(
+        image_size=32, patch_size=8, num_layers=2, num_heads=2, hidden_dim=32, mlp_dim=64, num_classes=10)
+
+
+def small_densenet():
+    return torchvision.models.DenseNet(
+        growth_rate=8, block_config=(2, 2, 2), num_init_features=16, num_classes=10)
+
+
+class GroupNormed(nn.Module):
+    """Scripted, its normalisation reads sizes for a check."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(3, 8, 3, 2), nn.Conv2d(8, 8, 3, 2)
+        self.norm1, self.norm2 = nn.GroupNorm(2, 8), nn.GroupNorm(4, 8)
+        self.fc = nn.Linear(8 * 7 * 7, 10)
+
+    def forward(self, x):
+        x = F.relu(self.norm1(self.conv1(x)))
+        return self.fc(F.relu(self.norm2(self.conv2(x))).flatten(1))
+
+
+class ViewedHead(nn.Module):
+    """Asks its inputs for their size behind the head."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(3, 8, 3, 2), nn.BatchNorm2d(8)
+        self.fc = nn.Linear(8 * 15 * 15, 10)
+
+    def forward(self, x):
+        y = F.relu(self.norm(self.conv(x))).view(x.size(0), -1)
+        return self.fc(y).view(x.size(0), -1)
+
+
+class ScaledHead(ViewedHead):
+    def forward(self, x):
+        y = self.fc(F.relu(self.norm(self.conv(x))).flatten(1))
+        return y.view(x.shape[0], -1) * 2.0
+
+
+class ChoosingHead(ViewedHead):
+    """No one layer leads to its output."""
+
+    def forward(self, x):
+        y = F.relu(self.norm(self.conv(x))).flatten(1)
+        if y.size(0) > 1000:
+            return self.fc(y)
+        else:
+            return self.fc(y) + y[:, :10]
+
+
+def flattened(model):
+    """All parameters as views of one storage, as some optimisers leave them."""
+    parameters = list(model.parameters())
+    flat = torch.cat([p.detach().reshape(-1) for p in parameters])
+    begin = 0
+    for p in parameters:
+        p.data = flat[begin:begin + p.numel()].view(p.shape)
+        begin += p.numel()
+    return model
+
+
+class Tied(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Linear(16, 16), nn.Linear(16, 16)
+        self.second.weight = self.first.weight
+        self.fc = nn.Linear(16, 10)
+
+    def forward(self, x):
+        return self.fc(torch.relu(self.second(torch.relu(self.first(x)))))
+
+
 class Printing(nn.Module):
     def __init__(self):
         super().__init__()
@@ -90,6 +166,10 @@ MODELS = {
     "vgg11_bn": (small_vgg11_bn, "classifier.6"),
     "vit": (SmallViT, "head"),
     "lenet": (LeNet, "fc"),
+    "vision_transformer": (small_vision_transformer, "heads.head"),
+    "densenet": (small_densenet, "classifier"),
+    "group_norm": (GroupNormed, "fc"),
+    "viewed_head": (ViewedHead, "fc"),
 }
 
 
@@ -145,6 +225,9 @@ def make(folder):
         expected.update(run(model, head, x, True))
         save_tensors(f"{folder}/{name}.expected.pt", expected)
     torch.jit.script(Printing()).save(f"{folder}/printing.pt")
+    for name, model in (("scaled_head", ScaledHead()), ("choosing_head", ChoosingHead()),
+                        ("flattened", flattened(ViewedHead())), ("tied", Tied())):
+        torch.jit.script(model).save(f"{folder}/{name}.pt")
     torch.manual_seed(3)
     resnet50 = torchvision.models.resnet50(num_classes=10).eval()
     x = torch.randn(2, 3, 32, 32)
