@@ -1,4 +1,4 @@
-#include "core/runtime/blas.h"
+#include "core/runtime/openblas.h"
 
 #include <dlfcn.h>
 #include <unistd.h>
@@ -10,6 +10,7 @@
 #include <torch/types.h>
 
 #include "absl/strings/match.h"
+#include "core/runtime/blas.h"
 #include "core/runtime/gemm_router.h"
 
 namespace acclimate::runtime {
