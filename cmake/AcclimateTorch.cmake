@@ -1,40 +1,65 @@
 # One clean target, acclimate_torch, over LibTorch, and one precompiled header of its heavy includes
 # that every library of core reuses.
 #
-# ACCLIMATE_LIBTORCH says which LibTorch: a folder with include/, lib/ and share/ (the default is
-# where deploy/install-packages puts it), or "debian" for the package libtorch-dev.
-set(default_libtorch ${PROJECT_SOURCE_DIR}/build/libtorch)
-if(NOT EXISTS ${default_libtorch}/include)
-  set(default_libtorch debian)
+# ACCLIMATE_LIBTORCH says which LibTorch: a folder with include/, lib/ and share/, or "debian" for the
+# package libtorch-dev. Empty, it is build/libtorch, where deploy/install-packages puts one, and
+# Debian's where there is none. deploy/libtorch.versions names the versions.
+set(ACCLIMATE_LIBTORCH "" CACHE STRING "LibTorch's folder, or \"debian\"; empty: what is there")
+set(libtorch ${ACCLIMATE_LIBTORCH})
+if(NOT libtorch)
+  set(libtorch ${PROJECT_SOURCE_DIR}/build/libtorch)
+  if(NOT EXISTS ${libtorch}/include)
+    set(libtorch debian)
+  endif()
 endif()
-set(ACCLIMATE_LIBTORCH ${default_libtorch} CACHE STRING "LibTorch's folder, or \"debian\"")
+# What find_package remembers is of the LibTorch that was there before.
+if(NOT "${libtorch}" STREQUAL "${ACCLIMATE_LIBTORCH_BEFORE}")
+  foreach(remembered Torch_DIR Caffe2_DIR TORCH_LIBRARY C10_LIBRARY c10_LIBRARY)
+    unset(${remembered} CACHE)
+  endforeach()
+  set(ACCLIMATE_LIBTORCH_BEFORE ${libtorch} CACHE INTERNAL "")
+endif()
+
+set(libtorch_versions ${PROJECT_SOURCE_DIR}/deploy/libtorch.versions)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${libtorch_versions})
+foreach(flavour cpu debian)
+  file(STRINGS ${libtorch_versions} libtorch_${flavour}_version REGEX "^${flavour}=")
+  string(REPLACE "${flavour}=" "" libtorch_${flavour}_version "${libtorch_${flavour}_version}")
+endforeach()
 
 add_library(acclimate_torch INTERFACE)
-if(ACCLIMATE_LIBTORCH STREQUAL "debian")
-  find_package(Torch 1.13 REQUIRED)
+if(libtorch STREQUAL "debian")
+  find_package(Torch REQUIRED)
   target_link_libraries(acclimate_torch INTERFACE ${TORCH_LIBRARIES})
-elseif(EXISTS ${ACCLIMATE_LIBTORCH}/lib/libtorch_cuda.so)
+elseif(NOT EXISTS ${libtorch}/lib/libtorch_cpu.so)
+  message(FATAL_ERROR "there is no LibTorch in ${libtorch}; deploy/install-packages brings one")
+elseif(EXISTS ${libtorch}/lib/libtorch_cuda.so)
   include(CudaLibTorch)
 else()
-  # Only this folder counts: a LibTorch elsewhere on the machine would be another one.
-  find_package(Torch REQUIRED PATHS ${ACCLIMATE_LIBTORCH}/share/cmake/Torch NO_DEFAULT_PATH)
+  # Only this folder counts: a LibTorch elsewhere on the machine would be another one. Its
+  # configuration looks for parts of itself in the system's folders too, after this prefix.
+  list(PREPEND CMAKE_PREFIX_PATH ${libtorch})
+  # It warns that there is no library kineto, which is inside libtorch_cpu.so.
+  set(kineto_LIBRARY ${libtorch}/lib/libtorch_cpu.so)
+  find_package(Torch REQUIRED PATHS ${libtorch}/share/cmake/Torch NO_DEFAULT_PATH)
+  list(POP_FRONT CMAKE_PREFIX_PATH)
   target_link_libraries(acclimate_torch INTERFACE ${TORCH_LIBRARIES})
 endif()
 if(NOT Torch_VERSION)
-  message(FATAL_ERROR "${ACCLIMATE_LIBTORCH} does not say which LibTorch it is; "
+  message(FATAL_ERROR "${libtorch} does not say which LibTorch it is; "
                       "deploy/install-packages brings one")
 endif()
-if(Torch_VERSION VERSION_LESS 1.13 OR
-   (Torch_VERSION VERSION_GREATER_EQUAL 1.14 AND Torch_VERSION VERSION_LESS 2.13) OR
-   Torch_VERSION VERSION_GREATER_EQUAL 3)
-  message(FATAL_ERROR "found LibTorch ${Torch_VERSION} in ${ACCLIMATE_LIBTORCH}; wanted is 2.13 "
-                      "or a later 2.x, or Debian's 1.13; deploy/install-packages brings one")
+if(NOT Torch_VERSION VERSION_EQUAL libtorch_debian_version AND
+   (Torch_VERSION VERSION_LESS libtorch_cpu_version OR Torch_VERSION VERSION_GREATER_EQUAL 3))
+  message(FATAL_ERROR "found LibTorch ${Torch_VERSION} in ${libtorch}; wanted is "
+                      "${libtorch_cpu_version} or a later 2.x, or Debian's "
+                      "${libtorch_debian_version}; deploy/install-packages brings one")
 endif()
 # Its headers ask for it; those of 1.13 do not compile with it.
 if(Torch_VERSION VERSION_GREATER_EQUAL 2)
   set(CMAKE_CXX_STANDARD 20)
 endif()
-message(STATUS "LibTorch ${Torch_VERSION} from ${ACCLIMATE_LIBTORCH}, C++${CMAKE_CXX_STANDARD}")
+message(STATUS "LibTorch ${Torch_VERSION} from ${libtorch}, C++${CMAKE_CXX_STANDARD}")
 
 add_library(acclimate_torch_pch OBJECT ${PROJECT_SOURCE_DIR}/cmake/torch_pch.cc)
 acclimate_compile_options(acclimate_torch_pch)

@@ -1,4 +1,4 @@
-// Defines sgemm_, so that LibTorch's single-precision matrix products reach oneDNN: see blas.h.
+// Defines sgemm_, so that LibTorch's single-precision matrix products reach oneDNN: see openblas.h.
 #ifndef ACCLIMATE_CORE_RUNTIME_GEMM_ROUTER_H_
 #define ACCLIMATE_CORE_RUNTIME_GEMM_ROUTER_H_
 

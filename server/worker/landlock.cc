@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <link.h>
 #include <linux/landlock.h>
 #include <sys/stat.h>
@@ -16,6 +15,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "server/worker/gpu_files.h"
 #include "server/worker/unique_fd.h"
 
 namespace acclimate::worker {
@@ -34,6 +34,7 @@ constexpr uint64_t kScopeAbstractSocketsSignals = 3;        // version 6
 
 constexpr uint64_t kRead = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
 constexpr uint64_t kWriteFile = LANDLOCK_ACCESS_FS_WRITE_FILE | kAccessTruncate;
+constexpr uint64_t kDevice = kRead | kWriteFile | kAccessIoctlDevice;
 constexpr uint64_t kWriteTree = kWriteFile | LANDLOCK_ACCESS_FS_REMOVE_DIR |
                                 LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR |
                                 LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REFER;
@@ -72,16 +73,6 @@ std::set<std::string> LibraryDirectories() {
       },
       &directories);
   return directories;
-}
-
-std::vector<std::string> Glob(const char* pattern) {
-  glob_t found = {};
-  std::vector<std::string> paths;
-  if (glob(pattern, 0, nullptr, &found) == 0) {
-    paths.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
-  }
-  globfree(&found);
-  return paths;
 }
 
 class Ruleset {
@@ -123,22 +114,28 @@ absl::Status AddRules(const Ruleset& ruleset, const std::string& scratch_directo
   for (const std::string& directory : LibraryDirectories()) {
     status.Update(ruleset.AllowIfThere(directory, kRead));
   }
-  for (const char* path :
-       {"/etc/ld.so.cache", "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system",
-        "/dev/zero", "/dev/urandom", "/dev/random", "/proc/driver/nvidia"}) {
+  for (const char* path : {"/etc/ld.so.cache", "/proc/self", "/proc/cpuinfo", "/proc/meminfo",
+                           "/sys/devices/system", "/dev/zero", "/dev/urandom", "/dev/random"}) {
     status.Update(ruleset.AllowIfThere(path, kRead));
   }
-  std::vector<std::string> devices = Glob("/dev/nvidia*");
-  devices.push_back("/dev/null");
-  for (const std::string& device : devices) {
-    status.Update(ruleset.AllowIfThere(device, kRead | kWriteFile | kAccessIoctlDevice));
+  status.Update(ruleset.AllowIfThere("/dev/null", kDevice));
+  return status;
+}
+
+absl::Status AddGpuRules(const Ruleset& ruleset) {
+  const GpuFiles files = FindGpuFiles();
+  absl::Status status;
+  for (const std::string& path : files.devices) status.Update(ruleset.AllowIfThere(path, kDevice));
+  for (const std::string& path : files.readable) status.Update(ruleset.AllowIfThere(path, kRead));
+  for (const std::string& path : files.listed) {
+    status.Update(ruleset.AllowIfThere(path, LANDLOCK_ACCESS_FS_READ_DIR));
   }
   return status;
 }
 
 }  // namespace
 
-absl::Status RestrictFileAccess(const std::string& scratch_directory) {
+absl::Status RestrictFileAccess(const std::string& scratch_directory, bool gpu) {
   const int version =
       syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
   if (version < 0) {
@@ -158,7 +155,9 @@ absl::Status RestrictFileAccess(const std::string& scratch_directory) {
                                 0),
                         all.handled_access_fs);
   if (ruleset.fd() < 0) return absl::ErrnoToStatus(errno, "landlock_create_ruleset");
-  if (absl::Status status = AddRules(ruleset, scratch_directory); !status.ok()) return status;
+  absl::Status status = AddRules(ruleset, scratch_directory);
+  if (gpu) status.Update(AddGpuRules(ruleset));
+  if (!status.ok()) return status;
   if (syscall(SYS_landlock_restrict_self, ruleset.fd(), 0) != 0) {
     return absl::ErrnoToStatus(errno, "landlock_restrict_self");
   }

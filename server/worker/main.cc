@@ -18,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "acclimate/v1/worker.pb.h"
 #include "core/runtime/blas.h"
+#include "core/runtime/cuda_library.h"
 #include "core/runtime/device.h"
 #include "google/protobuf/text_format.h"
 #include "server/worker/attempt.h"
@@ -102,7 +103,11 @@ int Serve(const Flags& flags) {
 
   // Landlock binds threads that start later, so it comes before LibTorch has any; seccomp would
   // forbid what loading needs, and binds threads that run, so it comes after.
-  absl::StatusOr<Sandbox> sandbox = Sandbox::Prepare({flags.scratch, flags.file_size_limit_bytes});
+  // CUDA's libraries start no threads while they are loaded.
+  if (!Reported(runtime::LoadCudaFor(flags.device), "device").ok()) return EXIT_FAILURE;
+  const bool gpu = flags.device != "cpu" && runtime::HasNvidiaDriver();
+  absl::StatusOr<Sandbox> sandbox =
+      Sandbox::Prepare({flags.scratch, flags.file_size_limit_bytes, gpu});
   if (!Reported(sandbox.status(), "sandbox").ok()) return EXIT_FAILURE;
   runtime::ConfigureThreads(flags.threads);
   const auto device = runtime::ResolveDevice(flags.device);

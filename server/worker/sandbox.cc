@@ -76,7 +76,7 @@ absl::StatusOr<Sandbox> Sandbox::Prepare(const SandboxOptions& options) {
   sandbox.Record("rlimits", LowerLimits(options.file_size_limit_bytes));
   sandbox.Record("network", LeaveNetwork());
   sandbox.Record("capabilities", DropCapabilities());
-  sandbox.Record("landlock", RestrictFileAccess(options.scratch_directory));
+  sandbox.Record("landlock", RestrictFileAccess(options.scratch_directory, options.gpu));
   return sandbox;
 }
 

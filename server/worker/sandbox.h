@@ -22,6 +22,7 @@ namespace acclimate::worker {
 struct SandboxOptions {
   std::string scratch_directory;      // the only place that can be written
   int64_t file_size_limit_bytes = 0;  // of one file; 0: none
+  bool gpu = false;                   // CUDA will be used: gpu_files.h
 };
 
 // Not thread-safe: Prepare and Close are called by the main thread.
@@ -32,7 +33,9 @@ class Sandbox {
   //   capabilities  none are left, also for root;
   //   rlimits       no core files, few descriptors, file sizes bounded;
   //   network       a network namespace of our own, without interfaces;
-  //   landlock      files: write in scratch, read libraries and a few facts of the machine.
+  //   landlock      files: write in scratch, read libraries and a few facts of the machine;
+  //                 the devices of GPUs only where `gpu` asks for them.
+  // CUDA's libraries must be loaded by now: their folders are those that can be read.
   // INVALID_ARGUMENT: the scratch directory cannot be opened.
   static absl::StatusOr<Sandbox> Prepare(const SandboxOptions& options);
 
