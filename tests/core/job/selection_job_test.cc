@@ -20,7 +20,7 @@ using testing::ReadText;
 using testing::TestObserver;
 using testing::World;
 
-const World& Vectors() {
+const World& SelectionVectors() {
   static const auto* const kWorld = new World("selection_job", "mlp", {12});
   return *kWorld;
 }
@@ -30,7 +30,7 @@ json ReportOf(const RunSpec& spec) {
 }
 
 TEST(SelectionJobTest, EveryScoreIsInTheReport) {
-  RunSpec spec = Vectors().Spec("dann");
+  RunSpec spec = SelectionVectors().Spec("dann");
   spec.hyperparameters["augment"] = "none";  // so few steps on views leave it unsure of itself
   TestObserver observer;
   const absl::StatusOr<RunResult> result = job::Run(spec, observer);
@@ -53,7 +53,7 @@ TEST(SelectionJobTest, EveryScoreIsInTheReport) {
 }
 
 TEST(SelectionJobTest, NobodyIsAskedOnRequest) {
-  RunSpec spec = Vectors().Spec("dann");
+  RunSpec spec = SelectionVectors().Spec("dann");
   spec.hyperparameters["peers"] = int64_t{0};
   TestObserver observer;
   ASSERT_TRUE(job::Run(spec, observer).ok());
@@ -64,7 +64,7 @@ TEST(SelectionJobTest, NobodyIsAskedOnRequest) {
 }
 
 TEST(SelectionJobTest, ARunThatDestroysTheModelReturnsTheSource) {
-  RunSpec spec = Vectors().Spec("dann");
+  RunSpec spec = SelectionVectors().Spec("dann");
   spec.hyperparameters["learning_rate"] = 3.0;
   TestObserver observer;
   const absl::StatusOr<RunResult> guarded = job::Run(spec, observer);
@@ -82,7 +82,7 @@ TEST(SelectionJobTest, ARunThatDestroysTheModelReturnsTheSource) {
 }
 
 TEST(SelectionJobTest, LastWeightsOnRequest) {
-  RunSpec spec = Vectors().Spec("deep_coral");
+  RunSpec spec = SelectionVectors().Spec("deep_coral");
   spec.hyperparameters["selection"] = std::string("last");
   TestObserver observer;
   ASSERT_TRUE(job::Run(spec, observer).ok());
@@ -94,7 +94,7 @@ TEST(SelectionJobTest, LastWeightsOnRequest) {
 TEST(SelectionJobTest, FinetuneRecordsWhatSourceFreeJobsNeed) {
   const std::string folder = testing::NewFolder("record");
   testing::WriteDomain(folder + "/source.safetensors", testing::MakeDomain(600, {12}, 1));
-  RunSpec train = Vectors().Spec("finetune");
+  RunSpec train = SelectionVectors().Spec("finetune");
   train.target = OpenFile(folder + "/source.safetensors");
   train.hyperparameters["validation_share"] = 0.1;
   TestObserver observer;
@@ -104,7 +104,7 @@ TEST(SelectionJobTest, FinetuneRecordsWhatSourceFreeJobsNeed) {
   EXPECT_EQ(metadata.at("acclimate.validation_samples"), "60");
   EXPECT_EQ(metadata.count("acclimate.temperature"), 1u);
 
-  RunSpec adapt = Vectors().Spec("shot");
+  RunSpec adapt = SelectionVectors().Spec("shot");
   adapt.checkpoint = OpenFile(path);
   ASSERT_TRUE(job::Run(adapt, observer).ok());
   const json report = ReportOf(adapt);
@@ -116,7 +116,7 @@ TEST(SelectionJobTest, FinetuneRecordsWhatSourceFreeJobsNeed) {
 }
 
 TEST(SelectionJobTest, AutoDropsWhatCannotWorkAndRacesTheRest) {
-  RunSpec spec = Vectors().Spec("auto");
+  RunSpec spec = SelectionVectors().Spec("auto");
   TestObserver observer;
   const absl::StatusOr<RunResult> result = job::Run(spec, observer);
   ASSERT_TRUE(result.ok()) << result.status();
@@ -131,7 +131,7 @@ TEST(SelectionJobTest, AutoDropsWhatCannotWorkAndRacesTheRest) {
   EXPECT_TRUE(report["selection"]["chosen"].is_string());
   EXPECT_GE(result->metrics.at("accuracy"), result->metrics.at("source_accuracy"));
 
-  spec = Vectors().Spec("auto");
+  spec = SelectionVectors().Spec("auto");
   spec.sources.clear();
   ASSERT_TRUE(job::Run(spec, observer).ok());
   const json source_free = ReportOf(spec);
@@ -143,8 +143,8 @@ TEST(SelectionJobTest, AutoDropsWhatCannotWorkAndRacesTheRest) {
 }
 
 TEST(SelectionJobTest, AutoLeavesAModelAloneThatFits) {
-  RunSpec spec = Vectors().Spec("auto");
-  spec.target = OpenFile(Vectors().Path("source.safetensors"));
+  RunSpec spec = SelectionVectors().Spec("auto");
+  spec.target = OpenFile(SelectionVectors().Path("source.safetensors"));
   spec.evaluation = spec.target;
   TestObserver observer;
   const absl::StatusOr<RunResult> result = job::Run(spec, observer);
@@ -156,7 +156,7 @@ TEST(SelectionJobTest, AutoLeavesAModelAloneThatFits) {
 }
 
 TEST(SelectionJobTest, AutoEndsWithinItsTimeLimit) {
-  RunSpec spec = Vectors().Spec("auto");
+  RunSpec spec = SelectionVectors().Spec("auto");
   spec.time_limit_seconds = 1e-6;
   TestObserver observer;
   const absl::StatusOr<RunResult> result = job::Run(spec, observer);
@@ -169,7 +169,7 @@ TEST(SelectionJobTest, AutoWithAHandfulOfSamplesReturnsTheSource) {
   const std::string folder = testing::NewFolder("few");
   testing::WriteDomain(folder + "/target.safetensors",
                        {testing::Shifted(testing::MakeDomain(9, {12}, 2)).inputs, {}});
-  RunSpec spec = Vectors().Spec("auto");
+  RunSpec spec = SelectionVectors().Spec("auto");
   spec.target = OpenFile(folder + "/target.safetensors");
   TestObserver observer;
   ASSERT_TRUE(job::Run(spec, observer).ok());

@@ -11,7 +11,7 @@
 namespace acclimate::losses {
 namespace {
 
-double BruteForce(const at::Tensor& z, const at::Tensor& other) {
+double BruteForceClassifierDiscrepancy(const at::Tensor& z, const at::Tensor& other) {
   const int64_t n = z.size(0), classes = z.size(1);
   double sum = 0;
   for (int64_t i = 0; i < n; ++i) {
@@ -31,7 +31,8 @@ double BruteForce(const at::Tensor& z, const at::Tensor& other) {
 TEST(ClassifierDiscrepancyTest, EqualsItsDefinition) {
   torch::manual_seed(8);
   const at::Tensor z = Normal({5, 4}) * 2, other = Normal({5, 4});
-  EXPECT_NEAR(ClassifierDiscrepancy(z, other).item<double>(), BruteForce(z, other), 1e-12);
+  EXPECT_NEAR(ClassifierDiscrepancy(z, other).item<double>(),
+              BruteForceClassifierDiscrepancy(z, other), 1e-12);
   EXPECT_EQ(ClassifierDiscrepancy(z, z).item<double>(), 0);
 }
 

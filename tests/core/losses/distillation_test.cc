@@ -20,7 +20,8 @@ double Probability(const at::Tensor& logits, int64_t i, int64_t c, double temper
   return std::exp(logits[i][c].item<double>() / temperature) / sum;
 }
 
-double BruteForce(const at::Tensor& student, const at::Tensor& teacher, double temperature) {
+double BruteForceDistillation(const at::Tensor& student, const at::Tensor& teacher,
+                              double temperature) {
   double divergence = 0;
   for (int64_t i = 0; i < student.size(0); ++i) {
     for (int64_t c = 0; c < student.size(1); ++c) {
@@ -36,7 +37,7 @@ TEST(KlDistillationTest, EqualsItsDefinition) {
   const at::Tensor student = Normal({5, 4}) * 2, teacher = Normal({5, 4}) * 2;
   for (const double temperature : {1.0, 4.0, 10.0}) {
     EXPECT_NEAR(KlDistillation(student, teacher, temperature).item<double>(),
-                BruteForce(student, teacher, temperature), 1e-12);
+                BruteForceDistillation(student, teacher, temperature), 1e-12);
   }
   EXPECT_NEAR(KlDistillation(teacher + 3, teacher, 2).item<double>(), 0, 1e-14);
 }

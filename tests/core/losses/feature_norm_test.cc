@@ -26,7 +26,8 @@ std::vector<double> Norms(const at::Tensor& features) {
 }
 
 // mean_i (||f_i|| - (held_i + step))^2.
-double BruteForce(const at::Tensor& features, const std::vector<double>& held, double step) {
+double BruteForceFeatureNorm(const at::Tensor& features, const std::vector<double>& held,
+                             double step) {
   const std::vector<double> norms = Norms(features);
   double sum = 0;
   for (size_t i = 0; i < norms.size(); ++i) sum += std::pow(norms[i] - (held[i] + step), 2);
@@ -37,12 +38,13 @@ TEST(StepwiseFeatureNormTest, GradientIsThatOfTheDefinitionWithTheNormHeld) {
   torch::manual_seed(1);
   const at::Tensor features = Normal({4, 3});
   const std::vector<double> held = Norms(features);
-  EXPECT_NEAR(StepwiseFeatureNorm(features, 0.7).item<double>(), BruteForce(features, held, 0.7),
-              1e-12);
+  EXPECT_NEAR(StepwiseFeatureNorm(features, 0.7).item<double>(),
+              BruteForceFeatureNorm(features, held, 0.7), 1e-12);
   ExpectGradient(
       [&](const at::Tensor& probe) {
-        return probe.requires_grad() ? StepwiseFeatureNorm(probe, 0.7)
-                                     : at::full({}, BruteForce(probe, held, 0.7), at::kDouble);
+        return probe.requires_grad()
+                   ? StepwiseFeatureNorm(probe, 0.7)
+                   : at::full({}, BruteForceFeatureNorm(probe, held, 0.7), at::kDouble);
       },
       features);
 }

@@ -45,8 +45,8 @@ std::vector<double> Scales(const std::vector<JointMmdLayer>& layers, Bandwidth b
 }
 
 // The definition, pair by pair.
-double BruteForce(const std::vector<JointMmdLayer>& layers, const MkMmdOptions& options,
-                  const std::vector<double>& scales) {
+double BruteForceJointMmd(const std::vector<JointMmdLayer>& layers, const MkMmdOptions& options,
+                          const std::vector<double>& scales) {
   const auto kernel = [&](at::Tensor JointMmdLayer::*a, int64_t i, at::Tensor JointMmdLayer::*b,
                           int64_t j) {
     double product = 1;
@@ -95,7 +95,8 @@ TEST_P(JointMmdTest, EqualsItsDefinition) {
   for (auto [n, m] : {std::pair(5, 5), std::pair(4, 7), std::pair(6, 3)}) {
     const std::vector<JointMmdLayer> layers = Layers(n, m);
     EXPECT_NEAR(JointMmd(layers, GetParam()).item<double>(),
-                BruteForce(layers, GetParam(), Scales(layers, GetParam().bandwidth)), 1e-11);
+                BruteForceJointMmd(layers, GetParam(), Scales(layers, GetParam().bandwidth)),
+                1e-11);
   }
 }
 
@@ -109,7 +110,7 @@ TEST_P(JointMmdTest, GradientIsThatOfTheDefinitionWithTheBandwidthHeld) {
             std::vector<JointMmdLayer> probed = layers;
             probed[l].*side = probe;
             if (probe.requires_grad()) return JointMmd(probed, GetParam());
-            return at::full({}, BruteForce(probed, GetParam(), held), at::kDouble);
+            return at::full({}, BruteForceJointMmd(probed, GetParam(), held), at::kDouble);
           },
           layers[l].*side, 1e-5);
     }

@@ -25,8 +25,8 @@ int64_t Largest(const at::Tensor& logits) {
   return best;
 }
 
-double BruteForce(const MarginDisparityLogits& source, const MarginDisparityLogits& target,
-                  double margin) {
+double BruteForceMarginDisparity(const MarginDisparityLogits& source,
+                                 const MarginDisparityLogits& target, double margin) {
   const int64_t n = source.classifier.size(0), m = target.classifier.size(0);
   double loss = 0;
   for (int64_t i = 0; i < n; ++i) {
@@ -44,7 +44,7 @@ TEST(MarginDisparityTest, EqualsItsDefinition) {
   const MarginDisparityLogits target{Normal({9, 4}), Normal({9, 4}) * 2};
   for (const double margin : {1.0, 4.0}) {
     EXPECT_NEAR(MarginDisparity(source, target, margin).item<double>(),
-                BruteForce(source, target, margin), 1e-12);
+                BruteForceMarginDisparity(source, target, margin), 1e-12);
   }
 }
 

@@ -14,7 +14,7 @@ namespace acclimate::losses {
 namespace {
 
 // The definition, view by view.
-double BruteForce(const at::Tensor& first, const at::Tensor& second, double temperature) {
+double BruteForceNtXent(const at::Tensor& first, const at::Tensor& second, double temperature) {
   const at::Tensor views = at::cat({first, second});
   const int64_t count = views.size(0);
   const auto similarity = [&](int64_t i, int64_t j) {
@@ -39,7 +39,7 @@ TEST(NtXentTest, EqualsItsDefinition) {
     for (const double temperature : {0.1, 0.5, 2.0}) {
       const at::Tensor first = Normal({samples, 5}), second = Normal({samples, 5}) * 3;
       EXPECT_NEAR(NtXent(first, second, temperature).item<double>(),
-                  BruteForce(first, second, temperature), 1e-12);
+                  BruteForceNtXent(first, second, temperature), 1e-12);
     }
   }
 }

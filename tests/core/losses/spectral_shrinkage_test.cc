@@ -53,7 +53,7 @@ std::vector<double> SquaredSingularValues(const at::Tensor& features) {
   return squares;
 }
 
-double BruteForce(const at::Tensor& features, int64_t count) {
+double BruteForceSpectralShrinkage(const at::Tensor& features, int64_t count) {
   const std::vector<double> squares = SquaredSingularValues(features);
   double sum = 0;
   for (size_t i = 0; i < std::min(squares.size(), static_cast<size_t>(count)); ++i) {
@@ -67,8 +67,8 @@ TEST(SpectralShrinkageTest, EqualsItsDefinition) {
   for (auto [n, d] : {std::pair(7, 4), std::pair(4, 4), std::pair(3, 6)}) {
     const at::Tensor features = Normal({n, d});
     for (const int64_t count : {1, 2, 10}) {
-      EXPECT_NEAR(SpectralShrinkage(features, count).item<double>(), BruteForce(features, count),
-                  1e-10);
+      EXPECT_NEAR(SpectralShrinkage(features, count).item<double>(),
+                  BruteForceSpectralShrinkage(features, count), 1e-10);
     }
   }
 }
@@ -86,8 +86,9 @@ TEST(SpectralShrinkageTest, GradientIsRight) {
     for (const int64_t count : {1, 2}) {
       ExpectGradient(
           [count](const at::Tensor& probe) {
-            return probe.requires_grad() ? SpectralShrinkage(probe, count)
-                                         : at::full({}, BruteForce(probe, count), at::kDouble);
+            return probe.requires_grad()
+                       ? SpectralShrinkage(probe, count)
+                       : at::full({}, BruteForceSpectralShrinkage(probe, count), at::kDouble);
           },
           Normal({n, d}));
     }

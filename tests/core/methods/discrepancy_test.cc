@@ -20,7 +20,7 @@ using testing::ReferenceMlp;
 using testing::Scene;
 using testing::Snapshot;
 
-constexpr int64_t kBatch = 12;
+constexpr int64_t kDomainBatch = 12;
 
 struct Case {
   const char* method;
@@ -31,8 +31,9 @@ class DiscrepancyTest : public ::testing::TestWithParam<Case> {};
 
 TEST_P(DiscrepancyTest, PartsEqualThePureLossesOfDomainsForwardedApart) {
   Scene scene;
-  const auto task = scene.Task(GetParam().method, {{"trade_off", 0.25}, {"batch_size", kBatch}});
-  const train::StepInput input = scene.Input(kBatch);
+  const auto task =
+      scene.Task(GetParam().method, {{"trade_off", 0.25}, {"batch_size", kDomainBatch}});
+  const train::StepInput input = scene.Input(kDomainBatch);
   const ReferenceMlp reference(*scene.model);
   const model::ForwardResult source = reference.Forward(input.source.inputs, OfTheBatch);
   const model::ForwardResult target = reference.Forward(input.target.inputs, OfTheBatch);
@@ -41,9 +42,9 @@ TEST_P(DiscrepancyTest, PartsEqualThePureLossesOfDomainsForwardedApart) {
   ASSERT_TRUE(output.ok()) << output.status();
 
   double classification = 0;
-  for (int64_t i = 0; i < kBatch; ++i) {
+  for (int64_t i = 0; i < kDomainBatch; ++i) {
     const int64_t label = input.source.labels[i].item<int64_t>();
-    classification -= source.logits[i].log_softmax(0)[label].item<double>() / kBatch;
+    classification -= source.logits[i].log_softmax(0)[label].item<double>() / kDomainBatch;
   }
   const double discrepancy =
       GetParam().discrepancy(source.features, target.features).item<double>();
@@ -57,14 +58,14 @@ TEST_P(DiscrepancyTest, PartsEqualThePureLossesOfDomainsForwardedApart) {
 
 TEST_P(DiscrepancyTest, BothTermsMoveTheFeatures) {
   Scene scene;
-  const auto task = scene.Task(GetParam().method, {{"batch_size", kBatch}});
+  const auto task = scene.Task(GetParam().method, {{"batch_size", kDomainBatch}});
   std::vector<at::Tensor> parameters;
   for (const model::Parameter& parameter : scene.model->parameters()) {
     parameter.tensor.requires_grad_(true);
     if (!parameter.head) parameters.push_back(parameter.tensor);
   }
   train::StopSignal stop([] { return train::Directive::kContinue; });
-  const absl::StatusOr<train::StepOutput> output = task->Step(scene.Input(kBatch), stop);
+  const absl::StatusOr<train::StepOutput> output = task->Step(scene.Input(kDomainBatch), stop);
   ASSERT_TRUE(output.ok()) << output.status();
   for (const char* part : {"source", "discrepancy"}) {
     const auto gradients =

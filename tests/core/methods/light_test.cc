@@ -21,7 +21,7 @@ const testing::World& Images() {
   return *kWorld;
 }
 
-job::RunSpec Spec(const std::string& parts) {
+job::RunSpec LightSpec(const std::string& parts) {
   job::RunSpec spec = Images().Spec("light");
   spec.hyperparameters["parts"] = parts;
   spec.hyperparameters["epochs"] = int64_t{8};
@@ -73,7 +73,7 @@ TEST(LightTest, OnlyTheChosenPartMoves) {
       {"low_rank",
        {"conv1.weight", "conv2.weight", "conv3.weight", "bottleneck.0.weight", "fc.weight"}}};
   for (const auto& [parts, names] : expected) {
-    const job::RunSpec spec = Spec(parts);
+    const job::RunSpec spec = LightSpec(parts);
     RunToReport(spec);
     std::set<std::string> changed;
     for (const auto& [name, tensor] :
@@ -85,7 +85,7 @@ TEST(LightTest, OnlyTheChosenPartMoves) {
 }
 
 TEST(LightTest, SavedWeightsAreThoseOfTheSourcePlusTheDelta) {
-  const job::RunSpec spec = Spec("low_rank");
+  const job::RunSpec spec = LightSpec("low_rank");
   const json report = RunToReport(spec);
   const auto before = testing::ReadTensors(Images().Path("model.safetensors"));
   const auto after = testing::ReadTensors(spec.output_directory + "/model.safetensors");
@@ -112,7 +112,7 @@ TEST(LightTest, SavedWeightsAreThoseOfTheSourcePlusTheDelta) {
 
 TEST(LightTest, EveryPartHelps) {
   for (const char* parts : {"batch_norm", "bias", "batch_norm+bias", "head", "low_rank"}) {
-    job::RunSpec spec = Spec(parts);
+    job::RunSpec spec = LightSpec(parts);
     spec.hyperparameters["target_statistics"] = true;
     const json report = RunToReport(spec);
     EXPECT_GT(report["adapted"]["accuracy"], report["source_only"]["accuracy"]) << parts;

@@ -26,7 +26,7 @@ using testing::Snapshot;
 // A fifth of it is enough to judge by; of kFew nothing can be kept aside.
 constexpr int64_t kMany = 96, kFew = 12;
 
-train::StopSignal Never() {
+train::StopSignal NeverStop() {
   return train::StopSignal([] { return train::Directive::kContinue; });
 }
 
@@ -35,12 +35,12 @@ Hyperparameters Short() {
 }
 
 double AccuracyOf(Scene& scene) {
-  train::StopSignal stop = Never();
+  train::StopSignal stop = NeverStop();
   return train::Accuracy(
       train::ConfusionMatrix(*scene.model, scene.target, at::kCPU, stop).value());
 }
 
-nlohmann::json ReportOf(const train::Task& task) {
+nlohmann::json ProgressiveReport(const train::Task& task) {
   nlohmann::json report;
   task.Report(report);
   return report["progressive"];
@@ -78,7 +78,7 @@ TEST(ProgressiveTest, StagesFreezeWhatTheySay) {
   Scene scene("mlp", {6}, kFew);
   const auto task = scene.Task("progressive", Short());
   train::Trainer trainer(*task, *scene.model, scene.sources, scene.target, {}, {});
-  train::StopSignal stop = Never();
+  train::StopSignal stop = NeverStop();
   const std::vector<std::set<std::string>> added = {
       {"fc.weight", "fc.bias"},
       {"bottleneck.0.weight", "bottleneck.0.bias", "bottleneck.1.weight", "bottleneck.1.bias"},
@@ -126,7 +126,7 @@ TEST_P(RollbackTest, StageThatHurtsIsUndone) {
   given["validation_share"] = GetParam();
   const auto task = scene.Task("progressive", given);
   train::Trainer trainer(*task, *scene.model, scene.sources, scene.target, {}, {});
-  train::StopSignal stop = Never();
+  train::StopSignal stop = NeverStop();
   const int64_t steps = task->plan().total_steps / 4;
   ASSERT_TRUE(trainer.RunTo(steps, stop).ok());
   ForgetEverything(*scene.model);
@@ -137,7 +137,7 @@ TEST_P(RollbackTest, StageThatHurtsIsUndone) {
 
   ASSERT_TRUE(trainer.Run(stop).ok());
   EXPECT_GT(AccuracyOf(scene), 0.8);
-  const nlohmann::json report = ReportOf(*task);
+  const nlohmann::json report = ProgressiveReport(*task);
   EXPECT_EQ(report["validation"], GetParam() > 0 ? "labels" : "label_free");
   ASSERT_EQ(report["stages"].size(), 4u);
   EXPECT_EQ(report["stages"][0]["kept"], false);
@@ -154,12 +154,12 @@ TEST(ProgressiveTest, LastStageIsJudgedToo) {
   ASSERT_TRUE(scene.Train(*teacher).ok());
   const auto task = scene.Task("progressive", Short());
   train::Trainer trainer(*task, *scene.model, scene.sources, scene.target, {}, {});
-  train::StopSignal stop = Never();
+  train::StopSignal stop = NeverStop();
   ASSERT_TRUE(trainer.RunTo(task->plan().total_steps, stop).ok());
   ForgetEverything(*scene.model);
   ASSERT_TRUE(trainer.Run(stop).ok());
   EXPECT_GT(AccuracyOf(scene), 0.8);
-  EXPECT_EQ(ReportOf(*task)["stages"][3]["kept"], false);
+  EXPECT_EQ(ProgressiveReport(*task)["stages"][3]["kept"], false);
 }
 
 TEST(ProgressiveTest, LearnsAndEndsWithTheTargetsStatistics) {
@@ -177,7 +177,7 @@ TEST(ProgressiveTest, TooFewSamplesToJudgeByAreSaid) {
   Scene scene("mlp", {6}, kFew);
   const auto task = scene.Task("progressive", Short());
   ASSERT_TRUE(scene.Train(*task).ok());
-  EXPECT_EQ(ReportOf(*task)["validation"], "none");
+  EXPECT_EQ(ProgressiveReport(*task)["validation"], "none");
   EXPECT_EQ(task->Metrics().at("stages_kept"), 4);
   EXPECT_THAT(task->Warnings(), ElementsAre(HasSubstr("kept without being judged")));
 }

@@ -22,31 +22,31 @@ using testing::TestObserver;
 using testing::World;
 using testing::WriteDomain;
 
-const World& Vectors() {
+const World& SimclrVectors() {
   static const auto* const kWorld = new World("simclr_test", "mlp", {12});
   return *kWorld;
 }
 
-absl::StatusOr<RunResult> RunIt(const RunSpec& spec) {
+absl::StatusOr<RunResult> RunSimclr(const RunSpec& spec) {
   TestObserver observer;
   return job::Run(spec, observer);
 }
 
-RunSpec FreshSpec() {
-  RunSpec spec = Vectors().Spec("simclr");
+RunSpec SimclrSpec() {
+  RunSpec spec = SimclrVectors().Spec("simclr");
   spec.checkpoint = nullptr;
   spec.architecture = "mlp";
   spec.num_classes = 3;
-  spec.inputs = {{"probe", OpenFile(Vectors().Path("labelled_target.safetensors"))}};
+  spec.inputs = {{"probe", OpenFile(SimclrVectors().Path("labelled_target.safetensors"))}};
   return spec;
 }
 
 std::string ModelOf(const RunSpec& spec) { return spec.output_directory + "/model.safetensors"; }
 
 TEST(SimclrTest, LearnsFeaturesAndLeavesTheClassifier) {
-  RunSpec spec = FreshSpec();
+  RunSpec spec = SimclrSpec();
   spec.hyperparameters["epochs"] = int64_t{20};
-  const auto result = RunIt(spec);
+  const auto result = RunSimclr(spec);
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_GT(result->metrics.at("linear_probe_accuracy"), 0.9);
   EXPECT_GT(result->metrics.at("nearest_neighbour_accuracy"), 0.9);
@@ -58,29 +58,29 @@ TEST(SimclrTest, LearnsFeaturesAndLeavesTheClassifier) {
   const auto& losses = report["curves"]["loss"]["value"];
   EXPECT_LT(losses.back().get<double>(), losses.front().get<double>() - 0.1);
 
-  RunSpec going_on = Vectors().Spec("simclr");
-  ASSERT_TRUE(RunIt(going_on).ok());
+  RunSpec going_on = SimclrVectors().Spec("simclr");
+  ASSERT_TRUE(RunSimclr(going_on).ok());
   const auto changed = ReadTensors(going_on.output_directory + "/changed.safetensors");
   EXPECT_EQ(changed.count("fc.weight") + changed.count("fc.bias"), 0u);
   EXPECT_EQ(changed.count("fc1.weight"), 1u);
 }
 
 TEST(SimclrTest, ItsModelIsTheStartOfAnotherMethod) {
-  RunSpec spec = FreshSpec();
-  ASSERT_TRUE(RunIt(spec).ok());
-  RunSpec next = Vectors().Spec("finetune");
+  RunSpec spec = SimclrSpec();
+  ASSERT_TRUE(RunSimclr(spec).ok());
+  RunSpec next = SimclrVectors().Spec("finetune");
   next.checkpoint = OpenFile(ModelOf(spec));
   next.hyperparameters["epochs"] = int64_t{10};
-  const auto result = RunIt(next);
+  const auto result = RunSimclr(next);
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_GT(result->metrics.at("accuracy"), 0.9);
 }
 
 TEST(SimclrTest, TheProbeChangesNothing) {
-  RunSpec with = FreshSpec(), without = FreshSpec();
+  RunSpec with = SimclrSpec(), without = SimclrSpec();
   without.inputs.clear();
-  ASSERT_TRUE(RunIt(with).ok());
-  const auto result = RunIt(without);
+  ASSERT_TRUE(RunSimclr(with).ok());
+  const auto result = RunSimclr(without);
   ASSERT_TRUE(result.ok());
   EXPECT_EQ(result->metrics.count("linear_probe_accuracy"), 0u);
   EXPECT_TRUE(ReadText(ModelOf(with)) == ReadText(ModelOf(without)));
@@ -90,12 +90,12 @@ TEST(SimclrTest, TakesImagesAndSeries) {
   for (const std::vector<int64_t>& shape : {std::vector<int64_t>{3, 16, 16}, {2, 20}}) {
     const std::string folder = NewFolder("simclr_shapes");
     WriteDomain(folder + "/target.safetensors", {MakeDomain(20, shape, 1).inputs, {}});
-    RunSpec spec = FreshSpec();
+    RunSpec spec = SimclrSpec();
     spec.inputs.clear();
     spec.evaluation = nullptr;
     spec.architecture = shape.size() == 3 ? "lenet" : "mlp";
     spec.target = OpenFile(folder + "/target.safetensors");
-    EXPECT_TRUE(RunIt(spec).ok()) << shape.size();
+    EXPECT_TRUE(RunSimclr(spec).ok()) << shape.size();
   }
 }
 
@@ -104,7 +104,7 @@ TEST(SimclrTest, TakesImagesAndSeries) {
 TEST(SimclrTest, LeavesOutDropout) {
   const std::string folder = NewFolder("simclr_dropout");
   WriteDomain(folder + "/target.safetensors", {MakeDomain(20, {1, 16, 16}, 1).inputs, {}});
-  RunSpec spec = FreshSpec();
+  RunSpec spec = SimclrSpec();
   spec.inputs.clear();
   spec.evaluation = nullptr;
   spec.architecture = "lenet";
@@ -114,21 +114,21 @@ TEST(SimclrTest, LeavesOutDropout) {
        {"crop", "rotation_degrees", "brightness", "contrast", "saturation", "blur", "noise"}) {
     spec.hyperparameters[change] = 0.0;
   }
-  ASSERT_TRUE(RunIt(spec).ok());
+  ASSERT_TRUE(RunSimclr(spec).ok());
   const auto report = nlohmann::json::parse(ReadText(spec.output_directory + "/report.json"));
   EXPECT_LT(report["curves"]["loss"]["value"].front().get<double>(), 0.1);
 }
 
 TEST(SimclrTest, SaysWhatIsMissingOrWrong) {
-  RunSpec spec = FreshSpec();
+  RunSpec spec = SimclrSpec();
   spec.num_classes = 0;
-  EXPECT_EQ(RunIt(spec).status().message(),
+  EXPECT_EQ(RunSimclr(spec).status().message(),
             "num_classes: needed for a fresh architecture where there are no labels");
   const std::string path = NewFolder("probe") + "/probe.safetensors";
   WriteDomain(path, MakeDomain(20, {13}, 4));
-  spec = FreshSpec();
+  spec = SimclrSpec();
   spec.inputs["probe"] = OpenFile(path);
-  EXPECT_EQ(RunIt(spec).status().message(),
+  EXPECT_EQ(RunSimclr(spec).status().message(),
             "inputs[\"probe\"]: samples have shape [13], those of the target [12]");
 }
 

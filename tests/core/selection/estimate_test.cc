@@ -12,13 +12,12 @@
 
 #include "core/selection/accuracy_estimate.h"
 #include "core/selection/source_record.h"
+#include "tests/core/normal_samples.h"
 
 namespace acclimate::selection {
 namespace {
 
-at::Tensor Normal(std::vector<int64_t> shape, uint64_t seed) {
-  return at::randn(shape, at::detail::createCPUGenerator(seed), at::kDouble);
-}
+using ::acclimate::testing::Normal;
 
 // Labels drawn from softmax(logits): calibrated by construction.
 Predictions Calibrated(int64_t samples, uint64_t seed) {

@@ -12,15 +12,14 @@
 #include "core/selection/confidence.h"
 #include "core/selection/domain_weights.h"
 #include "core/selection/neighborhood_density.h"
+#include "tests/core/normal_samples.h"
 
 namespace acclimate::selection {
 namespace {
 
-using Matrix = std::vector<std::vector<double>>;
+using ::acclimate::testing::Normal;
 
-at::Tensor Normal(std::vector<int64_t> shape, uint64_t seed) {
-  return at::randn(shape, at::detail::createCPUGenerator(seed), at::kDouble);
-}
+using Matrix = std::vector<std::vector<double>>;
 
 Matrix Rows(const at::Tensor& tensor) {
   const at::Tensor rows = tensor.to(at::kDouble).contiguous();
@@ -66,7 +65,7 @@ size_t ArgMax(const std::vector<double>& row) {
 at::Tensor Labels(std::vector<int64_t> labels) { return torch::tensor(labels, at::kLong); }
 
 // Sure of the first class everywhere.
-at::Tensor Collapsed(int64_t samples, int64_t classes) {
+at::Tensor CollapsedLogits(int64_t samples, int64_t classes) {
   at::Tensor logits = at::zeros({samples, classes}, at::kDouble);
   logits.select(1, 0).fill_(30.0);
   return logits;
@@ -87,7 +86,7 @@ TEST(Confidence, EqualsPlainLoops) {
 
 TEST(Confidence, NuclearNormOfSureAndDiversePredictionsIsOne) {
   EXPECT_NEAR(NuclearNorm(50 * at::eye(4, at::kDouble).repeat({3, 1})), 1.0, 1e-6);
-  EXPECT_NEAR(NuclearNorm(Collapsed(12, 4)), 0.5, 1e-6);  // sqrt(12) / sqrt(12 * 4)
+  EXPECT_NEAR(NuclearNorm(CollapsedLogits(12, 4)), 0.5, 1e-6);  // sqrt(12) / sqrt(12 * 4)
   const at::Tensor logits = Normal({9, 4}, 2);
   const double sum = std::get<1>(at::linalg_svd(logits.softmax(1))).sum().item<double>();
   EXPECT_NEAR(NuclearNorm(logits), sum / 6, 1e-9);
@@ -95,7 +94,7 @@ TEST(Confidence, NuclearNormOfSureAndDiversePredictionsIsOne) {
 
 TEST(Confidence, ClassesInUse) {
   EXPECT_NEAR(ClassesInUse(at::eye(5, at::kDouble)), 5.0, 1e-12);
-  EXPECT_NEAR(ClassesInUse(Collapsed(8, 5)), 1.0, 1e-12);
+  EXPECT_NEAR(ClassesInUse(CollapsedLogits(8, 5)), 1.0, 1e-12);
 }
 
 TEST(NeighborhoodDensity, EqualsPlainLoops) {
@@ -115,7 +114,7 @@ TEST(NeighborhoodDensity, EqualsPlainLoops) {
 }
 
 TEST(NeighborhoodDensity, RewardsCollapseAsThePaperSays) {
-  EXPECT_NEAR(NeighborhoodDensity(Collapsed(9, 3)), std::log(8.0), 1e-5);
+  EXPECT_NEAR(NeighborhoodDensity(CollapsedLogits(9, 3)), std::log(8.0), 1e-5);
 }
 
 double Information(const std::vector<int64_t>& a, const std::vector<int64_t>& b) {
@@ -162,7 +161,7 @@ TEST(AdjustedMutualInformation, Ends) {
 }
 
 // Three clouds far apart: [30, 5].
-at::Tensor Clouds(at::Tensor* labels) {
+at::Tensor LabelledClouds(at::Tensor* labels) {
   *labels = at::arange(30, at::kLong).remainder(3);
   const at::Tensor centres = 10 * at::eye(3, 5, at::kDouble);
   return centres.index_select(0, *labels) + 0.2 * Normal({30, 5}, 4);
@@ -170,7 +169,7 @@ at::Tensor Clouds(at::Tensor* labels) {
 
 TEST(KMeans, FindsCloudsAndRepeatsItself) {
   at::Tensor labels;
-  const at::Tensor points = Clouds(&labels);
+  const at::Tensor points = LabelledClouds(&labels);
   const at::Tensor clusters = KMeans(points, 3, 5);
   EXPECT_NEAR(AdjustedMutualInformation(labels, clusters), 1.0, 1e-12);
   EXPECT_TRUE(clusters.equal(KMeans(points, 3, 5)));
@@ -179,11 +178,11 @@ TEST(KMeans, FindsCloudsAndRepeatsItself) {
 
 TEST(ClassAmi, OfRightWrongAndCollapsedPredictions) {
   at::Tensor labels;
-  const at::Tensor points = Clouds(&labels);
+  const at::Tensor points = LabelledClouds(&labels);
   const at::Tensor right = at::one_hot(labels, 3).to(at::kDouble);
   EXPECT_NEAR(ClassAmi(points, right), 1.0, 1e-9);
   EXPECT_LT(ClassAmi(points, right.roll(1, 0).index_fill(0, at::arange(15), 0.5)), 0.7);
-  EXPECT_EQ(ClassAmi(points, Collapsed(30, 3)), 0.0);
+  EXPECT_EQ(ClassAmi(points, CollapsedLogits(30, 3)), 0.0);
 }
 
 TEST(Silhouette, EqualsPlainLoops) {
@@ -209,7 +208,7 @@ TEST(Silhouette, EqualsPlainLoops) {
     mean += (b - a) / std::max(a, b) / static_cast<double>(x.size());
   }
   EXPECT_NEAR(Silhouette(features, logits), mean, 1e-6);
-  EXPECT_EQ(Silhouette(features, Collapsed(11, 4)), -1.0);
+  EXPECT_EQ(Silhouette(features, CollapsedLogits(11, 4)), -1.0);
 }
 
 // One feature: gradient descent on the two parameters, written out.

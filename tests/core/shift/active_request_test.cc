@@ -7,12 +7,12 @@
 #include <cmath>
 #include <vector>
 
+#include "tests/core/normal_samples.h"
+
 namespace acclimate::shift {
 namespace {
 
-at::Tensor Normal(at::IntArrayRef shape, uint64_t seed) {
-  return at::randn(shape, at::detail::createCPUGenerator(seed), at::TensorOptions(at::kDouble));
-}
+using ::acclimate::testing::Normal;
 
 double Distance(const at::Tensor& a, const at::Tensor& b) {
   return (a - b).square().sum().item<double>();

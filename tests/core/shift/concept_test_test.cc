@@ -6,15 +6,14 @@
 #include <cmath>
 
 #include "core/shift/output_measures.h"
+#include "tests/core/normal_samples.h"
 
 namespace acclimate::shift {
 namespace {
 
-at::Generator Seeded(uint64_t seed) { return at::detail::createCPUGenerator(seed); }
+using ::acclimate::testing::Normal;
 
-at::Tensor Normal(at::IntArrayRef shape, uint64_t seed) {
-  return at::randn(shape, Seeded(seed), at::TensorOptions(at::kDouble));
-}
+at::Generator SeededForDraws(uint64_t seed) { return at::detail::createCPUGenerator(seed); }
 
 TEST(OverlapWeightsTest, AreTheRatioOfTheDensitiesUpToOne) {
   DomainClassification domains;
@@ -42,7 +41,7 @@ TEST(LabelTestTest, LossesEqualTheirDefinition) {
     }
     total += w;
   }
-  const LabelTest test = TestLabels(p, labels, weights, 20000, Seeded(0));
+  const LabelTest test = TestLabels(p, labels, weights, 20000, SeededForDraws(0));
   EXPECT_NEAR(test.log_loss, loss / total, 1e-12);
   EXPECT_NEAR(test.expected_log_loss, expected_loss / total, 0.02);
 }
@@ -54,7 +53,8 @@ TEST(LabelTestTest, PValueIsThatOfAllOutcomes) {
   const at::Tensor labels = at::tensor({0, 1}, at::kLong);  // -ln 0.8 - ln 0.3
   // As bad or worse: (0, 1) itself and (1, 1); (1, 0) has 0.2 * 0.7 < 0.8 * 0.3, worse too.
   const double expected = 0.8 * 0.3 + 0.2 * 0.3 + 0.2 * 0.7;
-  const LabelTest test = TestLabels(p, labels, at::ones({2}, at::kDouble), 20000, Seeded(0));
+  const LabelTest test =
+      TestLabels(p, labels, at::ones({2}, at::kDouble), 20000, SeededForDraws(0));
   EXPECT_NEAR(test.p_value, expected, 0.02);
 }
 
@@ -63,11 +63,11 @@ TEST(LabelTestTest, KeepsItsLevelAndSeesPermutedLabels) {
   constexpr int kDraws = 200;
   for (int i = 0; i < kDraws; ++i) {
     const at::Tensor p = (Normal({30, 3}, i) * 2).softmax(1);
-    const at::Tensor labels = at::multinomial(p, 1, true, Seeded(1000 + i)).squeeze(1);
+    const at::Tensor labels = at::multinomial(p, 1, true, SeededForDraws(1000 + i)).squeeze(1);
     const at::Tensor ones = at::ones({30}, at::kDouble);
-    rejected += TestLabels(p, labels, ones, 200, Seeded(i)).p_value <= 0.1;
+    rejected += TestLabels(p, labels, ones, 200, SeededForDraws(i)).p_value <= 0.1;
     const at::Tensor moved = (labels + 1).remainder(3);
-    seen += i < 20 && TestLabels(p, moved, ones, 200, Seeded(i)).p_value < 0.01;
+    seen += i < 20 && TestLabels(p, moved, ones, 200, SeededForDraws(i)).p_value < 0.01;
   }
   EXPECT_NEAR(rejected, 0.1 * kDraws, 4 * std::sqrt(0.09 * kDraws));
   EXPECT_EQ(seen, 20);
@@ -78,9 +78,9 @@ TEST(LabelTestTest, IgnoresWhatLiesOutsideTheOverlap) {
   const at::Tensor p = at::tensor({0.95, 0.05}, at::kDouble).expand({40, 2}).contiguous();
   at::Tensor labels = at::zeros({40}, at::kLong), weights = at::ones({40}, at::kDouble);
   labels.narrow(0, 0, 20).fill_(1);
-  EXPECT_LT(TestLabels(p, labels, weights, 500, Seeded(0)).p_value, 0.01);
+  EXPECT_LT(TestLabels(p, labels, weights, 500, SeededForDraws(0)).p_value, 0.01);
   weights.narrow(0, 0, 20).fill_(1e-6);
-  EXPECT_GT(TestLabels(p, labels, weights, 500, Seeded(0)).p_value, 0.05);
+  EXPECT_GT(TestLabels(p, labels, weights, 500, SeededForDraws(0)).p_value, 0.05);
 }
 
 TEST(ConfidenceTestTest, IsTheWeightedZTest) {
@@ -119,7 +119,8 @@ TEST(WeighLabelsTest, CountsTheOverlapAndComparesAccuracyWithConfidence) {
   const at::Tensor logits = at::tensor({2.0, 0.0}, at::kFloat).expand({40, 2}).contiguous();
   at::Tensor labels = at::zeros({40}, at::kLong), weights = at::full({40}, 0.5, at::kDouble);
   labels.narrow(0, 0, 10).fill_(1);
-  const LabelEvidence evidence = WeighLabels(logits, labels, weights, {2.0, {}}, 500, Seeded(0));
+  const LabelEvidence evidence =
+      WeighLabels(logits, labels, weights, {2.0, {}}, 500, SeededForDraws(0));
   EXPECT_NEAR(evidence.samples, 20, 1e-9);
   EXPECT_NEAR(evidence.accuracy, 0.75, 1e-9);
   EXPECT_NEAR(evidence.expected_accuracy, 1 / (1 + std::exp(-1.0)), 1e-6);

@@ -13,15 +13,14 @@
 #include "core/shift/place_measures.h"
 #include "core/shift/representation.h"
 #include "core/shift/standardization.h"
+#include "tests/core/normal_samples.h"
 
 namespace acclimate::shift {
 namespace {
 
-at::Generator Seeded(uint64_t seed) { return at::detail::createCPUGenerator(seed); }
+using ::acclimate::testing::Normal;
 
-at::Tensor Normal(at::IntArrayRef shape, uint64_t seed) {
-  return at::randn(shape, Seeded(seed), at::TensorOptions(at::kDouble));
-}
+at::Generator Seeded(uint64_t seed) { return at::detail::createCPUGenerator(seed); }
 
 std::vector<double> Row(const at::Tensor& tensor) {
   const at::Tensor values = tensor.to(at::kDouble).contiguous();

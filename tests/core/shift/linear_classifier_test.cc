@@ -4,14 +4,12 @@
 #include <torch/types.h>
 
 #include "core/shift/logistic_regression.h"
+#include "tests/core/normal_samples.h"
 
 namespace acclimate::shift {
 namespace {
 
-at::Tensor Normal(int64_t rows, int64_t columns, uint64_t seed) {
-  return at::randn({rows, columns}, at::detail::createCPUGenerator(seed),
-                   at::TensorOptions(at::kDouble));
-}
+using ::acclimate::testing::Normal;
 
 at::Tensor Standardized(const at::Tensor& samples) {
   const auto [deviation, mean] = at::std_mean(samples, at::IntArrayRef{0}, false, false);
@@ -22,8 +20,8 @@ TEST(LinearClassifierTest, OfTwoClassesIsLogisticRegression) {
   // The other one is fitted by Newton's method. Weights of two classes are opposites at the
   // minimum, so l2 (|w/2|^2 + |w/2|^2) is its (l2 / 2) |w|^2.
   constexpr double kL2 = 0.05;
-  const at::Tensor samples = Normal(60, 4, 1) * 30 + 7;
-  const at::Tensor labels = (samples.select(1, 0) + Normal(60, 1, 2).squeeze(1) * 20).gt(7);
+  const at::Tensor samples = Normal({60, 4}, 1) * 30 + 7;
+  const at::Tensor labels = (samples.select(1, 0) + Normal({60, 1}, 2).squeeze(1) * 20).gt(7);
   const LinearClassifier fit = FitLinearClassifier(samples, labels.to(at::kLong), 2, kL2);
   const at::Tensor logits = fit.Logits(samples);
   const at::Tensor x = Standardized(samples);
@@ -34,7 +32,7 @@ TEST(LinearClassifierTest, OfTwoClassesIsLogisticRegression) {
 
 TEST(LinearClassifierTest, OfSeveralClassesIsAtItsMinimum) {
   constexpr double kL2 = 0.01;
-  const at::Tensor samples = Normal(50, 3, 3);
+  const at::Tensor samples = Normal({50, 3}, 3);
   const at::Tensor labels = at::arange(50, at::kLong).remainder(4);
   const LinearClassifier fit = FitLinearClassifier(samples, labels, 5, kL2);
   ASSERT_EQ(fit.Logits(samples).sizes(), (std::vector<int64_t>{50, 5}));
@@ -45,7 +43,7 @@ TEST(LinearClassifierTest, OfSeveralClassesIsAtItsMinimum) {
 }
 
 TEST(LinearClassifierTest, StaysFiniteWithACoordinateThatDoesNotVary) {
-  at::Tensor samples = Normal(30, 3, 4);
+  at::Tensor samples = Normal({30, 3}, 4);
   samples.select(1, 1).fill_(5);
   const LinearClassifier fit =
       FitLinearClassifier(samples, at::arange(30, at::kLong).remainder(3), 3, 0.01);

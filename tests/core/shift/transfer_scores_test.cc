@@ -11,13 +11,12 @@
 #include "core/shift/nce.h"
 #include "core/shift/transfer_scores.h"
 #include "core/shift/transrate.h"
+#include "tests/core/normal_samples.h"
 
 namespace acclimate::shift {
 namespace {
 
-at::Tensor Normal(at::IntArrayRef shape, uint64_t seed) {
-  return at::randn(shape, at::detail::createCPUGenerator(seed), at::TensorOptions(at::kDouble));
-}
+using ::acclimate::testing::Normal;
 
 at::Tensor Labels(int64_t samples, int64_t classes) {
   return at::arange(samples, at::kLong).remainder(classes);
