@@ -134,21 +134,6 @@ std::set<const Value*> DependentsOf(const Graph& graph, const Value* value) {
   return dependents;
 }
 
-// What lies before the classifier layer has as many samples as its features.
-void CountSamplesOf(Value* features, Graph* graph) {
-  const std::set<const Value*> behind = DependentsOf(*graph, features);
-  Value* samples = nullptr;
-  for (Node* node : AllNodes(*graph)) {
-    const Value* counted = CountedTensor(node);
-    if (counted == nullptr || behind.count(counted) > 0) continue;
-    if (samples == nullptr) {
-      torch::jit::WithInsertPoint guard(*graph->nodes().begin());
-      samples = graph->insert(c10::aten::size, {features, 0});
-    }
-    if (node->output() != samples) node->output()->replaceAllUsesWith(samples);
-  }
-}
-
 void CollectInputs(const Node* node, std::set<const Value*>* inputs) {
   inputs->insert(node->inputs().begin(), node->inputs().end());
   for (const torch::jit::Block* block : node->blocks()) {
@@ -245,6 +230,20 @@ void RemoveChecks(const std::shared_ptr<Graph>& graph) {
     if (IsCheck(node)) checks.push_back(node);
   }
   for (Node* check : checks) check->destroy();
+}
+
+void CountSamplesOf(Value* cut, Graph* graph) {
+  const std::set<const Value*> behind = DependentsOf(*graph, cut);
+  Value* samples = nullptr;
+  for (Node* node : AllNodes(*graph)) {
+    const Value* counted = CountedTensor(node);
+    if (counted == nullptr || behind.count(counted) > 0) continue;
+    if (samples == nullptr) {
+      torch::jit::WithInsertPoint guard(*graph->nodes().begin());
+      samples = graph->insert(c10::aten::size, {cut, 0});
+    }
+    if (node->output() != samples) node->output()->replaceAllUsesWith(samples);
+  }
 }
 
 absl::StatusOr<std::shared_ptr<Graph>> ClassifierGraph(const std::shared_ptr<Graph>& graph) {

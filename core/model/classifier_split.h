@@ -33,6 +33,10 @@ torch::jit::Value* FirstTensor(const torch::jit::Graph& graph);
 absl::StatusOr<std::shared_ptr<torch::jit::Graph>> ClassifierGraph(
     const std::shared_ptr<torch::jit::Graph>& graph);
 
+// For a graph that is cut at `cut`, a value of any layer: where what lies behind asks a tensor
+// before it for its number of samples, it asks `cut`, which has as many.
+void CountSamplesOf(torch::jit::Value* cut, torch::jit::Graph* graph);
+
 // Takes out the checks of shapes that scripted layers make, which would keep alive every layer of a
 // graph that is about to be cut.
 void RemoveChecks(const std::shared_ptr<torch::jit::Graph>& graph);

@@ -191,6 +191,7 @@ std::shared_ptr<Graph> GraphFrom(const std::shared_ptr<Graph>& graph, size_t lev
   Value* const input = part->addInput("level");
   input->setType(cut->type());
   cut->replaceAllUsesWith(input);
+  CountSamplesOf(input, part.get());
   RemoveReadersOf(*part, part->inputs().at(1));
   SetOutputs(part, part->outputs().vec());
   part->eraseInput(1);
