@@ -45,15 +45,26 @@ absl::StatusOr<Predictions> PredictSources(model::Model& model,
                                            const std::vector<data::Dataset>& sources, uint64_t seed,
                                            const at::Device& device, train::StopSignal& stop) {
   const int64_t share = std::max<int64_t>(1, kViewSamples / static_cast<int64_t>(sources.size()));
-  std::vector<at::Tensor> features, labels;
+  std::vector<at::Tensor> features, logits, labels;
   for (const data::Dataset& source : sources) {
     absl::StatusOr<Predictions> predictions = selection::Predict(
         model, selection::Sample(source, share, seed, /*labels=*/true), device, stop);
     if (!predictions.ok()) return predictions.status();
     features.push_back(predictions->features);
+    logits.push_back(predictions->logits);
     labels.push_back(predictions->labels);
   }
-  return Predictions{at::cat(features), {}, at::cat(labels)};
+  return Predictions{at::cat(features), at::cat(logits), at::cat(labels)};
+}
+
+Predictions Thinned(const Predictions& predictions) {
+  const int64_t size = predictions.features.size(0);
+  if (size <= kViewSamples) return predictions;
+  const at::Tensor rows = (at::arange(kViewSamples, at::kLong) * size).div(kViewSamples, "floor");
+  const auto picked = [&rows](const at::Tensor& tensor) {
+    return tensor.defined() ? tensor.index_select(0, rows) : tensor;
+  };
+  return {picked(predictions.features), picked(predictions.logits), picked(predictions.labels)};
 }
 
 }  // namespace
@@ -86,34 +97,41 @@ json PredictionView(const at::Tensor& probabilities) {
           {"confidence_histogram", Integers(ConfidenceBins(on_cpu).bincount({}, kConfidenceBins))}};
 }
 
-absl::StatusOr<json> FeatureView(model::Model& model, const std::vector<data::Dataset>& sources,
-                                 const data::Dataset& target, uint64_t seed,
-                                 const at::Device& device, train::StopSignal& stop) {
+json FeatureView(const selection::Sight& sight) {
   const at::NoGradGuard no_grad;
-  absl::StatusOr<Predictions> at_target = selection::Predict(
-      model, selection::Sample(target, kViewSamples, seed, /*labels=*/false), device, stop);
-  if (!at_target.ok()) return at_target.status();
-  Predictions at_source;
-  std::vector<at::Tensor> features = {at_target->features};
-  if (!sources.empty()) {
-    absl::StatusOr<Predictions> predictions = PredictSources(model, sources, seed, device, stop);
-    if (!predictions.ok()) return predictions.status();
-    at_source = *std::move(predictions);
-    features.push_back(at_source.features);
+  const Predictions target = Thinned(sight.target);
+  std::vector<at::Tensor> features = {target.features};
+  absl::optional<Predictions> source;
+  if (sight.held_out) {
+    source = Thinned(*sight.held_out);
+    features.push_back(source->features);
   }
-  json view = PredictionView(at_target->logits.softmax(1));
+  json view = PredictionView(target.logits.softmax(1));
   const at::Tensor joint = at::cat(features);
   if (!joint.isfinite().all().item<bool>()) return view;
   const Projection projection = PrincipalComponents(joint);
   const at::Tensor scaled =
       projection.coordinates / projection.coordinates.abs().max().clamp_min(1e-300);
-  const int64_t target_size = at_target->features.size(0);
+  const int64_t target_size = target.features.size(0);
   view["explained_variance"] = RoundedValues(projection.shares);
-  view["target"] = Points(scaled.slice(0, 0, target_size), at_target->logits.argmax(1));
-  if (at_source.features.defined()) {
-    view["source"] = Points(scaled.slice(0, target_size), at_source.labels);
-  }
+  view["target"] = Points(scaled.slice(0, 0, target_size), target.logits.argmax(1));
+  if (source) view["source"] = Points(scaled.slice(0, target_size), source->labels);
   return view;
+}
+
+absl::StatusOr<json> FeatureView(model::Model& model, const std::vector<data::Dataset>& sources,
+                                 const data::Dataset& target, uint64_t seed,
+                                 const at::Device& device, train::StopSignal& stop) {
+  absl::StatusOr<Predictions> at_target = selection::Predict(
+      model, selection::Sample(target, kViewSamples, seed, /*labels=*/false), device, stop);
+  if (!at_target.ok()) return at_target.status();
+  selection::Sight sight{*std::move(at_target), absl::nullopt};
+  if (!sources.empty()) {
+    absl::StatusOr<Predictions> at_source = PredictSources(model, sources, seed, device, stop);
+    if (!at_source.ok()) return at_source.status();
+    sight.held_out = *std::move(at_source);
+  }
+  return FeatureView(sight);
 }
 
 }  // namespace acclimate::job

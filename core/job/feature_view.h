@@ -11,20 +11,24 @@
 #include "absl/status/statusor.h"
 #include "core/data/dataset.h"
 #include "core/model/model.h"
+#include "core/selection/examiner.h"
 #include "core/train/stop_signal.h"
 
 namespace acclimate::job {
 
-constexpr int64_t kViewSamples = 500;  // of each domain; the sources share them
+constexpr int64_t kViewSamples = 500;  // of each domain at most; the sources share them
 
-// Draws the same samples for the same seed and leaves the run's random numbers alone. Looks at no
-// label of the target. An object with
+// Of what a pass saw, evenly spaced samples of it. Looks at no label of the target. An object with
 //   "source", "target"   {"x", "y", "class"}: the features' first two principal components, of both
 //                        domains together, scaled so that the largest coordinate is 1; the class is
 //                        the label of a source sample and the prediction for a target sample
 //   "explained_variance" of the two components, as shares
 // and with what PredictionView() has. Without sources there is no "source"; features that are not
-// finite are left out. CANCELLED as soon as `stop` says so.
+// finite are left out.
+nlohmann::json FeatureView(const selection::Sight& sight);
+
+// From passes of its own. Draws the same samples for the same seed and leaves the run's random
+// numbers alone. CANCELLED as soon as `stop` says so.
 absl::StatusOr<nlohmann::json> FeatureView(model::Model& model,
                                            const std::vector<data::Dataset>& sources,
                                            const data::Dataset& target, uint64_t seed,

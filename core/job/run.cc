@@ -173,7 +173,8 @@ class Session {
         *inputs_.method,
         {*inputs_.model, inputs_.sources, inputs_.method_target(), inputs_.device,
          methods::Settings(inputs_.hyperparameters), inputs_.extra, inputs_.held_out, spec_.seed,
-         spec_.checkpoint == nullptr, spec_.time_limit_seconds});
+         spec_.checkpoint == nullptr, spec_.time_limit_seconds},
+        sights_);
     if (!task.ok()) return task.status();
     task_ = *std::move(task);
     trainer_ = MakeTrainer();
@@ -184,9 +185,10 @@ class Session {
     return spec_.checkpoint == nullptr ? absl::OkStatus() : EvaluateSource();
   }
 
-  // What a state brought is not measured again.
+  // What a state brought is not measured again, nor what the selection will see anyway.
   absl::Status EvaluateSource() {
-    if (view_before_.is_null()) {
+    if (view_before_.is_null() &&
+        !methods::SelectsWeights(*inputs_.method, inputs_.method_target())) {
       if (absl::Status status = LookInto(view_before_); !status.ok()) return status;
     }
     if (!inputs_.evaluation) return absl::OkStatus();
@@ -195,9 +197,23 @@ class Session {
     return absl::OkStatus();
   }
 
+  // The selection's first look at the source model, once it has been.
+  void ViewSource() {
+    if (!sights_->source) return;
+    if (view_before_.is_null() && spec_.checkpoint != nullptr) {
+      view_before_ = FeatureView(*sights_->source);
+    }
+    sights_->source.reset();
+  }
+
   absl::Status EvaluateResult() {
     absl::Status status;
-    if (inputs_.method->spec.trains) status = LookInto(view_after_);
+    ViewSource();
+    if (sights_->returned) {
+      view_after_ = FeatureView(*sights_->returned);
+    } else if (inputs_.method->spec.trains) {
+      status = LookInto(view_after_);
+    }
     if (status.ok() && inputs_.evaluation) status = EvaluateInto(adapted_, "accuracy");
     if (!status.ok()) return status;
     if (task_->target_probabilities().defined()) {
@@ -231,8 +247,10 @@ class Session {
   }
 
   absl::Status LookInto(nlohmann::json& view) {
+    const std::vector<data::Dataset>& sources =
+        inputs_.held_out.empty() ? inputs_.sources : inputs_.held_out;
     absl::StatusOr<nlohmann::json> seen = FeatureView(
-        FinalModel(), inputs_.sources, inputs_.method_target(), spec_.seed, inputs_.device, stop_);
+        FinalModel(), sources, inputs_.method_target(), spec_.seed, inputs_.device, stop_);
     if (!seen.ok()) return seen.status();
     view = *std::move(seen);
     return absl::OkStatus();
@@ -292,8 +310,9 @@ class Session {
             {"inputs", nlohmann::json(spec_.lineage).dump()}};
   }
 
-  absl::Status SaveState(const std::string& path) const {
+  absl::Status SaveState(const std::string& path) {
     if (trainer_ == nullptr) return absl::InternalError("stopped before there was a state");
+    ViewSource();
     train::TrainingState state = trainer_->State();
     if (source_only_.confusion.defined()) {
       state.tensors[kSourceConfusion] = source_only_.confusion;
@@ -408,6 +427,7 @@ class Session {
   std::unique_ptr<train::Trainer> trainer_;
   std::unique_ptr<model::Model> outcome_;  // Task::TakeModel()
   Evaluation source_only_, adapted_;
+  const std::shared_ptr<selection::Sights> sights_ = std::make_shared<selection::Sights>();
   nlohmann::json view_before_, view_after_;
   Cost cost_;  // up to the end of the evaluation
   absl::optional<TrainingAnew> training_anew_;

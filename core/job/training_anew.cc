@@ -18,7 +18,7 @@ namespace {
 
 constexpr int64_t kBatch = 32;
 // The first step, which also allocates, is not counted.
-constexpr int kTimedSteps = 3;
+constexpr int kTimedSteps = 1;
 
 std::unique_ptr<train::Optimizer> OptimizerOfAll(const model::Model& model) {
   train::ParameterGroup group;

@@ -37,8 +37,8 @@ absl::optional<selection::Candidate> LinearPeer(const MethodContext& context,
       !examiner.has_source()) {
     return absl::nullopt;
   }
-  const data::Batch source = Joined(
-      selection::SampleEach(context.sources, selection::Examiner::kSourceSamples, context.seed));
+  const data::Batch source =
+      Joined(selection::SampleEach(context.sources, selection::Examiner::kSamples, context.seed));
   const data::Batch held_out = Joined(examiner.held_out_samples());
   const shift::LinearClassifier classifier =
       shift::FitLinearClassifier(source.inputs, source.labels, classes, kPeerPenalty);

@@ -10,6 +10,10 @@
 namespace acclimate::methods {
 namespace {
 
+// Enough for an estimate of the accuracy where nothing is chosen by it: what is drawn adds less
+// than 4 points to its interval.
+constexpr int64_t kSamplesOfEstimate = 500;
+
 bool TakesSource(const MethodSpec& spec) { return spec.source != DataNeed::kNone; }
 
 // Null where nobody is to be asked. The context outlives it.
@@ -49,26 +53,31 @@ void AddSelection(MethodSpec& spec) {
       kMostPeers, 0, kMostPeers));
 }
 
-absl::StatusOr<std::unique_ptr<train::Task>> MakeSelectedTask(const MethodEntry& entry,
-                                                              const MethodContext& context) {
+bool SelectsWeights(const MethodEntry& entry, const data::Dataset& target) {
+  return entry.spec.selects_weights && target.size() >= kLeastTargetSamples;
+}
+
+absl::StatusOr<std::unique_ptr<train::Task>> MakeSelectedTask(
+    const MethodEntry& entry, const MethodContext& context,
+    std::shared_ptr<selection::Sights> sights) {
   absl::StatusOr<std::unique_ptr<train::Task>> task = entry.make_task(context);
-  if (!task.ok() || !entry.spec.selects_weights || context.target.size() < kLeastTargetSamples) {
-    return task;
-  }
-  auto examiner = std::make_shared<const selection::Examiner>(context.target, context.held_out,
-                                                              context.device, context.seed);
+  if (!task.ok() || !SelectsWeights(entry, context.target)) return task;
   selection::SelectionOptions options;
   options.ensemble = context.settings.Text("selection") == "ensemble";
   options.guard = context.settings.Text("guard") == "on";
+  const bool chooses = options.ensemble || options.guard;
+  auto examiner = std::make_shared<const selection::Examiner>(
+      context.target, context.held_out, context.device, context.seed,
+      chooses ? selection::Examiner::kSamples : kSamplesOfEstimate);
   if (options.ensemble) {
     options.moments = selection::Moments((*task)->plan(), context.model, *examiner);
   }
   selection::AskPeers ask_peers = PeersOf(entry, context, (*task)->plan(), examiner);
   return std::make_unique<selection::SelectingTask>(
       *std::move(task),
-      selection::SelectionSetting{context.model, context.target, context.device,
-                                  std::move(examiner), &RecomputeStatistics,
-                                  /*source_forms=*/nullptr, std::move(ask_peers)},
+      selection::SelectionSetting{
+          context.model, context.target, context.device, std::move(examiner), &RecomputeStatistics,
+          /*source_forms=*/nullptr, std::move(ask_peers), std::move(sights)},
       std::move(options));
 }
 

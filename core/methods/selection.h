@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "core/methods/method.h"
+#include "core/selection/examiner.h"
 #include "core/train/task.h"
 
 namespace acclimate::methods {
@@ -15,12 +16,17 @@ namespace acclimate::methods {
 // selects_weights, and has it hold out source data.
 void AddSelection(MethodSpec& spec);
 
-// entry.make_task(context), inside a SelectingTask where the spec selects weights.
-absl::StatusOr<std::unique_ptr<train::Task>> MakeSelectedTask(const MethodEntry& entry,
-                                                              const MethodContext& context);
-
 // Below so many samples validators say nothing: the last weights are returned, unguarded.
 constexpr int64_t kLeastTargetSamples = 16;
+
+// Whether MakeSelectedTask() makes a SelectingTask.
+bool SelectsWeights(const MethodEntry& entry, const data::Dataset& target);
+
+// entry.make_task(context), inside a SelectingTask where the spec selects weights, which then fills
+// `sights`.
+absl::StatusOr<std::unique_ptr<train::Task>> MakeSelectedTask(
+    const MethodEntry& entry, const MethodContext& context,
+    std::shared_ptr<selection::Sights> sights = nullptr);
 
 }  // namespace acclimate::methods
 

@@ -34,6 +34,17 @@ struct BatchNormLayer {
   double eps;
 };
 
+// Of the values of each channel that reach a batch-norm layer in one batch.
+struct BatchMoments {
+  at::Tensor mean, variance;  // float [C]; the variance is the biased one
+  int64_t count = 0;          // values of a channel
+};
+
+struct MomentsResult {
+  std::vector<BatchMoments> layers;  // as batch_norm_layers()
+  ForwardResult output;
+};
+
 struct Parameter {
   std::string name;   // "layer1.0.conv1.weight"
   at::Tensor tensor;  // aliases the model's own
@@ -92,6 +103,12 @@ class Model {
   virtual const std::vector<BatchNormLayer>& batch_norm_layers() const = 0;  // in forward order
   // The input of batch_norm_layers()[layer] for `inputs`, in evaluation mode: [N, C, ...].
   virtual at::Tensor BatchNormInput(size_t layer, const at::Tensor& inputs) = 0;
+  // Forward() in evaluation mode, but that every one of batch_norm_layers() normalises with
+  // (1 - share) of its stored statistics and `share`, in [0, 1], of those of its input in this
+  // batch, with the unbiased variance; and the moments of all these inputs. At share = 1 evaluation
+  // with the batch's own moments stored, the variance unbiased, gives the same outputs. Stored
+  // statistics stay as they are.
+  virtual MomentsResult ForwardWithMoments(const at::Tensor& inputs, double share) = 0;
 
   // Parameters and buffers by name. The tensors alias the model's own.
   virtual std::map<std::string, at::Tensor> StateDict() const = 0;

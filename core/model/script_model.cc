@@ -17,6 +17,7 @@
 #include "absl/strings/str_join.h"
 #include "core/io/atomic_file.h"
 #include "core/io/tensor_file.h"
+#include "core/model/batch_norm_moments.h"
 #include "core/model/classifier_split.h"
 #include "core/model/graph_levels.h"
 #include "core/model/graph_program.h"
@@ -324,6 +325,22 @@ int64_t ScriptModel::num_classes() const {
 
 at::Tensor ScriptModel::BatchNormInput(size_t layer, const at::Tensor& inputs) {
   return programs_->BatchNormInput(layer).Run(module_, inputs)[0];
+}
+
+MomentsResult ScriptModel::ForwardWithMoments(const at::Tensor& inputs, double share) {
+  const GraphProgram& program = programs_->Compiled("batch_norm_moments", [&] {
+    std::vector<size_t> nodes;
+    for (const BatchNormPaths& paths : programs_->batch_norms) nodes.push_back(paths.node);
+    return BatchNormMomentsGraph(programs_->evaluation, nodes);
+  });
+  const std::vector<at::Tensor> outputs =
+      program.Run(module_, inputs, {at::scalar_tensor(share, at::kDouble)});
+  MomentsResult result;
+  result.output = ToResult(outputs[0], outputs[1]);
+  for (size_t i = 2; i < outputs.size(); i += 3) {
+    result.layers.push_back({outputs[i], outputs[i + 1], outputs[i + 2].item<int64_t>()});
+  }
+  return result;
 }
 
 std::map<std::string, at::Tensor> ScriptModel::StateDict() const {

@@ -55,6 +55,7 @@ class ScriptModel final : public Model {
     return batch_norm_layers_;
   }
   at::Tensor BatchNormInput(size_t layer, const at::Tensor& inputs) override;
+  MomentsResult ForwardWithMoments(const at::Tensor& inputs, double share) override;
   std::map<std::string, at::Tensor> StateDict() const override;
   absl::Status LoadStateDict(const std::map<std::string, at::Tensor>& state) override;
   void To(const at::Device& device) override;

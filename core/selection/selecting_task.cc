@@ -122,11 +122,14 @@ absl::Status SelectingTask::ExamineSource(train::StopSignal& stop) {
     SetPeers(peers_);
     return absl::OkStatus();
   }
-  absl::StatusOr<Candidate> plain = setting_.examiner->Examine(setting_.model, record_, stop);
-  if (!plain.ok()) return plain.status();
-  plain->form = Form::kSource;
-  std::vector<Candidate> found = {*std::move(plain)};
-  if (!setting_.model.batch_norm_layers().empty()) {
+  absl::StatusOr<Sight> seen = setting_.examiner->See(setting_.model, stop);
+  if (!seen.ok()) return seen.status();
+  Candidate plain = Score(seen->target, seen->held_out, record_);
+  plain.form = Form::kSource;
+  std::vector<Candidate> found = {std::move(plain)};
+  // Where nothing is chosen, only for whether the record is of fitting statistics.
+  const bool asked = chooses() || (record_ && setting_.examiner->has_source());
+  if (asked && !setting_.model.batch_norm_layers().empty()) {
     absl::StatusOr<Candidate> with_statistics = ExamineSourceStatistics(stop);
     if (!with_statistics.ok()) return with_statistics.status();
     with_statistics->form = Form::kSourceStatistics;
@@ -134,6 +137,7 @@ absl::Status SelectingTask::ExamineSource(train::StopSignal& stop) {
   }
   candidates_ = std::move(found);
   if (setting_.source_forms != nullptr) *setting_.source_forms = candidates_;
+  if (setting_.sights != nullptr) setting_.sights->source = *std::move(seen);
   return absl::OkStatus();
 }
 
@@ -149,7 +153,7 @@ absl::StatusOr<Candidate> SelectingTask::ExamineSourceStatistics(train::StopSign
 }
 
 absl::Status SelectingTask::TakeCandidate(int64_t step, train::StopSignal& stop) {
-  const bool first = candidates_.empty() || candidates_.back().form != Form::kAdapted;
+  const bool first = before_first();
   if (!first && candidates_.back().step >= step) return absl::OkStatus();
   const Bookmark bookmark(setting_.model, *inner_, setting_.device);
   if (first && setting_.ask_peers != nullptr) {
@@ -160,17 +164,24 @@ absl::Status SelectingTask::TakeCandidate(int64_t step, train::StopSignal& stop)
   const absl::Status finished = inner_->Preview(setting_.examiner->target_sample(), stop);
   model::Model& adapted = inner_->own_model() ? *inner_->own_model() : setting_.model;
   absl::StatusOr<Candidate> candidate =
-      finished.ok() ? setting_.examiner->Examine(
-                          adapted, setting_.examiner->has_source() ? absl::nullopt : record_, stop)
+      finished.ok() ? setting_.examiner->Examine(adapted, RecordOfAdapted(), stop)
                     : absl::StatusOr<Candidate>(finished);
   if (absl::Status status = bookmark.Return(); !status.ok()) return status;
   if (!candidate.ok()) return candidate.status();
-  candidate->step = step;
-  HearPeers(peers_, *candidate);
-  candidates_.push_back(*std::move(candidate));
-  snapshots_[step] = {Changed(source_, bookmark.model()), bookmark.task()};
-  KeepLeadingSnapshots();
+  Keep(*std::move(candidate), step, {Changed(source_, bookmark.model()), bookmark.task()});
   return absl::OkStatus();
+}
+
+void SelectingTask::Keep(Candidate candidate, int64_t step, Snapshot snapshot) {
+  candidate.step = step;
+  HearPeers(peers_, candidate);
+  candidates_.push_back(std::move(candidate));
+  snapshots_[step] = std::move(snapshot);
+  KeepLeadingSnapshots();
+}
+
+absl::optional<SourceRecord> SelectingTask::RecordOfAdapted() const {
+  return setting_.examiner->has_source() ? absl::nullopt : record_;
 }
 
 void SelectingTask::KeepLeadingSnapshots() {
@@ -212,6 +223,7 @@ absl::Status SelectingTask::Finish(train::StopSignal& stop) {
   if (candidates_.empty()) {
     if (absl::Status status = ExamineSource(stop); !status.ok()) return status;
   }
+  if (!chooses()) return FinishLast(stop);
   if (absl::Status status = TakeCandidate(steps_, stop); !status.ok()) return status;
   const Candidate& best = candidates_[Chosen().best];
   if (best.form != Form::kAdapted) {
@@ -220,6 +232,23 @@ absl::Status SelectingTask::Finish(train::StopSignal& stop) {
   if (absl::Status status = ReturnTo(best.step); !status.ok()) return status;
   EraseRecord(setting_.model.metadata());
   return inner_->Finish(stop);
+}
+
+absl::Status SelectingTask::FinishLast(train::StopSignal& stop) {
+  if (before_first() && !peers_.any() && setting_.ask_peers != nullptr) {
+    const Bookmark bookmark(setting_.model, *inner_, setting_.device);
+    absl::Status status = ConsultPeers(stop);
+    status.Update(bookmark.Return());
+    if (!status.ok()) return status;
+  }
+  if (absl::Status status = inner_->Finish(stop); !status.ok()) return status;
+  model::Model& adapted = inner_->own_model() ? *inner_->own_model() : setting_.model;
+  absl::StatusOr<Sight> seen = setting_.examiner->See(adapted, stop);
+  if (!seen.ok()) return seen.status();
+  Keep(Score(seen->target, seen->held_out, RecordOfAdapted()), steps_, Snapshot());
+  if (setting_.sights != nullptr) setting_.sights->returned = *std::move(seen);
+  EraseRecord(setting_.model.metadata());
+  return absl::OkStatus();
 }
 
 absl::Status SelectingTask::ReturnTo(int64_t step) {
@@ -357,16 +386,17 @@ std::map<std::string, double> SelectingTask::Metrics() const {
 
 std::vector<int64_t> Moments(const train::Plan& plan, const model::Model& model,
                              const Examiner& examiner) {
-  // In forward passes of one sample: an update costs about three; statistics, layer by layer, half
-  // a pass a layer.
+  // In forward passes of one sample: an update costs about three.
   const double run = 3.0 * static_cast<double>(plan.total_steps) *
                      static_cast<double>(plan.source_batch_size + plan.target_batch_size);
-  const double look = static_cast<double>(examiner.samples()) +
-                      0.5 * static_cast<double>(model.batch_norm_layers().size()) *
-                          static_cast<double>(examiner.target_sample().size());
+  const double sight = static_cast<double>(examiner.samples());
+  const double look = model.batch_norm_layers().empty()
+                          ? sight
+                          : sight + static_cast<double>(examiner.target_sample().size());
+  const double source_and_end = sight + 2.0 * look;
   // Passes have no weights of their own between two of their steps.
   if (plan.groups.empty()) return {};
-  const int64_t affordable = static_cast<int64_t>(kShareOfRun * run / look);
+  const int64_t affordable = static_cast<int64_t>((kShareOfRun * run - source_and_end) / look);
   const int64_t count =
       std::min(std::clamp<int64_t>(affordable, 2, kMostMoments), plan.total_steps - 1);
   std::vector<int64_t> moments;

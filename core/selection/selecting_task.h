@@ -1,9 +1,12 @@
 // Any task, with the weights that it returns chosen without labels.
 //
-// At some moments of the run the model is finished on a sample of the target, scored, and put back
-// as it was; the training does not notice. At the end the candidate that an ensemble of validators
-// prefers is returned, unless it does not hold against the source model: then that one is, in its
-// better form, and the run says so.
+// With selection=last and guard=off nothing is chosen: the source model as it came and the finished
+// model are looked at, for the estimates alone.
+//
+// Else, at some moments of the run the model is finished on a sample of the target, scored, and put
+// back as it was; the training does not notice. At the end the candidate that an ensemble of
+// validators prefers is returned, unless it does not hold against the source model: then that one
+// is, in its better form, and the run says so.
 #ifndef ACCLIMATE_CORE_SELECTION_SELECTING_TASK_H_
 #define ACCLIMATE_CORE_SELECTION_SELECTING_TASK_H_
 
@@ -45,7 +48,8 @@ struct SelectionSetting {
   TakeStatistics take_statistics;
   // Of tasks over copies of one source model: the first to examine its forms leaves them here.
   std::shared_ptr<std::vector<Candidate>> source_forms = nullptr;
-  AskPeers ask_peers = nullptr;  // at the first moment, with the source model in place
+  AskPeers ask_peers = nullptr;              // at the first moment, with the source model in place
+  std::shared_ptr<Sights> sights = nullptr;  // filled where given
 };
 
 class SelectingTask : public train::Task {
@@ -85,7 +89,17 @@ class SelectingTask : public train::Task {
     train::TensorMap task;
   };
 
+  // False: the last weights are returned, whatever anything says of them.
+  bool chooses() const { return options_.ensemble || options_.guard; }
   absl::Status ExamineSource(train::StopSignal& stop);
+  // Finishes the model that is returned and looks at it as it then is.
+  absl::Status FinishLast(train::StopSignal& stop);
+  // The first adapted candidate is still to come.
+  bool before_first() const {
+    return candidates_.empty() || candidates_.back().form != Form::kAdapted;
+  }
+  void Keep(Candidate candidate, int64_t step, Snapshot snapshot);
+  absl::optional<SourceRecord> RecordOfAdapted() const;
   // Leaves the source model in place.
   absl::Status ConsultPeers(train::StopSignal& stop);
   absl::StatusOr<Candidate> ExamineSourceStatistics(train::StopSignal& stop);
@@ -105,11 +119,11 @@ class SelectingTask : public train::Task {
   std::map<int64_t, Snapshot> snapshots_;  // by step; of the leading candidates
 };
 
-// About evenly spaced moments of a plan, so many that examining costs about kShareOfRun of the run,
-// from two to kMostMoments.
+// About evenly spaced moments of a plan, so many that all looks of the run, those at the source
+// model and at the end included, cost about kShareOfRun of it; from two to kMostMoments.
 std::vector<int64_t> Moments(const train::Plan& plan, const model::Model& model,
                              const Examiner& examiner);
-constexpr double kShareOfRun = 0.1;
+constexpr double kShareOfRun = 0.06;
 constexpr int64_t kMostMoments = 9;
 
 }  // namespace acclimate::selection

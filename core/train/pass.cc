@@ -3,6 +3,7 @@
 #include <torch/types.h>
 
 #include <algorithm>
+#include <tuple>
 
 namespace acclimate::train {
 
@@ -20,6 +21,23 @@ absl::Status ForEachBatch(const data::Dataset& dataset, const at::Device& device
   for (int64_t begin = 0; begin < dataset.size(); begin += batch_size) {
     if (absl::Status status = stop.Check(); !status.ok()) return status;
     visit(begin, dataset.Slice(begin, std::min(begin + batch_size, dataset.size()), device));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ForEachMixedBatch(
+    const data::Dataset& dataset, const at::Device& device, int64_t most_samples, StopSignal& stop,
+    const std::function<void(const at::Tensor& index, const data::Batch&)>& visit) {
+  constexpr uint64_t kSeed = 1;
+  const at::NoGradGuard no_grad;
+  const int64_t size = dataset.size(), batches = (size + most_samples - 1) / most_samples;
+  const at::Tensor order =
+      at::randperm(size, at::detail::createCPUGenerator(kSeed), at::TensorOptions(at::kLong));
+  for (int64_t i = 0; i < batches; ++i) {
+    if (absl::Status status = stop.Check(); !status.ok()) return status;
+    const at::Tensor share = order.slice(0, size * i / batches, size * (i + 1) / batches);
+    const at::Tensor index = std::get<0>(share.sort());
+    visit(index, dataset.Gather(index, device));
   }
   return absl::OkStatus();
 }

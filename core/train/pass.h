@@ -24,6 +24,13 @@ int64_t PassBatchSize(const std::vector<int64_t>& sample_shape);
 absl::Status ForEachBatch(const data::Dataset& dataset, const at::Device& device, StopSignal& stop,
                           const std::function<void(int64_t begin, const data::Batch&)>& visit);
 
+// The same in batches of which each is a sample of the whole, however the file is sorted: as few as
+// can be of at most `most_samples`, sizes that differ by one at most, the samples dealt out at
+// random, alike in every run. index: int64 [B] on the CPU, rising: the samples of the batch.
+absl::Status ForEachMixedBatch(
+    const data::Dataset& dataset, const at::Device& device, int64_t most_samples, StopSignal& stop,
+    const std::function<void(const at::Tensor& index, const data::Batch&)>& visit);
+
 // Adds the batch to counts [C, C] (int64, CPU): row = true class, column = predicted class.
 void CountPredictions(const at::Tensor& logits, const at::Tensor& labels, at::Tensor& counts);
 

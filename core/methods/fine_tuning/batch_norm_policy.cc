@@ -112,11 +112,7 @@ absl::Status BatchNormPolicy::Begin(train::StopSignal& stop) {
   }
   if (kind_ == Kind::kTarget) return RecomputeStatistics(model_, target_, device_, stop);
   if (kind_ == Kind::kSource) return absl::OkStatus();
-  for (size_t layer = 0; layer < source_.size(); ++layer) {
-    absl::Status status = AdaptLayerStatistics(model_, layer, target_, device_, alpha_, stop);
-    if (!status.ok()) return status;
-  }
-  return absl::OkStatus();
+  return AdaptStatistics(model_, target_, device_, alpha_, stop);
 }
 
 absl::Status BatchNormPolicy::End(train::StopSignal& stop) {
@@ -134,16 +130,16 @@ void BatchNormPolicy::ReturnToSource() {
 }
 
 absl::StatusOr<double> BatchNormPolicy::MeasureSimilarity(train::StopSignal& stop) {
+  const absl::StatusOr<std::vector<ChannelStatistics>> target =
+      MeasureStatistics(model_, target_, device_, /*share=*/0.0, stop);
+  if (!target.ok()) return target.status();
   std::vector<at::Tensor> similarities;
   for (size_t layer = 0; layer < source_.size(); ++layer) {
-    const absl::StatusOr<ChannelStatistics> target =
-        InputStatistics(model_, layer, target_, device_, stop);
-    if (!target.ok()) return target.status();
     // A channel that is always zero has the variance that batch norm divides by.
     const double eps = model_.batch_norm_layers()[layer].eps;
     similarities.push_back(ChannelSimilarity(
         {source_[layer].mean.to(at::kDouble), source_[layer].variance.to(at::kDouble) + eps},
-        {target->mean, target->variance + eps}));
+        {(*target)[layer].mean, (*target)[layer].variance + eps}));
   }
   return at::cat(similarities).mean().item<double>();
 }

@@ -1,5 +1,6 @@
-// AdaBN: weights stay, batch-norm statistics become the target's, layer by layer in forward order.
+// AdaBN: weights stay, batch-norm statistics become the target's.
 #include <memory>
+#include <string>
 
 #include "core/methods/method.h"
 #include "core/methods/target_statistics.h"
@@ -13,7 +14,10 @@ double ShareOfTarget(double prior, int64_t samples) {
   return static_cast<double>(samples) / (prior + static_cast<double>(samples));
 }
 
-// One step a layer: a layer's statistics depend on those before it.
+constexpr char kOnePass[] = "one_pass";
+constexpr char kLayerByLayer[] = "layer_by_layer";
+
+// One step of one pass; or one a layer, since a layer's statistics depend on those before it.
 class AdabnTask : public train::Task {
  public:
   explicit AdabnTask(const MethodContext& context)
@@ -21,8 +25,10 @@ class AdabnTask : public train::Task {
         target_(context.target),
         device_(context.device),
         alpha_(context.settings.Real("alpha") *
-               ShareOfTarget(context.settings.Real("prior_samples"), target_.size())) {
-    plan_.total_steps = static_cast<int64_t>(model_.batch_norm_layers().size());
+               ShareOfTarget(context.settings.Real("prior_samples"), target_.size())),
+        layer_by_layer_(context.settings.Text("statistics") == kLayerByLayer) {
+    plan_.total_steps =
+        layer_by_layer_ ? static_cast<int64_t>(model_.batch_norm_layers().size()) : 1;
     plan_.steps_per_epoch = plan_.total_steps;
   }
 
@@ -30,8 +36,10 @@ class AdabnTask : public train::Task {
 
   absl::StatusOr<train::StepOutput> Step(const train::StepInput& input,
                                          train::StopSignal& stop) override {
-    absl::Status status = AdaptLayerStatistics(model_, static_cast<size_t>(input.step), target_,
-                                               device_, alpha_, stop);
+    absl::Status status = layer_by_layer_
+                              ? AdaptLayerStatistics(model_, static_cast<size_t>(input.step),
+                                                     target_, device_, alpha_, stop)
+                              : AdaptStatistics(model_, target_, device_, alpha_, stop);
     if (!status.ok()) return status;
     train::StepOutput output;
     output.samples = target_.size();
@@ -43,6 +51,7 @@ class AdabnTask : public train::Task {
   const data::Dataset& target_;
   const at::Device device_;
   const double alpha_;
+  const bool layer_by_layer_;
   train::Plan plan_;
 };
 
@@ -62,7 +71,7 @@ MethodEntry Adabn() {
       "(2020)";
   spec.formula =
       "mean = (1 - a) mean_source + a mean_target, a = alpha n / (prior_samples + n) for n target "
-      "samples, the same for the variance; layer by layer in forward order";
+      "samples, the same for the variance";
   spec.needs_batch_norm = true;
   spec.selects_weights = true;
   spec.hyperparameters = {
@@ -71,7 +80,11 @@ MethodEntry Adabn() {
       RealSetting("prior_samples",
                   "Target samples that the source's statistics count for; 16 suits a handful of "
                   "target samples",
-                  0.0, 0.0, 1e9)};
+                  0.0, 0.0, 1e9),
+      ChoiceSetting("statistics",
+                    "one_pass: every layer normalises with the moments of the large batch that it "
+                    "sees; layer_by_layer: one pass a layer, exact for any number of samples",
+                    kOnePass, {kOnePass, kLayerByLayer})};
   return {spec, [](const MethodContext& context) -> absl::StatusOr<std::unique_ptr<train::Task>> {
             return std::make_unique<AdabnTask>(context);
           }};

@@ -7,7 +7,6 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "core/methods/target_statistics.h"
-#include "core/train/pass.h"
 
 namespace acclimate::methods {
 namespace {
@@ -52,13 +51,15 @@ absl::Status TestTimeTask::Preview(const data::Dataset& target_sample, train::St
 }
 
 absl::Status TestTimeTask::Finish(train::StopSignal& stop) {
-  absl::Status status = Preview(target_, stop);
-  if (!status.ok() || guard_.halted()) return status;
+  TakeFinalWeights();
+  // As the pass predicts that takes the statistics.
   PredictionTally tally(model_.num_classes());
-  status = train::ForEachBatch(target_, device_, stop, [&](int64_t, const data::Batch& batch) {
-    tally.Add(model_.Forward(batch.inputs, model::Mode::kEvaluation).logits);
-  });
-  if (!status.ok() || !guard_.Judge(tally, plan_.total_steps)) return status;
+  const absl::Status status =
+      AdaptStatistics(model_, target_, device_, /*alpha=*/1.0, stop,
+                      [&tally](const at::Tensor&, const model::ForwardResult& outputs) {
+                        tally.Add(outputs.logits);
+                      });
+  if (!status.ok() || guard_.halted() || !guard_.Judge(tally, plan_.total_steps)) return status;
   return Preview(target_, stop);
 }
 

@@ -5,11 +5,14 @@
 #include <torch/utils.h>
 
 #include <nlohmann/json.hpp>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "core/methods/target_statistics.h"
 #include "core/model/checkpoint.h"
 #include "core/selection/selecting_task.h"
+#include "core/train/pass.h"
 #include "core/train/trainer.h"
 #include "tests/core/job/synthetic.h"
 
@@ -135,11 +138,11 @@ struct Held {
       : model(SourceModel()) {
     auto made = std::make_unique<Inner>(*model, arguments...);
     inner = made.get();
-    options.moments = {1, 2, 3, 4, 5};
+    if (options.moments.empty()) options.moments = {1, 2, 3, 4, 5};
     task = std::make_unique<SelectingTask>(
         std::move(made),
         SelectionSetting{*model, Target(), at::kCPU, examiner, &methods::RecomputeStatistics,
-                         /*source_forms=*/nullptr, std::move(ask_peers)},
+                         /*source_forms=*/nullptr, std::move(ask_peers), sights},
         std::move(options));
     trainer = std::make_unique<train::Trainer>(*task, *model, sources, Target(),
                                                train::TrainerOptions(), train::TrainerHooks());
@@ -153,6 +156,7 @@ struct Held {
 
   const std::shared_ptr<const Examiner> examiner =
       std::make_shared<const Examiner>(Target(), std::vector<data::Dataset>(), at::kCPU, 1);
+  const std::shared_ptr<Sights> sights = std::make_shared<Sights>();
   std::vector<data::Dataset> sources;
   std::unique_ptr<model::Model> model;
   Inner* inner;
@@ -253,12 +257,88 @@ TEST(SelectingTask, TrainingDoesNotNotice) {
   EXPECT_TRUE(Equal(Tensors(*run.model), Tensors(*plain_model)));
 }
 
+// The end alone is looked at, and nothing is chosen.
+SelectionOptions Nothing() {
+  SelectionOptions options;
+  options.ensemble = options.guard = false;
+  options.moments = {kSteps};  // no moment before the end
+  return options;
+}
+
+// A stop signal is asked once a step, and once a batch of a pass; here a pass is one batch.
+int64_t PassesOf(Held<NoisyTask>& run) {
+  int64_t questions = 0;
+  train::StopSignal counting([&questions] {
+    ++questions;
+    return train::Directive::kContinue;
+  });
+  EXPECT_TRUE(run.trainer->Run(counting).ok());
+  return questions - kSteps;
+}
+
+TEST(SelectingTask, EveryModelIsSeenByOnePassForEverything) {
+  ASSERT_LE(Target().size(), train::PassBatchSize(Target().sample_shape()));
+  SelectionOptions three;
+  three.moments = {2, 4};
+  Held<NoisyTask> chosen(three), last(Nothing());
+  // The source model, its other form and three candidates: each form but the first takes the
+  // target's statistics before it. So does what is returned, the candidate or the other form.
+  EXPECT_EQ(PassesOf(chosen), 1 + 2 + 3 * 2 + 1);
+  // The source model, the statistics of the finished one, and that.
+  EXPECT_EQ(PassesOf(last), 1 + 1 + 1);
+  EXPECT_EQ(last.Report()["candidates"].size(), 2u);
+  EXPECT_EQ(last.Report()["chosen"], absl::StrCat("step_", kSteps));
+}
+
+TEST(SelectingTask, WhatItSawIsLeftForTheViews) {
+  Held<NoisyTask> run(Nothing());
+  train::StopSignal stop = Never();
+  ASSERT_TRUE(run.trainer->Run(stop).ok());
+  const auto source = SourceModel();
+  ASSERT_TRUE(run.sights->source && run.sights->returned);
+  EXPECT_TRUE(
+      run.sights->source->target.logits.equal(run.examiner->See(*source, stop)->target.logits));
+  EXPECT_TRUE(run.sights->returned->target.logits.equal(
+      run.examiner->See(*run.model, stop)->target.logits));
+  EXPECT_FALSE(run.sights->source->held_out);
+
+  Held<NoisyTask> chosen({});
+  ASSERT_TRUE(chosen.trainer->Run(stop).ok());
+  EXPECT_TRUE(chosen.sights->source);
+  EXPECT_FALSE(chosen.sights->returned);
+}
+
+TEST(Moments, AsManyAsTheirShareOfTheRunAffords) {
+  const auto model = SourceModel();
+  const Examiner examiner(Target(), {}, at::kCPU, 1);
+  train::Plan plan;
+  plan.groups.emplace_back();
+  plan.source_batch_size = plan.target_batch_size = 64;
+  const double target = static_cast<double>(Target().size());
+  for (const int64_t steps : {10, 300, 1000, 1500, 100000}) {
+    plan.total_steps = steps;
+    const std::vector<int64_t> moments = Moments(plan, *model, examiner);
+    EXPECT_GE(moments.size(), 2u);
+    EXPECT_LE(moments.size(), static_cast<size_t>(kMostMoments));
+    // A look takes statistics and sees; the source model is seen as it came, too.
+    const double looks = target * (1 + 2 * static_cast<double>(moments.size() + 2));
+    const double run = 3.0 * 128 * static_cast<double>(steps);
+    if (moments.size() > 2) {
+      EXPECT_LE(looks, kShareOfRun * run) << steps;
+    }
+    if (moments.size() < static_cast<size_t>(kMostMoments)) {
+      EXPECT_GT(looks + 2 * target, kShareOfRun * run) << steps;
+    }
+  }
+}
+
 // Stopped at every single question and resumed in a new task over a new model.
 TEST(SelectingTask, StopsAnywhereAndEndsBitEqual) {
-  for (const int64_t good : {3, 0}) {
+  for (const auto& [good, options] :
+       std::vector<std::pair<int64_t, SelectionOptions>>{{3, {}}, {0, {}}, {kSteps, Nothing()}}) {
     int64_t peers_asked = 0;
     const AskPeers peers = OneGoodPeer(&peers_asked);
-    Held<TableTask> straight(peers, {}, good);
+    Held<TableTask> straight(peers, options, good);
     int64_t questions = 0;
     train::StopSignal counting([&questions] {
       ++questions;
@@ -267,7 +347,7 @@ TEST(SelectingTask, StopsAnywhereAndEndsBitEqual) {
     ASSERT_TRUE(straight.trainer->Run(counting).ok());
     for (int64_t stop_at = 1; stop_at <= questions; ++stop_at) {
       SCOPED_TRACE(stop_at);
-      Held<TableTask> first(peers, {}, good), second(peers, {}, good);
+      Held<TableTask> first(peers, options, good), second(peers, options, good);
       int64_t asked = 0;
       train::StopSignal stopping([&] {
         return ++asked >= stop_at ? train::Directive::kPause : train::Directive::kContinue;

@@ -6,6 +6,8 @@
 #include <torch/utils.h>
 
 #include <cmath>
+#include <cstdlib>
+#include <tuple>
 
 #include "core/model/architectures.h"
 
@@ -60,6 +62,42 @@ TEST(ForEachBatchTest, StopsBetweenBatches) {
       ForEachBatch(dataset, at::kCPU, stop, [&](int64_t, const data::Batch&) { ++visits; });
   EXPECT_EQ(status.code(), absl::StatusCode::kCancelled);
   EXPECT_EQ(visits, 1);
+}
+
+TEST(ForEachMixedBatchTest, DealsEverySampleOnceIntoEvenBatches) {
+  const data::Dataset dataset = Labelled(1100, 4);
+  for (const int64_t most : {512, 550, 1100, 5000}) {
+    std::vector<at::Tensor> seen, again;
+    StopSignal stop = Never();
+    const auto collect = [&](std::vector<at::Tensor>& batches) {
+      return ForEachMixedBatch(
+          dataset, at::kCPU, most, stop, [&](const at::Tensor& index, const data::Batch& batch) {
+            EXPECT_FALSE(at::GradMode::is_enabled());
+            EXPECT_TRUE(batch.inputs.equal(dataset.stored_inputs().index_select(0, index)));
+            batches.push_back(index);
+          });
+    };
+    ASSERT_TRUE(collect(seen).ok());
+    ASSERT_TRUE(collect(again).ok());
+    ASSERT_EQ(seen.size(), static_cast<size_t>((1100 + most - 1) / most));
+    for (size_t i = 0; i < seen.size(); ++i) {
+      EXPECT_TRUE(seen[i].equal(again[i]));
+      EXPECT_LE(std::abs(seen[i].size(0) - seen[0].size(0)), 1);
+    }
+    EXPECT_TRUE(std::get<0>(at::cat(seen).sort()).equal(at::arange(1100, at::kLong)));
+  }
+}
+
+// As files are that hold one class after the other.
+TEST(ForEachMixedBatchTest, EveryBatchIsASampleOfTheWhole) {
+  const data::Dataset dataset = Labelled(1000, 4);
+  StopSignal stop = Never();
+  ASSERT_TRUE(ForEachMixedBatch(dataset, at::kCPU, 250, stop,
+                                [&](const at::Tensor& index, const data::Batch&) {
+                                  EXPECT_NEAR(index.to(at::kDouble).mean().item<double>(), 500,
+                                              150);
+                                })
+                  .ok());
 }
 
 TEST(StopSignalTest, RemembersTheFirstAnswer) {
