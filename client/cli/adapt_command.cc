@@ -38,7 +38,7 @@ Command AdaptCommand() {
       "to report. Ctrl-C detaches: the job goes on.";
   command.arguments.options = {
       {"checkpoint", ValueKind::kFile, "MODEL",
-       "TorchScript, or a state dict (.safetensors, .pth) with --architecture"},
+       "TorchScript, .pt2, or a state dict (.safetensors, .pth) with --architecture"},
       {"target", ValueKind::kFile, "DATA", "unlabelled: safetensors, npz or npy with `inputs`",
        true},
       {"source", ValueKind::kFile, "DATA", "labelled data of the model's own domain", false, true},

@@ -50,7 +50,7 @@ Command DiagnoseCommand() {
       "outputs. With --json: the report's `diagnosis`. See docs/diagnosis.md.";
   command.arguments.options = {
       {"checkpoint", ValueKind::kFile, "MODEL",
-       "TorchScript, or a state dict (.safetensors, .pth) with --architecture", true},
+       "TorchScript, .pt2, or a state dict (.safetensors, .pth) with --architecture", true},
       {"source", ValueKind::kFile, "DATA", "labelled data of the model's own domain", true, true},
       {"target", ValueKind::kFile, "DATA", "unlabelled: safetensors, npz or npy with `inputs`",
        true},

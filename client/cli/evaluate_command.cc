@@ -65,8 +65,8 @@ Command EvaluateCommand() {
       "`accuracy`, `per_class_accuracy` and `confusion_matrix`. The inputs are normalised as\n"
       "recorded with the model unless --mean and --std are given.";
   command.arguments.options = {
-      {"checkpoint", ValueKind::kFile, "MODEL", "TorchScript, or a state dict (.safetensors, .pth)",
-       true},
+      {"checkpoint", ValueKind::kFile, "MODEL",
+       "TorchScript, .pt2, or a state dict (.safetensors, .pth)", true},
       {"data", ValueKind::kFile, "DATA", "safetensors or npz with `inputs` and `labels`", true},
       {"architecture", ValueKind::kText, "NAME", "of a state dict that does not name its own"},
   };

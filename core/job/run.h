@@ -68,7 +68,7 @@ class RunObserver {
 struct RunResult {
   enum class Outcome { kFinished, kCancelled, kPaused };
   Outcome outcome = Outcome::kFinished;
-  // Relative to output_directory: "model.pt" (or .safetensors, .pth), "changed.safetensors",
+  // Relative to output_directory: "model.pt" (or .pt2, .safetensors, .pth), "changed.safetensors",
   // "lineage.json", "report.json", "report.html"; "training_state.safetensors" when paused.
   std::vector<std::string> files;
   std::map<std::string, double> metrics;  // the last values: "accuracy", "source_accuracy", ...

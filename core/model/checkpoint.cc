@@ -20,6 +20,7 @@
 #include "absl/strings/strip.h"
 #include "core/io/tensor_file.h"
 #include "core/model/architectures.h"
+#include "core/model/exported_program.h"
 #include "core/model/operator_policy.h"
 #include "core/model/pickle_reader.h"
 #include "core/model/script_model.h"
@@ -66,11 +67,12 @@ std::string Reason(const std::exception& error) {
 
 std::string Text(const Shape& shape) { return absl::StrCat("[", absl::StrJoin(shape, ", "), "]"); }
 
-// One pass over zeros proves that the model takes such samples.
-absl::Status ProbeShape(Model* model, const Shape& sample_shape) {
+constexpr int64_t kProbeSamples = 2;
+
+// One pass over zeros proves that the model takes such samples, so many at once.
+absl::Status ProbeShape(Model* model, const Shape& sample_shape, int64_t samples = kProbeSamples) {
   if (sample_shape.empty()) return absl::OkStatus();
-  constexpr int64_t kSamples = 2;
-  Shape shape{kSamples};
+  Shape shape{samples};
   shape.insert(shape.end(), sample_shape.begin(), sample_shape.end());
   const auto refuse = [&](const std::string& why) {
     return absl::InvalidArgumentError(
@@ -79,9 +81,9 @@ absl::Status ProbeShape(Model* model, const Shape& sample_shape) {
   try {
     torch::NoGradGuard no_grad;
     const ForwardResult result = model->Forward(torch::zeros(shape), Mode::kEvaluation);
-    const Shape expected{kSamples, model->num_classes()};
-    if (result.features.size(0) != kSamples || result.logits.sizes() != expected) {
-      return refuse(absl::StrCat("its logits for ", kSamples, " samples have shape ",
+    const Shape expected{samples, model->num_classes()};
+    if (result.features.size(0) != samples || result.logits.sizes() != expected) {
+      return refuse(absl::StrCat("its logits for ", samples, " samples have shape ",
                                  Text(result.logits.sizes().vec()), " instead of ",
                                  Text(expected)));
     }
@@ -106,6 +108,46 @@ absl::StatusOr<std::unique_ptr<Model>> LoadTorchScript(const TorchArchive& archi
   if (!model.ok()) return model.status();
   const std::string& text = extra_files[kMetadataRecord];
   if (!text.empty()) (*model)->metadata() = nlohmann::json::parse(text).get<Notes>();
+  return model;
+}
+
+// A program that was exported without a name for its batch dimension may have the size of its one
+// batch written into it.
+absl::Status CheckBatchSize(Model* model, const ExportedProgram& program, Shape sample_shape) {
+  if (!program.fixed_batch) return absl::OkStatus();
+  const Shape& exported = program.input_shape;
+  if (sample_shape.empty() && !exported.empty()) {
+    sample_shape.assign(exported.begin() + 1, exported.end());
+  }
+  const int64_t fixed = exported.empty() ? kProbeSamples : exported[0];
+  const absl::Status any = ProbeShape(model, sample_shape, fixed);
+  if (!any.ok()) return any;
+  if (ProbeShape(model, sample_shape, fixed + 1).ok()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("the program was exported for batches of exactly ", fixed,
+                   " samples; export it with a named batch dimension, as in dynamic_shapes=({0: "
+                   "torch.export.Dim(\"batch\")},)"));
+}
+
+absl::StatusOr<std::unique_ptr<Model>> LoadExported(TorchArchive archive,
+                                                    const LoadOptions& options) {
+  const std::string file = archive.file()->name();
+  absl::StatusOr<ExportedProgram> program = ReadExportedProgram(std::move(archive));
+  if (!program.ok()) return program.status();
+  if (absl::Status status = CheckOperators(program->module); !status.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat(file, ": ", status.message()));
+  }
+  Origin origin{CheckpointForm::kExportedProgram, "", {}, program->archive, program->warnings};
+  absl::StatusOr<std::unique_ptr<Model>> model =
+      ScriptModel::Create(std::move(program->module), std::move(origin));
+  if (!model.ok()) return model.status();
+  absl::Status status = CheckBatchSize(model->get(), *program, options.sample_shape);
+  if (!status.ok()) return status;
+  const TorchArchive& records = program->archive->archive();
+  if (!records.Has(kExportedMetadataRecord)) return model;
+  const absl::StatusOr<absl::string_view> notes = records.Read(kExportedMetadataRecord);
+  if (!notes.ok()) return notes.status();
+  (*model)->metadata() = StrictJson::Parse(*notes, kExportedMetadataRecord).get<Notes>();
   return model;
 }
 
@@ -166,10 +208,11 @@ absl::StatusOr<std::unique_ptr<Model>> LoadAnyForm(std::shared_ptr<io::MappedFil
     return absl::InvalidArgumentError(absl::StrCat(
         file->name(), pickle ? ": a .pth file of the form before PyTorch 1.6; load it in Python "
                                "and save it again with torch.save"
-                             : ": neither TorchScript, safetensors nor a .pth file"));
+                             : ": neither TorchScript, .pt2, safetensors nor a .pth file"));
   }
-  const absl::StatusOr<TorchArchive> archive = TorchArchive::Open(file);
+  absl::StatusOr<TorchArchive> archive = TorchArchive::Open(file);
   if (!archive.ok()) return archive.status();
+  if (ExportedArchive::Is(*archive)) return LoadExported(*std::move(archive), options);
   if (archive->Has("constants.pkl")) return LoadTorchScript(*archive, options);
   const absl::StatusOr<StateDict> state = ReadPickle(*archive);
   if (!state.ok()) return state.status();

@@ -1,5 +1,5 @@
-// Checkpoints in: TorchScript, safetensors state dicts, and .pth state dicts read without
-// executing anything.
+// Checkpoints in: TorchScript, programs of torch.export (.pt2), safetensors state dicts, and .pth
+// state dicts. The last three are read without executing anything.
 #ifndef ACCLIMATE_CORE_MODEL_CHECKPOINT_H_
 #define ACCLIMATE_CORE_MODEL_CHECKPOINT_H_
 

@@ -56,6 +56,17 @@ bool IsNormalisation(const Node* node) {
   return node->kind() == aten::batch_norm || node->kind() == aten::instance_norm;
 }
 
+// The position of an operator's argument of that name; -1 when it has none.
+int ArgumentOf(const Node* node, const char* name) {
+  const c10::FunctionSchema* schema = node->maybeSchema();
+  if (schema == nullptr) return -1;
+  const std::vector<c10::Argument>& arguments = schema->arguments();
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    if (arguments[i].name() == name) return static_cast<int>(i);
+  }
+  return -1;
+}
+
 // The position of an operator's train/eval argument, whatever the operator; -1 when it has none.
 int TrainArgument(const Node* node) {
   const c10::FunctionSchema* schema = node->maybeSchema();
@@ -89,6 +100,16 @@ void RewriteBakedFlags(Graph* graph, bool training) {
     if (!flag || !flag->isBool() || flag->toBool() == wanted) continue;
     torch::jit::WithInsertPoint guard(node);
     node->replaceInput(argument, graph->insertConstant(wanted));
+  }
+}
+
+// Attention takes its dropout as a plain number, which a trace in training mode bakes in.
+void StopAttentionDropout(Graph* graph) {
+  for (Node* node : AllNodes(*graph)) {
+    const int argument = ArgumentOf(node, "dropout_p");
+    if (argument < 0 || !torch::jit::toIValue(node->input(argument))) continue;
+    torch::jit::WithInsertPoint guard(node);
+    node->replaceInput(argument, graph->insertConstant(0.0));
   }
 }
 
@@ -160,7 +181,10 @@ std::shared_ptr<Graph> SpecialiseGraph(const torch::jit::Module& module, Mode mo
   const bool training = mode == Mode::kTraining;
   FoldTrainingAttributes(graph.get(), training);
   RewriteBakedFlags(graph.get(), training);
-  if (!training) StopCountingBatches(graph.get());
+  if (!training) {
+    StopCountingBatches(graph.get());
+    StopAttentionDropout(graph.get());
+  }
   MoveConstants(graph.get(), device);
   Simplify(graph);
   if (mode == Mode::kBatchStatistics) UseBatchStatistics(graph.get());

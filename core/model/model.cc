@@ -10,6 +10,8 @@ std::string FileNameFor(CheckpointForm form) {
       return "model.safetensors";
     case CheckpointForm::kPickle:
       return "model.pth";
+    case CheckpointForm::kExportedProgram:
+      return "model.pt2";
   }
   return "model";
 }

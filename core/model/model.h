@@ -64,11 +64,11 @@ struct LevelsResult {
   ForwardResult output;
 };
 
-enum class CheckpointForm { kTorchScript, kSafetensors, kPickle };
+enum class CheckpointForm { kTorchScript, kSafetensors, kPickle, kExportedProgram };
 
 // One TorchScript module and graphs specialised from its forward(): one a mode. Built-in
-// architectures are TorchScript too, written out in code, so that there is one path for all. Not
-// thread-safe. Gradients flow to the parameters; the caller decides which require them.
+// architectures and programs of torch.export become TorchScript too, so that there is one path for
+// all. Not thread-safe. Gradients flow to the parameters; the caller decides which require them.
 class Model {
  public:
   virtual ~Model() = default;
@@ -118,24 +118,26 @@ class Model {
   virtual void To(const at::Device& device) = 0;
 
   virtual CheckpointForm form() const = 0;
-  virtual const std::string& architecture() const = 0;  // built-in name; empty for TorchScript
+  virtual const std::string& architecture() const = 0;  // built-in name; empty for users' own
   // What the loader could not restore, in words (a traced module's baked-in flags, for example).
   virtual const std::vector<std::string>& warnings() const = 0;
   // Notes that travel with the model: loaded with it, copied by Clone(), written by Save() where
-  // the form has room (safetensors metadata; the TorchScript extra file "acclimate.json", one JSON
-  // object of strings; .pth files have none). The run's normalisation is kept here.
+  // the form has room (safetensors metadata; the extra file "acclimate.json" of TorchScript and
+  // .pt2, one JSON object of strings; .pth files have none). The run's normalisation is kept here.
   std::map<std::string, std::string>& metadata() { return metadata_; }
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
   // An independent copy on the same device.
   virtual std::unique_ptr<Model> Clone() const = 0;
-  // Writes the model in the form it came in, so that it loads where the original did.
+  // Writes the model in the form it came in, so that it loads where the original did. A .pt2 is the
+  // archive that came with the tensors that changed. INVALID_ARGUMENT names a tensor whose shape is
+  // not the one that the program in a .pt2 is written for.
   virtual absl::Status Save(const std::string& path) const = 0;
 
  private:
   std::map<std::string, std::string> metadata_;
 };
 
-// "model.pt", "model.safetensors" or "model.pth".
+// "model.pt", "model.safetensors", "model.pth" or "model.pt2".
 std::string FileNameFor(CheckpointForm form);
 
 }  // namespace acclimate::model

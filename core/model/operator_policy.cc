@@ -40,8 +40,8 @@ absl::Status CheckOperators(const torch::jit::Module& module) {
     CollectDenied(*torch::jit::toGraphFunction(*function).graph(), &denied);
   }
   if (denied.empty()) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(
-      "the TorchScript code uses operators that are not allowed: ", absl::StrJoin(denied, ", ")));
+  return absl::InvalidArgumentError(
+      absl::StrCat("the model uses operators that are not allowed: ", absl::StrJoin(denied, ", ")));
 }
 
 }  // namespace acclimate::model

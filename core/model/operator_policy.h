@@ -1,4 +1,4 @@
-// Which operators a user's TorchScript may hold: a first line before the sandbox, not instead of
+// Which operators a user's model may hold: a first line before the sandbox, not instead of
 // it.
 #ifndef ACCLIMATE_CORE_MODEL_OPERATOR_POLICY_H_
 #define ACCLIMATE_CORE_MODEL_OPERATOR_POLICY_H_
@@ -9,7 +9,7 @@
 
 namespace acclimate::model {
 
-// INVALID_ARGUMENT names every operator, in any method of the module's archive, that reads or
+// INVALID_ARGUMENT names every operator, in any method of the module, that reads or
 // writes files, reaches into storage, reseeds the generators, forks, calls out or prints.
 absl::Status CheckOperators(const torch::jit::Module& module);
 

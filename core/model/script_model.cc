@@ -19,6 +19,7 @@
 #include "core/io/tensor_file.h"
 #include "core/model/batch_norm_moments.h"
 #include "core/model/classifier_split.h"
+#include "core/model/exported_program.h"
 #include "core/model/graph_levels.h"
 #include "core/model/graph_program.h"
 #include "core/model/mixture.h"
@@ -219,7 +220,8 @@ ScriptModel::ScriptModel(Module module, Origin origin, std::shared_ptr<Programs>
     : module_(std::move(module)),
       origin_(std::move(origin)),
       programs_(std::move(programs)),
-      warnings_(programs_->warnings) {
+      warnings_(origin_.warnings) {
+  warnings_.insert(warnings_.end(), programs_->warnings.begin(), programs_->warnings.end());
   CollectTensors();
 }
 
@@ -384,6 +386,8 @@ absl::Status ScriptModel::Save(const std::string& path) const {
       return SaveSafetensors(path);
     case CheckpointForm::kPickle:
       return WritePickle(path, StateDict());
+    case CheckpointForm::kExportedProgram:
+      return WriteExportedProgram(*origin_.archive, path, StateDict(), metadata());
   }
   return absl::InternalError("unknown checkpoint form");
 }

@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "core/model/exported_archive.h"
 #include "core/model/model.h"
 
 namespace acclimate::model {
@@ -21,8 +22,10 @@ constexpr char kMetadataRecord[] = "acclimate.json";
 // Where a model came from, and so the form it is saved in.
 struct Origin {
   CheckpointForm form;
-  std::string architecture;           // empty for TorchScript
-  std::vector<int64_t> sample_shape;  // of one sample; empty when unknown
+  std::string architecture;                                  // empty for TorchScript
+  std::vector<int64_t> sample_shape;                         // of one sample; empty when unknown
+  std::shared_ptr<const ExportedArchive> archive = nullptr;  // of an exported program
+  std::vector<std::string> warnings = {};                    // of its reader
 };
 
 enum class Split {

@@ -117,6 +117,7 @@ absl::StatusOr<TorchArchive> TorchArchive::Open(std::shared_ptr<io::MappedFile> 
   uint64_t entries = Load<uint16_t>(bytes, end + 10);
   uint64_t size = Load<uint32_t>(bytes, end + 12);
   uint64_t offset = Load<uint32_t>(bytes, end + 16);
+  bool zip64 = false;
   if (end >= kLocator64Size &&
       absl::StartsWith(bytes.substr(end - kLocator64Size), kLocator64Signature)) {
     const uint64_t end64 = Load<uint64_t>(bytes, end - kLocator64Size + 8);
@@ -127,8 +128,10 @@ absl::StatusOr<TorchArchive> TorchArchive::Open(std::shared_ptr<io::MappedFile> 
     entries = Load<uint64_t>(bytes, end64 + 32);
     size = Load<uint64_t>(bytes, end64 + 40);
     offset = Load<uint64_t>(bytes, end64 + 48);
+    zip64 = true;
   }
   if (!Inside(offset, size, end)) return archive.Damaged("the directory leaves the file");
+  archive.directory_ = {offset, size, entries, end, zip64};
   absl::Status status = archive.ReadDirectory(offset, size, entries);
   if (!status.ok()) return status;
   for (const auto& [name, record] : archive.records_) {
@@ -159,7 +162,9 @@ absl::Status TorchArchive::ReadEntry(absl::string_view directory, uint64_t* posi
   if (!Inside(kEntrySize, name_size + extra_size + comment_size, entry.size())) {
     return Damaged("damaged directory at its byte ", *position);
   }
-  *position += kEntrySize + name_size + extra_size + comment_size;
+  const uint64_t entry_offset = directory_.offset + *position;
+  const uint64_t whole_size = kEntrySize + name_size + extra_size + comment_size;
+  *position += whole_size;
   const std::string path(entry.substr(kEntrySize, name_size));
   uint64_t stored = Load<uint32_t>(entry, 20), size = Load<uint32_t>(entry, 24),
            local = Load<uint32_t>(entry, 42);
@@ -179,8 +184,14 @@ absl::Status TorchArchive::ReadEntry(absl::string_view directory, uint64_t* posi
   }
   const size_t slash = path.find('/');
   const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
-  const Record record{Load<uint16_t>(entry, 10), bytes.substr(data, stored), size,
-                      Load<uint32_t>(entry, 16)};
+  if (slash != std::string::npos) top_folder_ = path.substr(0, slash + 1);
+  const Record record{Load<uint16_t>(entry, 10),
+                      bytes.substr(data, stored),
+                      size,
+                      Load<uint32_t>(entry, 16),
+                      local,
+                      entry_offset,
+                      whole_size};
   if (!records_.emplace(name, record).second) return Damaged("record ", path, " is there twice");
   return absl::OkStatus();
 }
@@ -200,6 +211,19 @@ absl::Status TorchArchive::CheckRecord(const std::string& name, const Record& re
   if (crc != record.crc) return Damaged("record ", name, " is damaged: its CRC-32 is wrong");
   return absl::OkStatus();
 }
+
+std::vector<std::string> TorchArchive::Names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, record] : records_) names.push_back(name);
+  return names;
+}
+
+const TorchArchive::Record* TorchArchive::Find(absl::string_view name) const {
+  const auto found = records_.find(std::string(name));
+  return found == records_.end() ? nullptr : &found->second;
+}
+
+uint32_t TorchArchive::Crc32(absl::string_view bytes) { return Crc(0, bytes); }
 
 absl::StatusOr<absl::string_view> TorchArchive::Read(absl::string_view name) const {
   const auto found = records_.find(std::string(name));

@@ -1,4 +1,5 @@
-// The zip archives that PyTorch writes: TorchScript (.pt) and state dicts (.pth).
+// The zip archives that PyTorch writes: TorchScript (.pt), state dicts (.pth) and programs of
+// torch.export (.pt2).
 #ifndef ACCLIMATE_CORE_MODEL_TORCH_ARCHIVE_H_
 #define ACCLIMATE_CORE_MODEL_TORCH_ARCHIVE_H_
 
@@ -6,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -31,14 +33,28 @@ class TorchArchive {
   absl::StatusOr<absl::string_view> Read(absl::string_view name) const;
   const std::shared_ptr<io::MappedFile>& file() const { return file_; }
 
- private:
+  // For a copy of the archive (archive_copy.h). Offsets are bytes of the file.
   struct Record {
     uint16_t method;
     absl::string_view bytes;  // as they lie in the file
     uint64_t size;            // once inflated
     uint32_t crc;
+    uint64_t local_header;
+    uint64_t entry, entry_size;  // in the directory
   };
+  struct Directory {
+    uint64_t offset, size, entries;
+    uint64_t end;  // of the 22 bytes behind the directory; a comment follows
+    bool zip64;    // has the 64-bit end of directory too
+  };
+  std::vector<std::string> Names() const;            // of all records
+  const Record* Find(absl::string_view name) const;  // null when missing
+  const Directory& directory() const { return directory_; }
+  // The top folder of all names, with its slash; empty when there is none.
+  const std::string& top_folder() const { return top_folder_; }
+  static uint32_t Crc32(absl::string_view bytes);
 
+ private:
   explicit TorchArchive(std::shared_ptr<io::MappedFile> file) : file_(std::move(file)) {}
   absl::Status ReadDirectory(uint64_t offset, uint64_t size, uint64_t entries);
   absl::Status ReadEntry(absl::string_view directory, uint64_t* position);
@@ -48,6 +64,8 @@ class TorchArchive {
 
   std::shared_ptr<io::MappedFile> file_;
   std::map<std::string, Record> records_;
+  Directory directory_{};
+  std::string top_folder_;
 };
 
 }  // namespace acclimate::model
