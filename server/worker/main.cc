@@ -19,6 +19,7 @@
 #include "acclimate/v1/worker.pb.h"
 #include "core/runtime/blas.h"
 #include "core/runtime/device.h"
+#include "core/runtime/large_blocks.h"
 #include "google/protobuf/text_format.h"
 #include "server/worker/attempt.h"
 #include "server/worker/catalog.h"
@@ -109,6 +110,7 @@ int Serve(const Flags& flags) {
   if (!Reported(device.status(), "device").ok()) return EXIT_FAILURE;
   absl::Status warm = WarmUp(flags.scratch, flags.device, flags.threads);
   if (!Reported(warm, "warm-up").ok()) return EXIT_FAILURE;
+  runtime::KeepLargeBlocks();  // what the warm-up used goes back first
   sandbox->Close();
 
   v1::WorkerToNode message;
