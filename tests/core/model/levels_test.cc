@@ -13,30 +13,30 @@
 namespace acclimate::model {
 namespace {
 
-struct Case {
+struct LevelsCase {
   std::string name;
   std::vector<int64_t> shape;
   size_t levels;
 };
 
-std::unique_ptr<Model> Build(const Case& given) {
+std::unique_ptr<Model> BuildCase(const LevelsCase& given) {
   torch::manual_seed(1);
   return BuildArchitecture({given.name, given.shape, 10}).value();
 }
 
-at::Tensor Inputs(const Case& given, int64_t count = 4) {
+at::Tensor LevelsInputs(const LevelsCase& given, int64_t count = 4) {
   std::vector<int64_t> sizes{count};
   sizes.insert(sizes.end(), given.shape.begin(), given.shape.end());
   torch::manual_seed(2);
   return torch::rand(sizes);
 }
 
-class LevelsTest : public ::testing::TestWithParam<Case> {};
+class LevelsTest : public ::testing::TestWithParam<LevelsCase> {};
 
 TEST_P(LevelsTest, TwoHalvesMakeTheWhole) {
-  const auto model = Build(GetParam());
+  const auto model = BuildCase(GetParam());
   const at::NoGradGuard no_grad;
-  const at::Tensor inputs = Inputs(GetParam());
+  const at::Tensor inputs = LevelsInputs(GetParam());
   ASSERT_EQ(model->levels().size(), GetParam().levels);
   for (const Mode mode : {Mode::kEvaluation, Mode::kBatchStatistics}) {
     const ForwardResult whole = model->Forward(inputs, mode);
@@ -50,9 +50,9 @@ TEST_P(LevelsTest, TwoHalvesMakeTheWhole) {
 }
 
 TEST_P(LevelsTest, OnePassSeesWhatTheHalvesSee) {
-  const auto model = Build(GetParam());
+  const auto model = BuildCase(GetParam());
   const at::NoGradGuard no_grad;
-  const at::Tensor inputs = Inputs(GetParam());
+  const at::Tensor inputs = LevelsInputs(GetParam());
   const size_t last = model->levels().size() - 1;
   const LevelsResult seen = model->ForwardThrough({0, last}, inputs, Mode::kEvaluation);
   ASSERT_EQ(seen.levels.size(), 2u);
@@ -63,7 +63,7 @@ TEST_P(LevelsTest, OnePassSeesWhatTheHalvesSee) {
 
 // What is read before a level is named there, once: freezing a prefix freezes those and no others.
 TEST_P(LevelsTest, EveryParameterOfTheBackboneBelongsToOneLevel) {
-  const auto model = Build(GetParam());
+  const auto model = BuildCase(GetParam());
   std::multiset<std::string> named;
   for (const Level& level : model->levels()) {
     named.insert(level.parameters.begin(), level.parameters.end());
@@ -74,12 +74,12 @@ TEST_P(LevelsTest, EveryParameterOfTheBackboneBelongsToOneLevel) {
 }
 
 TEST_P(LevelsTest, TheSecondHalfAloneLearns) {
-  const auto model = Build(GetParam());
+  const auto model = BuildCase(GetParam());
   const size_t middle = model->levels().size() / 2;
   at::Tensor cut;
   {
     const at::NoGradGuard no_grad;
-    cut = model->ForwardTo(middle, Inputs(GetParam()), Mode::kTraining);
+    cut = model->ForwardTo(middle, LevelsInputs(GetParam()), Mode::kTraining);
   }
   model->ForwardFrom(middle, cut, Mode::kTraining).logits.square().sum().backward();
   std::set<std::string> frozen;
@@ -94,9 +94,9 @@ TEST_P(LevelsTest, TheSecondHalfAloneLearns) {
 }
 
 TEST_P(LevelsTest, OwnParametersGivenBackChangeNothing) {
-  const auto model = Build(GetParam());
+  const auto model = BuildCase(GetParam());
   const at::NoGradGuard no_grad;
-  const at::Tensor inputs = Inputs(GetParam());
+  const at::Tensor inputs = LevelsInputs(GetParam());
   std::map<std::string, at::Tensor> own;
   for (const Parameter& parameter : model->parameters()) own[parameter.name] = parameter.tensor;
   EXPECT_TRUE(at::equal(model->ForwardWith(own, inputs, Mode::kEvaluation).logits,
@@ -104,9 +104,9 @@ TEST_P(LevelsTest, OwnParametersGivenBackChangeNothing) {
 }
 
 TEST_P(LevelsTest, GivenParametersActAsIfTheyWereLoaded) {
-  const auto model = Build(GetParam());
+  const auto model = BuildCase(GetParam());
   const at::NoGradGuard no_grad;
-  const at::Tensor inputs = Inputs(GetParam());
+  const at::Tensor inputs = LevelsInputs(GetParam());
   const Parameter first = model->parameters().front();
   const at::Tensor given = first.tensor * 1.5 + 0.01;
   const at::Tensor before = model->Forward(inputs, Mode::kEvaluation).logits;
@@ -119,16 +119,17 @@ TEST_P(LevelsTest, GivenParametersActAsIfTheyWereLoaded) {
 }
 
 INSTANTIATE_TEST_SUITE_P(BuiltIn, LevelsTest,
-                         ::testing::Values(Case{"lenet", {1, 28, 28}, 4},
-                                           Case{"dtn", {3, 32, 32}, 4}, Case{"mlp", {20}, 3},
-                                           Case{"resnet18", {3, 32, 32}, 9}),
+                         ::testing::Values(LevelsCase{"lenet", {1, 28, 28}, 4},
+                                           LevelsCase{"dtn", {3, 32, 32}, 4},
+                                           LevelsCase{"mlp", {20}, 3},
+                                           LevelsCase{"resnet18", {3, 32, 32}, 9}),
                          [](const auto& info) { return info.param.name; });
 
 // d/dw of the gradient's own norm, against differences of the gradient: what MAML differentiates.
 TEST(ForwardWith, CarriesSecondDerivatives) {
-  const Case given{"mlp", {6}, 0};
-  const auto model = Build(given);
-  const at::Tensor inputs = Inputs(given, 3);
+  const LevelsCase given{"mlp", {6}, 0};
+  const auto model = BuildCase(given);
+  const at::Tensor inputs = LevelsInputs(given, 3);
   const Parameter head = model->parameters().back();
   const auto gradient = [&](const at::Tensor& weight) {
     const at::Tensor loss =
