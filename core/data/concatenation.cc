@@ -17,7 +17,7 @@ std::string Describe(const Dataset& dataset) {
                       "]");
 }
 
-bool IsBytes(const Dataset& dataset) { return dataset.stored_inputs().scalar_type() == at::kByte; }
+bool IsBytes(const Dataset& dataset) { return dataset.stored_type() == at::kByte; }
 
 absl::Status CheckAgreement(const std::vector<Dataset>& datasets) {
   if (datasets.empty()) return absl::InvalidArgumentError("no datasets to concatenate");
@@ -41,7 +41,7 @@ absl::StatusOr<Dataset> Concatenate(std::vector<Dataset> datasets) {
   std::vector<at::Tensor> inputs, labels;
   std::vector<std::string> names;
   for (const Dataset& dataset : datasets) {
-    const at::Tensor& stored = dataset.stored_inputs();
+    const at::Tensor stored = dataset.stored_inputs();
     inputs.push_back(IsBytes(dataset) && !all_bytes ? stored.to(at::kFloat).div_(255) : stored);
     labels.push_back(dataset.labels());
     names.push_back(dataset.name());

@@ -36,6 +36,7 @@ absl::Status OutOfMemory(const std::string& name, const c10::Error& error) {
 
 absl::StatusOr<Dataset> Dataset::Read(std::shared_ptr<io::MappedFile> file) {
   std::string name = file->name();
+  file->ForbidWrites();
   try {
     absl::StatusOr<StoredData> stored = ReadStoredData(std::move(file));
     if (!stored.ok()) return stored.status();
@@ -102,12 +103,13 @@ absl::StatusOr<Dataset> Dataset::WithSamples(at::Tensor inputs, at::Tensor label
 
 Dataset Dataset::Select(const at::Tensor& index) const {
   Dataset selected = *this;
-  selected.inputs_ = inputs_.index_select(0, index);
+  selected.inputs_ = StoredAt(index);
+  selected.index_ = at::Tensor();
   if (has_labels()) selected.labels_ = labels_.index_select(0, index);
   return selected;
 }
 
-int64_t Dataset::size() const { return inputs_.size(0); }
+int64_t Dataset::size() const { return index_.defined() ? index_.size(0) : inputs_.size(0); }
 
 std::vector<int64_t> Dataset::sample_shape() const { return inputs_.sizes().slice(1).vec(); }
 
@@ -119,28 +121,37 @@ int64_t Dataset::num_classes() const {
 
 const at::Tensor& Dataset::labels() const { return labels_; }
 
-const at::Tensor& Dataset::stored_inputs() const { return inputs_; }
+at::ScalarType Dataset::stored_type() const { return inputs_.scalar_type(); }
+
+at::Tensor Dataset::stored_inputs() const {
+  return index_.defined() ? inputs_.index_select(0, index_) : inputs_;
+}
+
+at::Tensor Dataset::StoredAt(const at::Tensor& index) const {
+  return inputs_.index_select(0, index_.defined() ? index_.index_select(0, index) : index);
+}
 
 const std::string& Dataset::name() const { return name_; }
 
 Batch Dataset::Gather(const at::Tensor& index, const at::Device& device) const {
   Batch batch;
-  batch.inputs = ToModelInput(inputs_.index_select(0, index), device);
+  batch.inputs = ToModelInput(StoredAt(index), device);
   if (has_labels()) batch.labels = labels_.index_select(0, index).to(device);
   return batch;
 }
 
 Dataset Dataset::Subset(const at::Tensor& index, bool labels) const {
-  Dataset subset(inputs_.index_select(0, index),
-                 labels && has_labels() ? labels_.index_select(0, index) : at::Tensor(), name_);
-  subset.scale_ = scale_;
-  subset.shift_ = shift_;
+  Dataset subset = *this;
+  subset.index_ = index_.defined() ? index_.index_select(0, index) : index.contiguous();
+  subset.labels_ = labels && has_labels() ? labels_.index_select(0, index) : at::Tensor();
   return subset;
 }
 
 Batch Dataset::Slice(int64_t begin, int64_t end, const at::Device& device) const {
   Batch batch;
-  batch.inputs = ToModelInput(inputs_.slice(0, begin, end), device);
+  const at::Tensor stored = index_.defined() ? inputs_.index_select(0, index_.slice(0, begin, end))
+                                             : inputs_.slice(0, begin, end);
+  batch.inputs = ToModelInput(stored, device);
   // A copy, as Gather gives: nobody can write through a batch into the dataset.
   if (has_labels()) batch.labels = labels_.slice(0, begin, end).to(device, at::kLong, false, true);
   return batch;

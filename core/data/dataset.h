@@ -29,7 +29,8 @@ struct Batch {
 };
 
 // Immutable and thread-safe. Inputs stay memory-mapped in their stored type (uint8 or float32;
-// float64 and float16 are converted once); nothing is done per sample.
+// float64 and float16 are converted once); nothing is done per sample. A file that stays mapped may
+// be larger than memory.
 class Dataset {
  public:
   // Reads safetensors or npz (`inputs`, optional `labels`; the CSR form of csr.h is densified), or
@@ -53,15 +54,20 @@ class Dataset {
   int64_t size() const;                       // N
   std::vector<int64_t> sample_shape() const;  // without N, for example [1, 28, 28] or [128]
   bool has_labels() const;
-  int64_t num_classes() const;              // 1 + the largest label; 0 without labels
-  const at::Tensor& labels() const;         // int64 [N]; undefined without labels
-  const at::Tensor& stored_inputs() const;  // uint8 or float32 [N, ...], as stored
+  int64_t num_classes() const;         // 1 + the largest label; 0 without labels
+  const at::Tensor& labels() const;    // int64 [N]; undefined without labels
+  at::ScalarType stored_type() const;  // uint8 or float32
+  // [N, ...] as stored, without a copy unless this is a Subset().
+  at::Tensor stored_inputs() const;
+  // A copy of the samples at `index` (int64 [B] on the CPU), as stored.
+  at::Tensor StoredAt(const at::Tensor& index) const;
   const std::string& name() const;
 
   // index: int64 [B] on the CPU, values in [0, N).
   Batch Gather(const at::Tensor& index, const at::Device& device) const;
-  // The samples of index, int64 [B] on the CPU with values in [0, N), as a dataset of its own: a
-  // copy in the stored type, normalised as this one. Without labels unless `labels`.
+  // The samples of index, int64 [B] on the CPU with values in [0, N), as a dataset of its own,
+  // normalised as this one: a view, eight bytes a sample and their labels, whose inputs stay where
+  // they are. Without labels unless `labels`.
   Dataset Subset(const at::Tensor& index, bool labels = true) const;
   // Samples [begin, end) in order.
   Batch Slice(int64_t begin, int64_t end, const at::Device& device) const;
@@ -71,7 +77,8 @@ class Dataset {
   at::Tensor ToModelInput(at::Tensor stored, const at::Device& device) const;
 
   at::Tensor inputs_;  // uint8 or float32
-  at::Tensor labels_;
+  at::Tensor index_;   // int64 [N]: the samples of inputs_ that this is a view of. Undefined: all
+  at::Tensor labels_;  // of those samples
   // stored * scale + shift, float32, broadcastable over a batch. Undefined: nothing to do.
   at::Tensor scale_, shift_;
   absl::optional<Normalization> normalization_;  // as set

@@ -10,8 +10,9 @@ namespace acclimate::data {
 Extremes FindExtremes(const Dataset& dataset, double limit) {
   constexpr int64_t kValues = 1 << 20;  // at once: little beside a mapped file
   Extremes extremes;
-  if (dataset.stored_inputs().scalar_type() == at::kByte) return extremes;
-  const int64_t width = dataset.stored_inputs().numel() / dataset.size();
+  if (dataset.stored_type() == at::kByte) return extremes;
+  int64_t width = 1;
+  for (const int64_t extent : dataset.sample_shape()) width *= extent;
   const int64_t rows = std::max<int64_t>(kValues / width, 1);
   for (int64_t begin = 0; begin < dataset.size(); begin += rows) {
     const int64_t end = std::min(begin + rows, dataset.size());

@@ -29,19 +29,28 @@ absl::StatusOr<std::shared_ptr<MappedFile>> MappedFile::FromDescriptor(int fd, s
   }
   const size_t size = static_cast<size_t>(info.st_size);
   void* data = nullptr;
+  bool writable = true;
   if (size > 0) {
-    data = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+    data = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd, 0);
+    if (data == MAP_FAILED && errno == ENOMEM) {
+      writable = false;
+      data = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
+    }
     if (data == MAP_FAILED) return absl::ErrnoToStatus(errno, absl::StrCat("cannot map ", name));
   }
   return std::shared_ptr<MappedFile>(
-      new MappedFile(static_cast<uint8_t*>(data), size, std::move(name)));
+      new MappedFile(static_cast<uint8_t*>(data), size, writable, std::move(name)));
 }
 
-MappedFile::MappedFile(uint8_t* data, size_t size, std::string name)
-    : data_(data), size_(size), name_(std::move(name)) {}
+MappedFile::MappedFile(uint8_t* data, size_t size, bool writable, std::string name)
+    : data_(data), size_(size), writable_(writable), name_(std::move(name)) {}
 
 MappedFile::~MappedFile() {
   if (data_ != nullptr) munmap(data_, size_);
+}
+
+void MappedFile::ForbidWrites() {
+  if (data_ != nullptr && writable_ && mprotect(data_, size_, PROT_READ) == 0) writable_ = false;
 }
 
 absl::string_view MappedFile::bytes() const {

@@ -12,9 +12,10 @@
 
 namespace acclimate::io {
 
-// Immutable size; copy-on-write pages (a tensor over them may be written without touching the
-// file). Held by shared_ptr: whatever points into the bytes keeps a reference. Thread-safe for
-// concurrent reads. An empty file is a valid mapping of size 0.
+// Immutable size; copy-on-write pages: a tensor over them may be written without touching the file,
+// unless ForbidWrites() was called or the system refused the memory for that (writable()). Held by
+// shared_ptr: whatever points into the bytes keeps a reference. Thread-safe for concurrent reads.
+// An empty file is a valid mapping of size 0.
 class MappedFile {
  public:
   // NOT_FOUND or PERMISSION_DENIED as the system says.
@@ -26,15 +27,21 @@ class MappedFile {
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
 
+  // Makes the pages read-only. They then count towards no limit of memory, so that a file may be
+  // larger than it: the kernel drops pages and reads them again.
+  void ForbidWrites();
+  bool writable() const { return writable_; }
+
   uint8_t* data() const { return data_; }
   size_t size() const { return size_; }
   absl::string_view bytes() const;
   const std::string& name() const { return name_; }
 
  private:
-  MappedFile(uint8_t* data, size_t size, std::string name);
+  MappedFile(uint8_t* data, size_t size, bool writable, std::string name);
   uint8_t* data_;
   size_t size_;
+  bool writable_;
   std::string name_;
 };
 

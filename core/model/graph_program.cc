@@ -2,10 +2,12 @@
 
 #include <utility>
 
+#include "core/model/channels_last_graph.h"
+
 namespace acclimate::model {
 
-GraphProgram::GraphProgram(std::shared_ptr<torch::jit::Graph> graph, const std::string& name)
-    : code_(graph, name), outputs_(graph->outputs().size()) {}
+GraphProgram::GraphProgram(const std::shared_ptr<torch::jit::Graph>& graph, const std::string& name)
+    : code_(WithOwnConvolutions(*graph), name), outputs_(graph->outputs().size()) {}
 
 std::vector<at::Tensor> GraphProgram::Run(const torch::jit::Module& self, const at::Tensor& input,
                                           const std::vector<at::Tensor>& more) const {

@@ -18,7 +18,7 @@ namespace acclimate::model {
 class GraphProgram {
  public:
   // `graph` takes (self, tensor, ...) and returns tensors.
-  GraphProgram(std::shared_ptr<torch::jit::Graph> graph, const std::string& name);
+  GraphProgram(const std::shared_ptr<torch::jit::Graph>& graph, const std::string& name);
 
   // One tensor for each output of the graph; `more` are its inputs behind the first tensor.
   // Gradients are recorded as the caller's grad mode says.

@@ -18,6 +18,7 @@
 #include "core/io/atomic_file.h"
 #include "core/io/tensor_file.h"
 #include "core/model/batch_norm_moments.h"
+#include "core/model/channels_last_graph.h"
 #include "core/model/classifier_split.h"
 #include "core/model/exported_program.h"
 #include "core/model/graph_levels.h"
@@ -83,6 +84,17 @@ void FillDefaults(const Module& module, Graph* graph) {
   }
 }
 
+using Layout = at::MemoryFormat;
+
+// Stores the weights at `paths` so; a kernel of one place is both ways the same.
+void StoreWeights(const Module& module, const std::set<std::string>& paths, Layout layout) {
+  for (const std::string& path : paths) {
+    at::Tensor weight = TensorAt(module, path);
+    if (!weight.defined() || weight.dim() != 4 || weight.is_contiguous(layout)) continue;
+    weight.set_data(weight.detach().contiguous(layout));
+  }
+}
+
 }  // namespace
 
 // What depends on the module's code, the mode and the device, but not on its weights.
@@ -116,6 +128,7 @@ struct ScriptModel::Programs {
   std::optional<GraphProgram> classifier;  // (self, features) -> logits
   std::shared_ptr<Graph> evaluation;
   std::string head_weight;  // empty where no classifier was found
+  std::set<std::string> convolution_weights;  // that are stored channels-last
   int64_t class_dimension = 0;
   std::set<std::string> head_paths;
   std::set<std::string> batch_norm_paths;
@@ -169,6 +182,7 @@ absl::Status ScriptModel::Programs::Analyse(const Module& module, const Classifi
   classifier.emplace(*head, "classify");
   head_paths = AttributePaths(**head);
   head_weight = split.weight;
+  convolution_weights = ConvolutionWeights(*evaluation);
   class_dimension = split.class_dimension;
   warnings = ModeWarnings(module, *evaluation);
   if (!split.softmax.empty()) {
@@ -212,6 +226,7 @@ absl::StatusOr<std::unique_ptr<Model>> ScriptModel::Create(Module module, Origin
   const at::Device device = named.size() > 0 ? (*named.begin()).value.device() : at::kCPU;
   absl::StatusOr<std::shared_ptr<Programs>> programs = Programs::Compile(module, device, split);
   if (!programs.ok()) return programs.status();
+  StoreWeights(module, (*programs)->convolution_weights, Layout::ChannelsLast);
   return std::unique_ptr<Model>(
       new ScriptModel(std::move(module), std::move(origin), *std::move(programs)));
 }
@@ -314,7 +329,7 @@ at::Tensor ScriptModel::ClassifyFeatures(const at::Tensor& features) {
   if (feature_shape_.size() > 1) {
     std::vector<int64_t> shape{features.size(0)};
     shape.insert(shape.end(), feature_shape_.begin(), feature_shape_.end());
-    shaped = features.view(shape);
+    shaped = features.reshape(shape);
   }
   return programs_->classifier->Run(module_, shaped)[0].flatten(1);
 }
@@ -403,9 +418,10 @@ absl::Status ScriptModel::SaveSafetensors(const std::string& path) const {
 absl::Status ScriptModel::SaveTorchScript(const std::string& path) const {
   torch::NoGradGuard no_grad;
   Module module = module_;
-  if (!programs_->device.is_cpu()) {
+  if (!programs_->device.is_cpu() || !programs_->convolution_weights.empty()) {
     module = module_.deepcopy();
     module.to(at::kCPU);
+    StoreWeights(module, programs_->convolution_weights, Layout::Contiguous);
   }
   absl::StatusOr<io::AtomicFile> file = io::AtomicFile::Create(path);
   if (!file.ok()) return file.status();

@@ -17,7 +17,14 @@ constexpr int64_t kGrain = 1 << 15;  // elements a thread takes at least
 constexpr char kUpdates[] = "updates/";
 
 bool IsPlainFloat(const at::Tensor& tensor) {
-  return tensor.is_cpu() && tensor.scalar_type() == at::kFloat && tensor.is_contiguous();
+  return tensor.is_cpu() && tensor.scalar_type() == at::kFloat &&
+         tensor.is_non_overlapping_and_dense();
+}
+
+// `tensor` in the order of elements in memory that `model` has, copied where it is another.
+at::Tensor InOrderOf(const at::Tensor& model, const at::Tensor& tensor) {
+  if (tensor.strides() == model.strides()) return tensor;
+  return at::empty_like(model).copy_(tensor);
 }
 
 class Sgd : public Optimizer {
@@ -40,10 +47,10 @@ class Sgd : public Optimizer {
                      learning_rate);
       return;
     }
-    const at::Tensor contiguous = gradient.contiguous();
+    const at::Tensor ordered = InOrderOf(parameter, gradient);
     float* const p = parameter.data_ptr<float>();
     float* const v = velocity.data_ptr<float>();
-    const float* const g = contiguous.data_ptr<float>();
+    const float* const g = ordered.data_ptr<float>();
     const float rate = static_cast<float>(learning_rate);
     const float decay = static_cast<float>(options_.weight_decay);
     const float momentum = static_cast<float>(options_.momentum);
@@ -81,11 +88,11 @@ class Adam : public Optimizer {
                          -rate);
       return;
     }
-    const at::Tensor contiguous = gradient.contiguous();
+    const at::Tensor ordered = InOrderOf(parameter, gradient);
     float* const p = parameter.data_ptr<float>();
     float* const m = slots[0].data_ptr<float>();
     float* const s = slots[1].data_ptr<float>();
-    const float* const g = contiguous.data_ptr<float>();
+    const float* const g = ordered.data_ptr<float>();
     const float beta1 = static_cast<float>(options_.beta1);
     const float beta2 = static_cast<float>(options_.beta2);
     const float decay = static_cast<float>(options_.weight_decay);

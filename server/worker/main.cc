@@ -20,6 +20,7 @@
 #include "core/runtime/blas.h"
 #include "core/runtime/cuda_library.h"
 #include "core/runtime/device.h"
+#include "core/runtime/large_blocks.h"
 #include "google/protobuf/text_format.h"
 #include "server/worker/attempt.h"
 #include "server/worker/catalog.h"
@@ -114,6 +115,7 @@ int Serve(const Flags& flags) {
   if (!Reported(device.status(), "device").ok()) return EXIT_FAILURE;
   absl::Status warm = WarmUp(flags.scratch, flags.device, flags.threads);
   if (!Reported(warm, "warm-up").ok()) return EXIT_FAILURE;
+  runtime::KeepLargeBlocks();  // what the warm-up used goes back first
   sandbox->Close();
 
   v1::WorkerToNode message;

@@ -74,13 +74,13 @@ train::TensorMap ReplayMemory::Contents() const {
   if (size() == 0) return contents;
   bool bytes = true;
   for (const data::Dataset* dataset : datasets_) {
-    bytes = bytes && dataset->stored_inputs().scalar_type() == at::kByte;
+    bytes = bytes && dataset->stored_type() == at::kByte;
   }
   std::vector<at::Tensor> inputs, labels;
   for (int64_t slot = 0; slot < size(); ++slot) {
     const data::Dataset& dataset = *datasets_.at(slots_[slot][0].item<int64_t>());
     const int64_t row = slots_[slot][1].item<int64_t>();
-    const at::Tensor stored = dataset.stored_inputs()[row];
+    const at::Tensor stored = dataset.StoredAt(slots_[slot].narrow(0, 1, 1))[0];
     inputs.push_back(bytes ? stored : AsFloat(stored));
     labels.push_back(dataset.labels()[row]);
   }

@@ -2,10 +2,14 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <torch/types.h>
+#include <unistd.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <limits>
 
 #include "core/io/tensor_file.h"
@@ -105,6 +109,69 @@ TEST(DatasetTest, SliceIsAGatherInOrderAndACopy) {
   EXPECT_TRUE(at::equal(dataset.Slice(2, 5, at::kCPU).inputs, gather.inputs));
   EXPECT_TRUE(at::equal(dataset.labels(), Labels(6)));
 }
+
+TEST(DatasetTest, ASubsetIsAViewOfItsSamples) {
+  at::Tensor inputs = at::arange(24, at::kFloat).view({6, 2, 2});
+  Dataset dataset = Dataset::FromTensors(inputs, Labels(6), "numbers").value();
+  ASSERT_TRUE(dataset.SetNormalization({{1.0, 2.0}, {2.0, 4.0}}).ok());
+  const at::Tensor odd = at::tensor({5, 3, 1}, at::kLong), later = at::tensor({2, 0}, at::kLong);
+  const Dataset subset = dataset.Subset(odd);
+  const Dataset of_subset = subset.Subset(later);
+
+  EXPECT_EQ(subset.size(), 3);
+  EXPECT_EQ(subset.sample_shape(), dataset.sample_shape());
+  EXPECT_TRUE(at::equal(subset.labels(), dataset.labels().index_select(0, odd)));
+  EXPECT_TRUE(at::equal(subset.stored_inputs(), inputs.index_select(0, odd)));
+  const Batch gathered = subset.Gather(later, at::kCPU);
+  const Batch expected = dataset.Gather(at::tensor({1, 5}, at::kLong), at::kCPU);
+  EXPECT_TRUE(at::equal(gathered.inputs, expected.inputs));
+  EXPECT_TRUE(at::equal(gathered.labels, expected.labels));
+  EXPECT_TRUE(at::equal(subset.Slice(1, 3, at::kCPU).inputs,
+                        dataset.Gather(at::tensor({3, 1}, at::kLong), at::kCPU).inputs));
+  EXPECT_TRUE(at::equal(of_subset.Slice(0, 2, at::kCPU).inputs, expected.inputs));
+  EXPECT_TRUE(at::equal(subset.Select(later).Slice(0, 2, at::kCPU).inputs, expected.inputs));
+  EXPECT_FALSE(dataset.Subset(odd, /*labels=*/false).has_labels());
+  const Dataset like = subset.WithSamples(inputs.slice(0, 5), Labels(1), "another").value();
+  EXPECT_TRUE(at::equal(like.Slice(0, 1, at::kCPU).inputs, dataset.Slice(5, 6, at::kCPU).inputs));
+
+  inputs.mul_(10);  // a view sees it
+  EXPECT_TRUE(at::equal(of_subset.stored_inputs()[0], inputs[1]));
+}
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+TEST(DatasetTest, AFileMayBeLargerThanTheMemoryAllowed) {
+  constexpr int64_t kSamples = 4096, kWidth = 1 << 15;  // 128 MiB, without blocks on the disk
+  std::FILE* file = std::tmpfile();
+  const std::string header = Npy(absl::StrCat("{'descr': '|u1', 'fortran_order': False, 'shape': (",
+                                              kSamples, ", ", kWidth, "), }"),
+                                 "");
+  std::fwrite(header.data(), 1, header.size(), file);
+  std::fflush(file);
+  ASSERT_EQ(ftruncate(fileno(file), header.size() + kSamples * kWidth), 0);
+
+  int64_t kibibytes = 0;  // that count towards the limit
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.rfind("VmData:", 0) == 0) kibibytes = std::atoll(line.c_str() + 7);
+  }
+  rlimit before;
+  ASSERT_EQ(getrlimit(RLIMIT_DATA, &before), 0);
+  const rlimit tight = {static_cast<rlim_t>(kibibytes << 10) + (32 << 20), before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_DATA, &tight), 0);
+  const auto mapped = io::MappedFile::FromDescriptor(fileno(file), "large.npy");
+  const absl::StatusOr<Dataset> dataset =
+      mapped.ok() ? Dataset::Read(*mapped) : absl::StatusOr<Dataset>(mapped.status());
+  int64_t sum = -1;
+  if (dataset.ok()) {
+    const Dataset most = dataset->Subset(at::arange(100, kSamples, at::kLong));
+    sum = most.Slice(3000, 3010, at::kCPU).inputs.sum().item<int64_t>();
+  }
+  setrlimit(RLIMIT_DATA, &before);
+  std::fclose(file);
+  EXPECT_TRUE(dataset.ok()) << dataset.status();
+  EXPECT_EQ(sum, 0);
+}
+#endif
 
 TEST(DatasetTest, NormalizationMustFit) {
   Dataset dataset = Dataset::FromTensors(at::randn({6, 3, 2, 2}), {}, "d").value();

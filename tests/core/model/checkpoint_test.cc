@@ -52,9 +52,10 @@ TEST_P(PythonModelTest, ComputesWhatPythonComputes) {
   const Tensors expected = ReadExpected(Path(absl::StrCat(name, ".expected.pt")));
   const at::Tensor inputs = expected.at("inputs");
   for (const std::string mode : {"eval", "train"}) {
-    // Its batch norms see four values a channel, which enlarges what other versions round
-    // otherwise.
-    const bool sensitive = mode == "train" && absl::string_view(name) == "mobilenet_v2";
+    // Batch norm over the four values of the last stage amplifies rounding: PyTorch's own results
+    // in single and in double precision differ by 2e-4 there.
+    const std::string network = name;
+    const bool sensitive = mode == "train" && (network == "mobilenet_v2" || network == "resnet18");
     const float tolerance = sensitive ? 5e-3f : 1e-5f;
     auto model = Load(Path(absl::StrCat(name, ".", kind, ".pt")), {"", kImage});
     ASSERT_TRUE(model.ok()) << model.status();

@@ -1,0 +1,131 @@
+// The time of training steps: real tasks driven by the trainer, steps only. Arguments: the number
+// of threads (1), and "plain" for the eager loop of plain_loop.h instead. Each line of standard
+// input is a row and a number of steps, "dann lenet 1 28 64 5": method, architecture, channels,
+// size of the image, samples of each domain in a batch, steps. Each answer is one JSON line with
+// the seconds of wall clock and of processor time a step. tests/bench/steps has the table of rows.
+#include <torch/types.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <functional>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/methods/method.h"
+#include "core/methods/registry.h"
+#include "core/model/architectures.h"
+#include "core/runtime/blas.h"
+#include "core/runtime/large_blocks.h"
+#include "core/runtime/random.h"
+#include "core/train/trainer.h"
+#include "tests/bench/plain_loop.h"
+
+namespace {
+
+using namespace acclimate;
+
+struct Row {
+  std::string method, architecture;
+  int64_t channels, size, batch;
+};
+
+data::Dataset Images(const Row& row, bool labels, const char* name) {
+  const int64_t samples = 4 * row.batch;
+  return data::Dataset::FromTensors(at::randn({samples, row.channels, row.size, row.size}),
+                                    labels ? at::randint(10, {samples}, at::kLong) : at::Tensor(),
+                                    name)
+      .value();
+}
+
+class OwnRun {
+ public:
+  explicit OwnRun(const Row& row) : target_(Images(row, false, "target")) {
+    sources_.push_back(Images(row, true, "source"));
+    model_ = model::BuildArchitecture({row.architecture, {row.channels, row.size, row.size}, 10})
+                 .value();
+    const methods::MethodEntry& entry = *methods::FindMethod(row.method);
+    // Momentum, rate and augmentation as plain_steps.py has them.
+    methods::Hyperparameters given = {{"batch_size", row.batch},
+                                      {"steps", int64_t{1000000}},
+                                      {"augment", std::string("none")},
+                                      {"learning_rate", 0.001}};
+    task_ = entry
+                .make_task({*model_, sources_, target_, at::kCPU,
+                            methods::Settings(ResolveHyperparameters(entry.spec, given).value()),
+                            extra_})
+                .value();
+    trainer_ = std::make_unique<train::Trainer>(*task_, *model_, sources_, target_,
+                                                train::TrainerOptions(), train::TrainerHooks());
+  }
+
+  void Step(int64_t steps) {
+    const absl::Status status = trainer_->RunTo(trainer_->step() + steps, stop_);
+    if (status.ok()) return;
+    std::cerr << status << "\n";
+    std::exit(1);
+  }
+
+ private:
+  std::vector<data::Dataset> sources_;
+  data::Dataset target_;
+  std::unique_ptr<model::Model> model_;
+  methods::ExtraInputs extra_;
+  std::unique_ptr<train::Task> task_;
+  std::unique_ptr<train::Trainer> trainer_;
+  train::StopSignal stop_{[] { return train::Directive::kContinue; }};
+};
+
+// Makes the given number of steps.
+using Steps = std::function<void(int64_t)>;
+
+Steps Own(const Row& row) {
+  return [run = std::make_shared<OwnRun>(row)](int64_t steps) { run->Step(steps); };
+}
+
+Steps Plain(const Row& row) {
+  std::shared_ptr<bench::PlainLoop> loop =
+      bench::MakePlainLoop(row.method, row.architecture, row.channels, row.size, row.batch);
+  return [loop](int64_t steps) {
+    for (int64_t i = 0; i < steps; ++i) loop->Step();
+  };
+}
+
+double ProcessorSeconds() {
+  timespec now;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  runtime::ReexecWithRightBlas(argv);
+  const bool plain = argc > 2 && std::string(argv[2]) == "plain";
+  if (!plain) runtime::KeepLargeBlocks();  // as the worker does
+  runtime::ConfigureThreads(argc > 1 ? std::atoi(argv[1]) : 1);
+  runtime::SeedEverything(1);
+  std::map<std::string, Steps> runs;
+  for (std::string line; std::getline(std::cin, line);) {
+    std::istringstream words(line);
+    Row row;
+    int64_t steps;
+    words >> row.method >> row.architecture >> row.channels >> row.size >> row.batch >> steps;
+    Steps& run = runs[line.substr(0, line.rfind(' '))];
+    if (run == nullptr) run = plain ? Plain(row) : Own(row);
+    const auto begin = std::chrono::steady_clock::now();
+    const double processor_begin = ProcessorSeconds();
+    run(steps);
+    const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - begin;
+    std::printf("{\"wall_seconds\": %.6f, \"processor_seconds\": %.6f}\n",
+                wall.count() / static_cast<double>(steps),
+                (ProcessorSeconds() - processor_begin) / static_cast<double>(steps));
+    std::fflush(stdout);
+  }
+}
