@@ -22,7 +22,8 @@ void GpuTest::SetUp() {
 
 int main(int argc, char** argv) {
   ::testing::InitGoogleTest(&argc, argv);
-  const absl::Status status = acclimate::runtime::LoadCudaFor(acclimate::gpu::TestDevice());
+  const absl::Status status =
+      acclimate::runtime::LoadCudaFor(acclimate::gpu::TestDevice()).status();
   if (!status.ok()) {
     std::cerr << status << std::endl;
     return EXIT_FAILURE;
