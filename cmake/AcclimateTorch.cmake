@@ -71,7 +71,8 @@ if(EXISTS ${libtorch}/lib/libtorch_cuda.so)
   # In the folders in which they look for each other.
   set(libtorch_install_folder lib/acclimate/torch/lib)
   if(EXISTS ${libtorch}/nvidia)
-    install(DIRECTORY ${libtorch}/nvidia/ DESTINATION lib/acclimate/nvidia
+    file(REAL_PATH ${libtorch}/nvidia libtorch_nvidia)
+    install(DIRECTORY ${libtorch_nvidia}/ DESTINATION lib/acclimate/nvidia
       PATTERN include EXCLUDE)
   endif()
 else()
@@ -79,7 +80,9 @@ else()
 endif()
 if(NOT libtorch STREQUAL "debian")
   set(libtorch_install_rpath "$ORIGIN/../${libtorch_install_folder}")
-  install(DIRECTORY ${libtorch}/lib/ DESTINATION ${libtorch_install_folder}
+  # The folder itself: a link would be installed as a link.
+  file(REAL_PATH ${libtorch}/lib libtorch_libraries)
+  install(DIRECTORY ${libtorch_libraries}/ DESTINATION ${libtorch_install_folder}
     FILES_MATCHING PATTERN "*.so*")
 endif()
 
