@@ -43,7 +43,7 @@ std::vector<std::string> AllMethods() {
 }
 
 // Runs `spec` and returns the folder of its outputs.
-std::string Run(job::RunSpec spec, const std::string& device) {
+std::string OutputsOf(job::RunSpec spec, const std::string& device) {
   spec.device = device;
   TestObserver observer;
   const absl::StatusOr<job::RunResult> result = job::Run(spec, observer);
@@ -69,7 +69,8 @@ job::RunSpec Comparable(const std::string& method) {
 class MethodOnGpuTest : public GpuTest, public ::testing::WithParamInterface<std::string> {};
 
 TEST_P(MethodOnGpuTest, Runs) {
-  const std::string out = Run(SpecFor(GetParam(), WorldFolder(), NewFolder("out")), TestDevice());
+  const std::string out =
+      OutputsOf(SpecFor(GetParam(), WorldFolder(), NewFolder("out")), TestDevice());
   ASSERT_TRUE(std::filesystem::exists(out + "/report.json"));
   if (!std::filesystem::exists(out + "/model.safetensors")) return;
   for (const auto& [name, tensor] : ReadTensors(out + "/model.safetensors")) {
@@ -95,7 +96,7 @@ class AgreementTest : public GpuTest {
 // One pass forward: only the order of sums differs.
 TEST_F(AgreementTest, EvaluationGivesTheSameReport) {
   const auto report = [](const std::string& device) {
-    const std::string out = Run(Comparable("evaluate"), device);
+    const std::string out = OutputsOf(Comparable("evaluate"), device);
     return nlohmann::json::parse(ReadText(out + "/report.json"));
   };
   const nlohmann::json cpu = report("cpu"), gpu = report(TestDevice());
@@ -112,8 +113,9 @@ TEST_F(AgreementTest, TrainingGivesTheSameWeights) {
   constexpr double kTolerance = 1e-2;
   for (const char* method : {"adabn", "deep_coral", "finetune", "shot", "tent"}) {
     SCOPED_TRACE(method);
-    const auto cpu = ReadTensors(Run(Comparable(method), "cpu") + "/model.safetensors");
-    const auto gpu = ReadTensors(Run(Comparable(method), TestDevice()) + "/model.safetensors");
+    const auto cpu = ReadTensors(OutputsOf(Comparable(method), "cpu") + "/model.safetensors");
+    const auto gpu =
+        ReadTensors(OutputsOf(Comparable(method), TestDevice()) + "/model.safetensors");
     ASSERT_EQ(cpu.size(), gpu.size());
     for (const auto& [name, tensor] : cpu) {
       if (!tensor.is_floating_point()) continue;
@@ -134,9 +136,9 @@ TEST_F(MemoryTest, AJobGivesItBack) {
   };
   for (const char* method : {"dann", "shot", "auto"}) {
     SCOPED_TRACE(method);
-    Run(SpecFor(method, WorldFolder(), NewFolder("out")), TestDevice());
+    OutputsOf(SpecFor(method, WorldFolder(), NewFolder("out")), TestDevice());
     const int64_t before = allocated_bytes();
-    Run(SpecFor(method, WorldFolder(), NewFolder("out")), TestDevice());
+    OutputsOf(SpecFor(method, WorldFolder(), NewFolder("out")), TestDevice());
     EXPECT_LE(allocated_bytes(), before);
   }
 }
