@@ -1,5 +1,8 @@
 # acclimate_library(name SOURCES ... [DEPS ...])   a static library with the project's warnings
 # acclimate_test(name SOURCES ... [DEPS ...] [LABELS ...] [TIMEOUT seconds])   a GoogleTest program
+#
+# A folder may set ACCLIMATE_TEST_LABELS for all its tests. Those labelled compat, and what they run,
+# are built by the target compat_tests: they also run on Debian's LibTorch (tests/run).
 include(CheckCXXCompilerFlag)
 
 find_program(CCACHE_PROGRAM ccache)
@@ -49,16 +52,23 @@ function(acclimate_library name)
   target_link_libraries(${name} PUBLIC ${ARG_DEPS})
 endfunction()
 
+add_custom_target(compat_tests)
 function(acclimate_test name)
   cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   acclimate_compile_options(${name})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gmock GTest::gtest GTest::gtest_main)
+  set(labels ${ARG_LABELS} ${ACCLIMATE_TEST_LABELS})
+  if("compat" IN_LIST labels)
+    add_dependencies(compat_tests ${name})
+  endif()
+  # A list would end where the properties are passed on.
+  list(JOIN labels "\\;" labels)
   # Generous: the limit is there for a hang, not for a slow machine.
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 600)
   endif()
   gtest_discover_tests(${name}
     DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 120
-    PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
+    PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${labels}")
 endfunction()

@@ -49,7 +49,10 @@ if(NOT Torch_VERSION)
   message(FATAL_ERROR "${libtorch} does not say which LibTorch it is; "
                       "deploy/install-packages brings one")
 endif()
-if(NOT Torch_VERSION VERSION_EQUAL libtorch_debian_version AND
+# Debian's 1.13.1 calls itself 1.13.0 there: its last number does not count.
+string(REGEX REPLACE "\\.[0-9]+$" "" libtorch_debian_series ${libtorch_debian_version})
+string(FIND "${Torch_VERSION}" "${libtorch_debian_series}." libtorch_debian_at)
+if(NOT libtorch_debian_at EQUAL 0 AND
    (Torch_VERSION VERSION_LESS libtorch_cpu_version OR Torch_VERSION VERSION_GREATER_EQUAL 3))
   message(FATAL_ERROR "found LibTorch ${Torch_VERSION} in ${libtorch}; wanted is "
                       "${libtorch_cpu_version} or a later 2.x, or Debian's "
@@ -60,6 +63,28 @@ if(Torch_VERSION VERSION_GREATER_EQUAL 2)
   set(CMAKE_CXX_STANDARD 20)
 endif()
 message(STATUS "LibTorch ${Torch_VERSION} from ${libtorch}, C++${CMAKE_CXX_STANDARD}")
+
+# `cmake --install` copies LibTorch's libraries beside the programs, which look for them there.
+# Debian's are a package.
+set(libtorch_install_rpath "")
+if(EXISTS ${libtorch}/lib/libtorch_cuda.so)
+  # In the folders in which they look for each other.
+  set(libtorch_install_folder lib/acclimate/torch/lib)
+  if(EXISTS ${libtorch}/nvidia)
+    file(REAL_PATH ${libtorch}/nvidia libtorch_nvidia)
+    install(DIRECTORY ${libtorch_nvidia}/ DESTINATION lib/acclimate/nvidia
+      PATTERN include EXCLUDE)
+  endif()
+else()
+  set(libtorch_install_folder lib/acclimate)
+endif()
+if(NOT libtorch STREQUAL "debian")
+  set(libtorch_install_rpath "$ORIGIN/../${libtorch_install_folder}")
+  # The folder itself: a link would be installed as a link.
+  file(REAL_PATH ${libtorch}/lib libtorch_libraries)
+  install(DIRECTORY ${libtorch_libraries}/ DESTINATION ${libtorch_install_folder}
+    FILES_MATCHING PATTERN "*.so*")
+endif()
 
 add_library(acclimate_torch_pch OBJECT ${PROJECT_SOURCE_DIR}/cmake/torch_pch.cc)
 acclimate_compile_options(acclimate_torch_pch)

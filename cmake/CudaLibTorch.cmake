@@ -2,11 +2,14 @@
 # for a whole CUDA toolkit, and the wheels are enough. Sets Torch_VERSION.
 #
 # Programs link the CPU's part alone and load libtorch_cuda.so when a job may use a GPU
-# (core/runtime/cuda_library.h): loading takes 2 s and 2 GB of address space, which a machine without
+# (core/runtime/cuda_library.h): that costs 265 MiB and up to 2 s a process, which a machine without
 # a GPU need not pay for. What calls CUDA's own functions links acclimate_torch_cuda instead.
-file(STRINGS ${libtorch}/include/torch/headeronly/version.h version_line
-     REGEX "^#define TORCH_VERSION ")
-string(REGEX REPLACE ".*\"([0-9.]*).*" "\\1" Torch_VERSION "${version_line}")
+file(READ ${libtorch}/include/torch/headeronly/version.h version_header)
+foreach(part MAJOR MINOR PATCH)
+  string(REGEX MATCH "TORCH_VERSION_${part} ([0-9]+)" matched "${version_header}")
+  set(version_${part} ${CMAKE_MATCH_1})
+endforeach()
+set(Torch_VERSION ${version_MAJOR}.${version_MINOR}.${version_PATCH})
 
 target_include_directories(acclimate_torch SYSTEM INTERFACE
   ${libtorch}/include ${libtorch}/include/torch/csrc/api/include)

@@ -13,25 +13,25 @@ namespace {
 
 constexpr char kTorchCuda[] = "libtorch_cuda.so";
 
-}  // namespace
-
 bool HasNvidiaDriver() { return access("/dev/nvidiactl", F_OK) == 0; }
 
-absl::Status LoadCudaFor(absl::string_view device) {
-  if (device == "cpu" || !HasNvidiaDriver()) return absl::OkStatus();
+}  // namespace
+
+absl::StatusOr<bool> LoadCudaFor(absl::string_view device) {
+  if (device == "cpu" || !HasNvidiaDriver()) return false;
   // Found as the program's other libraries are, by its run path.
   if (dlopen(kTorchCuda, RTLD_LAZY | RTLD_GLOBAL) == nullptr) {
     const std::string error = dlerror();
     // A missing dependency is named in the same way, but by its own name.
     if (absl::StartsWith(error, absl::StrCat(kTorchCuda, ": cannot open shared object file"))) {
-      return absl::OkStatus();
+      return false;
     }
     return absl::FailedPreconditionError(absl::StrCat("CUDA cannot be loaded: ", error));
   }
   // LibTorch loads it later, when a sandbox may no longer let it look for it. Where it is missing,
   // LibTorch finds no device and says so.
   dlopen("libcuda.so.1", RTLD_LAZY | RTLD_GLOBAL);
-  return absl::OkStatus();
+  return true;
 }
 
 }  // namespace acclimate::runtime

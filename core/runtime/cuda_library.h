@@ -5,19 +5,17 @@
 #ifndef ACCLIMATE_CORE_RUNTIME_CUDA_LIBRARY_H_
 #define ACCLIMATE_CORE_RUNTIME_CUDA_LIBRARY_H_
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
 namespace acclimate::runtime {
 
-// Whether this machine has an NVIDIA driver.
-bool HasNvidiaDriver();
-
 // Loads libtorch_cuda.so and the driver's library for `device` ("auto", "cuda", "cuda:1"), unless
-// it is "cpu", the machine has no driver, or this LibTorch is a CPU build. For the start of main():
-// before the first question to LibTorch about CUDA, whose answer it remembers, and before a sandbox
-// closes. FAILED_PRECONDITION: the library is there and cannot be loaded.
-absl::Status LoadCudaFor(absl::string_view device);
+// it is "cpu", the machine has no NVIDIA driver, or this LibTorch is a CPU build; returns whether
+// it did. For the start of main(): before the first question to LibTorch about CUDA, whose answer
+// it remembers, and before a sandbox closes. FAILED_PRECONDITION: the library is there and cannot
+// be loaded.
+absl::StatusOr<bool> LoadCudaFor(absl::string_view device);
 
 }  // namespace acclimate::runtime
 

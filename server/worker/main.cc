@@ -105,10 +105,10 @@ int Serve(const Flags& flags) {
   // Landlock binds threads that start later, so it comes before LibTorch has any; seccomp would
   // forbid what loading needs, and binds threads that run, so it comes after.
   // CUDA's libraries start no threads while they are loaded.
-  if (!Reported(runtime::LoadCudaFor(flags.device), "device").ok()) return EXIT_FAILURE;
-  const bool gpu = flags.device != "cpu" && runtime::HasNvidiaDriver();
+  const absl::StatusOr<bool> gpu = runtime::LoadCudaFor(flags.device);
+  if (!Reported(gpu.status(), "device").ok()) return EXIT_FAILURE;
   absl::StatusOr<Sandbox> sandbox =
-      Sandbox::Prepare({flags.scratch, flags.file_size_limit_bytes, gpu});
+      Sandbox::Prepare({flags.scratch, flags.file_size_limit_bytes, *gpu});
   if (!Reported(sandbox.status(), "sandbox").ok()) return EXIT_FAILURE;
   runtime::ConfigureThreads(flags.threads);
   const auto device = runtime::ResolveDevice(flags.device);
