@@ -127,7 +127,7 @@ struct ScriptModel::Programs {
   std::vector<Level> levels;
   std::optional<GraphProgram> classifier;  // (self, features) -> logits
   std::shared_ptr<Graph> evaluation;
-  std::string head_weight;  // empty where no classifier was found
+  std::string head_weight;                    // empty where no classifier was found
   std::set<std::string> convolution_weights;  // that are stored channels-last
   int64_t class_dimension = 0;
   std::set<std::string> head_paths;
