@@ -18,8 +18,8 @@ using torch::jit::Graph;
 using torch::jit::Node;
 using torch::jit::Value;
 
-constexpr char kOperator[] = "acclimate::batch_norm_moments";
-constexpr char kSchema[] =
+constexpr char kMomentsOperator[] = "acclimate::batch_norm_moments";
+constexpr char kMomentsSchema[] =
     "acclimate::batch_norm_moments(Tensor input, Tensor? weight, Tensor? bias, Tensor? "
     "running_mean, Tensor? running_var, Tensor share, float eps) -> (Tensor, Tensor, Tensor, "
     "Tensor)";
@@ -57,8 +57,8 @@ void NormaliseByBatch(torch::jit::Stack& stack) {
 
 void RegisterOperator() {
   static const bool registered = [] {
-    torch::jit::registerOperator(
-        torch::jit::Operator(kSchema, NormaliseByBatch, c10::AliasAnalysisKind::FROM_SCHEMA));
+    torch::jit::registerOperator(torch::jit::Operator(kMomentsSchema, NormaliseByBatch,
+                                                      c10::AliasAnalysisKind::FROM_SCHEMA));
     return true;
   }();
   static_cast<void>(registered);
@@ -67,7 +67,7 @@ void RegisterOperator() {
 // The node that took the place of `norm`, an aten::batch_norm.
 Node* Replaced(Graph* graph, Node* norm, Value* share) {
   Node* const node =
-      graph->create(c10::Symbol::fromQualString(kOperator),
+      graph->create(c10::Symbol::fromQualString(kMomentsOperator),
                     {norm->input(0), norm->input(1), norm->input(2), norm->input(kStoredMean),
                      norm->input(kStoredMean + 1), share, norm->input(kEps)},
                     /*num_outputs=*/4);

@@ -144,7 +144,7 @@ std::optional<Outputs> Linear(const Rewriting& to) {
                                           to.Constant(c10::IValue())}));
 }
 
-std::optional<Outputs> Convolution(const Rewriting& to) {
+std::optional<Outputs> RewriteConvolution(const Rewriting& to) {
   static const auto* kNames = new std::map<size_t, const char*>{
       {1, "aten::conv1d"}, {2, "aten::conv2d"}, {3, "aten::conv3d"}};
   Value* const stride = to.given.Get("stride");
@@ -197,7 +197,7 @@ std::optional<std::vector<Value*>> PutBack(const std::string& name,
       {"aten::permute", Transposition},
       {"aten::addmm", LinearWithBias},
       {"aten::mm", Linear},
-      {"aten::convolution", Convolution},
+      {"aten::convolution", RewriteConvolution},
       {"aten::_scaled_dot_product_flash_attention_for_cpu", Attention},
       {"aten::_scaled_dot_product_flash_attention", Attention},
       {"aten::_scaled_dot_product_efficient_attention", Attention},

@@ -21,7 +21,7 @@ namespace {
 // torch/_export/serde/schema.py: a change of the minor number is compatible.
 constexpr int64_t kSchemaVersion = 8;
 
-using Places = std::map<std::string, TensorPlace>;
+using WeightPlaces = std::map<std::string, TensorPlace>;
 
 // Reads one program into a module.
 class ProgramReader {
@@ -86,7 +86,8 @@ class ProgramReader {
   void AddTensor(const StrictJson& input, const std::string& name, bool persistent,
                  bool parameter) {
     const std::string value = input["arg"]["name"].Text();
-    const Places& places = persistent ? result_.archive->weights() : result_.archive->constants();
+    const WeightPlaces& places =
+        persistent ? result_.archive->weights() : result_.archive->constants();
     const auto found = places.find(name);
     if (found == places.end()) {
       throw std::runtime_error(absl::StrCat("the program reads the tensor \"", name,
@@ -173,7 +174,7 @@ class RecordUpdate {
   RecordUpdate(const ExportedArchive& archive, const std::map<std::string, at::Tensor>& state)
       : archive_(archive), state_(state) {}
 
-  absl::Status Add(const Places& places) {
+  absl::Status Add(const WeightPlaces& places) {
     for (const auto& [name, place] : places) {
       const auto found = state_.find(name);
       if (found == state_.end()) continue;  // the graph does not read it

@@ -12,7 +12,7 @@
 namespace acclimate::model {
 namespace {
 
-std::string Shape(const at::Tensor& tensor) {
+std::string ShapeText(const at::Tensor& tensor) {
   return absl::StrCat("[", absl::StrJoin(tensor.sizes(), ", "), "]");
 }
 
@@ -28,8 +28,8 @@ absl::Status CopyState(const std::map<std::string, at::Tensor>& from,
         faults.push_back(absl::StrCat("missing ", name));
       }
     } else if (found->second.sizes() != tensor.sizes()) {
-      faults.push_back(
-          absl::StrCat(name, " has shape ", Shape(found->second), " instead of ", Shape(tensor)));
+      faults.push_back(absl::StrCat(name, " has shape ", ShapeText(found->second), " instead of ",
+                                    ShapeText(tensor)));
     }
   }
   for (const auto& [name, tensor] : from) {
