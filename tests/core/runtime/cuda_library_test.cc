@@ -28,7 +28,9 @@ TEST(LoadCudaForTest, SaysWhetherItIsLoaded) {
   const absl::StatusOr<bool> loaded = LoadCudaFor("auto");
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   EXPECT_EQ(*loaded, IsMapped("libtorch_cuda.so"));
-  if (access("/dev/nvidiactl", F_OK) != 0) EXPECT_FALSE(*loaded);
+  if (access("/dev/nvidiactl", F_OK) != 0) {
+    EXPECT_FALSE(*loaded);
+  }
 }
 
 }  // namespace
