@@ -79,13 +79,21 @@ std::vector<Validator> UsableValidators(const std::vector<Candidate>& candidates
   return usable;
 }
 
+// Scores that differ by rounding alone are equal: which of them is larger hangs on the processor
+// and the release of LibTorch.
+int Compare(double a, double b) {
+  constexpr double kRounding = 1e-5;  // relative; some scores are computed in single precision
+  if (a == b || std::abs(a - b) <= kRounding * std::max({1.0, std::abs(a), std::abs(b)})) return 0;
+  return a > b ? 1 : -1;
+}
+
 double ShareBeaten(const std::vector<Candidate>& candidates, size_t index, Validator validator) {
   double beaten = 0;
   const double own = candidates[index].scores[validator];
   for (size_t i = 0; i < candidates.size(); ++i) {
     if (i == index) continue;
     const double other = candidates[i].scores[validator];
-    beaten += own > other ? 1.0 : own == other ? 0.5 : 0.0;
+    beaten += 0.5 * (Compare(own, other) + 1);
   }
   return beaten / static_cast<double>(std::max<size_t>(candidates.size() - 1, 1));
 }
