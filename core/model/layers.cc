@@ -3,10 +3,9 @@
 #include <torch/script.h>
 #include <torch/types.h>
 
-#include <cmath>
-
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "core/model/weight_draw.h"
 
 namespace acclimate::model {
 
@@ -14,10 +13,8 @@ using torch::jit::Module;
 
 namespace {
 
-// PyTorch's default for convolutions and linear layers: uniform in +-1/sqrt(fan_in).
 at::Tensor Drawn(at::IntArrayRef shape, int64_t fan_in) {
-  const double bound = 1 / std::sqrt(static_cast<double>(fan_in));
-  return torch::empty(shape).uniform_(-bound, bound).requires_grad_();
+  return DrawWeights(shape, fan_in).requires_grad_();
 }
 
 }  // namespace

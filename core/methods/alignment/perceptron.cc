@@ -2,18 +2,16 @@
 
 #include <torch/types.h>
 
-#include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/model/weight_draw.h"
 
 namespace acclimate::methods {
 namespace {
 
-// PyTorch's default for linear layers: uniform in +-1/sqrt(fan_in).
 at::Tensor Drawn(at::IntArrayRef shape, int64_t fan_in, const at::Device& device) {
-  const double bound = 1 / std::sqrt(static_cast<double>(fan_in));
-  return at::empty(shape).uniform_(-bound, bound).to(device).requires_grad_();
+  return model::DrawWeights(shape, fan_in).to(device).requires_grad_();
 }
 
 }  // namespace
