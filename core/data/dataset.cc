@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/data/dataset_checks.h"
 #include "core/data/dataset_file.h"
+#include "core/data/loader.h"
 
 namespace acclimate::data {
 namespace {
@@ -134,10 +135,7 @@ at::Tensor Dataset::StoredAt(const at::Tensor& index) const {
 const std::string& Dataset::name() const { return name_; }
 
 Batch Dataset::Gather(const at::Tensor& index, const at::Device& device) const {
-  Batch batch;
-  batch.inputs = ToModelInput(StoredAt(index), device);
-  if (has_labels()) batch.labels = labels_.index_select(0, index).to(device);
-  return batch;
+  return Loader(*this, device).Gather(index);
 }
 
 Dataset Dataset::Subset(const at::Tensor& index, bool labels) const {
@@ -148,21 +146,7 @@ Dataset Dataset::Subset(const at::Tensor& index, bool labels) const {
 }
 
 Batch Dataset::Slice(int64_t begin, int64_t end, const at::Device& device) const {
-  Batch batch;
-  const at::Tensor stored = index_.defined() ? inputs_.index_select(0, index_.slice(0, begin, end))
-                                             : inputs_.slice(0, begin, end);
-  batch.inputs = ToModelInput(stored, device);
-  // A copy, as Gather gives: nobody can write through a batch into the dataset.
-  if (has_labels()) batch.labels = labels_.slice(0, begin, end).to(device, at::kLong, false, true);
-  return batch;
-}
-
-// The stored type travels to the device: a quarter of the bytes when it is uint8.
-at::Tensor Dataset::ToModelInput(at::Tensor stored, const at::Device& device) const {
-  bool copy = stored.is_alias_of(inputs_) && device.is_cpu();
-  at::Tensor inputs = stored.to(device).to(at::kFloat, /*non_blocking=*/false, copy);
-  if (!scale_.defined()) return inputs;
-  return inputs.mul_(scale_.to(device)).add_(shift_.to(device));
+  return Loader(*this, device).Slice(begin, end);
 }
 
 }  // namespace acclimate::data

@@ -63,7 +63,7 @@ class Dataset {
   at::Tensor StoredAt(const at::Tensor& index) const;
   const std::string& name() const;
 
-  // index: int64 [B] on the CPU, values in [0, N).
+  // One batch; for many, a Loader. index: int64 [B] on the CPU, values in [0, N).
   Batch Gather(const at::Tensor& index, const at::Device& device) const;
   // The samples of index, int64 [B] on the CPU with values in [0, N), as a dataset of its own,
   // normalised as this one: a view, eight bytes a sample and their labels, whose inputs stay where
@@ -73,8 +73,9 @@ class Dataset {
   Batch Slice(int64_t begin, int64_t end, const at::Device& device) const;
 
  private:
+  friend class Loader;  // of batches
+
   Dataset(at::Tensor inputs, at::Tensor labels, std::string name);
-  at::Tensor ToModelInput(at::Tensor stored, const at::Device& device) const;
 
   at::Tensor inputs_;  // uint8 or float32
   at::Tensor index_;   // int64 [N]: the samples of inputs_ that this is a view of. Undefined: all

@@ -43,7 +43,7 @@ absl::StatusOr<double> TimeStep(model::Model& model, const data::Batch& batch,
     optimizer->ZeroGradients();
     losses::CrossEntropy(model.Forward(batch.inputs, model::Mode::kTraining).logits, labels)
         .backward();
-    optimizer->Step(1.0);
+    optimizer->Step();
     if (step > 0) core_seconds += meter.Read().core_seconds / kTimedSteps;
   }
   return core_seconds;

@@ -1,7 +1,5 @@
 #include "core/losses/adversarial.h"
 
-#include <cmath>
-
 #include <torch/autograd.h>
 #include <torch/types.h>
 
@@ -11,14 +9,14 @@ namespace {
 class Reversal : public torch::autograd::Function<Reversal> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& features,
-                            double lambda) {
+                            const at::Tensor& lambda) {
     context->saved_data["lambda"] = lambda;
     return features.view_as(features);
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list gradients) {
-    return {gradients[0] * -context->saved_data["lambda"].toDouble(), at::Tensor()};
+    return {gradients[0] * context->saved_data["lambda"].toTensor().neg(), at::Tensor()};
   }
 };
 
@@ -29,11 +27,13 @@ at::Tensor WeightedMean(const at::Tensor& losses, const at::Tensor& weights) {
 
 }  // namespace
 
-at::Tensor ReverseGradient(const at::Tensor& features, double lambda) {
+at::Tensor ReverseGradient(const at::Tensor& features, const at::Tensor& lambda) {
   return Reversal::apply(features, lambda);
 }
 
-double ReversalSchedule(double progress) { return 2 / (1 + std::exp(-10 * progress)) - 1; }
+at::Tensor ReversalSchedule(const at::Tensor& progress) {
+  return 2 / (1 + (progress * -10).exp()) - 1;
+}
 
 at::Tensor DomainAdversarialLoss(const at::Tensor& source_domain_logits,
                                  const at::Tensor& target_domain_logits,

@@ -8,11 +8,12 @@
 
 namespace acclimate::losses {
 
-// Forward: `features` itself (a view). Backward: -lambda * gradient. Twice differentiable.
-at::Tensor ReverseGradient(const at::Tensor& features, double lambda);
+// Forward: `features` itself (a view). Backward: -lambda * gradient, with lambda, a scalar, as it
+// is when the gradient comes. Twice differentiable.
+at::Tensor ReverseGradient(const at::Tensor& features, const at::Tensor& lambda);
 
-// lambda_p = 2 / (1 + exp(-10 p)) - 1 for the progress p = step / total_steps in [0, 1].
-double ReversalSchedule(double progress);
+// lambda_p = 2 / (1 + exp(-10 p)) - 1 for the progress p = step / total_steps in [0, 1], a scalar.
+at::Tensor ReversalSchedule(const at::Tensor& progress);
 
 // Binary cross-entropy of a discriminator that answers source = 1, target = 0, from its logits
 // [n, 1] and [m, 1] -> scalar: the mean of the two domains' means, so that n != m weighs neither.

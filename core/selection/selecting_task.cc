@@ -97,9 +97,14 @@ absl::Status SelectingTask::BeginEpoch(int64_t epoch, train::StopSignal& stop) {
 
 absl::StatusOr<train::StepOutput> SelectingTask::Step(const train::StepInput& input,
                                                       train::StopSignal& stop) {
-  absl::StatusOr<train::StepOutput> output = inner_->Step(input, stop);
-  if (output.ok()) steps_ = input.step + 1;
-  return output;
+  return inner_->Step(input, stop);
+}
+
+int SelectingTask::KindOf(int64_t step) const { return inner_->KindOf(step); }
+
+void SelectingTask::AfterStep(int64_t steps_done) {
+  steps_ = steps_done;
+  inner_->AfterStep(steps_done);
 }
 
 absl::Status SelectingTask::ConsultPeers(train::StopSignal& stop) {

@@ -64,6 +64,8 @@ class SelectingTask : public train::Task {
   absl::Status BeginEpoch(int64_t epoch, train::StopSignal& stop) override;
   absl::StatusOr<train::StepOutput> Step(const train::StepInput& input,
                                          train::StopSignal& stop) override;
+  int KindOf(int64_t step) const override;
+  void AfterStep(int64_t steps_done) override;
   absl::Status Finish(train::StopSignal& stop) override;
   train::TensorMap State() const override;
   absl::Status Restore(const train::TensorMap& state) override;

@@ -27,11 +27,30 @@ at::Tensor InOrderOf(const at::Tensor& model, const at::Tensor& tensor) {
   return at::empty_like(model).copy_(tensor);
 }
 
+#if !__has_include(<ATen/ops/_fused_sgd.h>)
+[[noreturn]] void Unfused() {
+  TORCH_CHECK(false, "training on an accelerator needs LibTorch 2.3 or newer");
+}
+#endif
+
 class Sgd : public Optimizer {
  public:
   using Optimizer::Optimizer;
 
  protected:
+  void UpdateTogether(Together& group) override {
+#if __has_include(<ATen/ops/_fused_sgd.h>)
+    const bool moves = options_.momentum > 0;
+    at::_fused_sgd_(group.parameters, group.gradients,
+                    moves ? group.slots[0] : std::vector<at::Tensor>(), options_.weight_decay,
+                    options_.momentum, group.learning_rate, /*dampening=*/0,
+                    moves && options_.nesterov,
+                    /*maximize=*/false, /*is_first_step=*/false);
+#else
+    Unfused();
+#endif
+  }
+
   const std::vector<std::string>& SlotNames() const override {
     static const auto* const kNames = new std::vector<std::string>{"momentum"};
     return *kNames;
@@ -71,6 +90,17 @@ class Adam : public Optimizer {
   using Optimizer::Optimizer;
 
  protected:
+  void UpdateTogether(Together& group) override {
+#if __has_include(<ATen/ops/_fused_sgd.h>)
+    at::_fused_adam_(group.parameters, group.gradients, group.slots[0], group.slots[1], {},
+                     group.updates, group.learning_rate, options_.beta1, options_.beta2,
+                     options_.weight_decay, options_.epsilon, /*amsgrad=*/false,
+                     /*maximize=*/false);
+#else
+    Unfused();
+#endif
+  }
+
   const std::vector<std::string>& SlotNames() const override {
     static const auto* const kNames = new std::vector<std::string>{"mean", "square"};
     return *kNames;
@@ -112,7 +142,6 @@ class Adam : public Optimizer {
 
 // The Euclidean norm, from sums over chunks of fixed size: the number of threads changes nothing.
 double Norm(const at::Tensor& tensor) {
-  if (!tensor.is_cpu()) return tensor.norm().item<double>();
   const at::Tensor values = tensor.contiguous();
   std::vector<double> squares((values.numel() + kGrain - 1) / kGrain);
   AT_DISPATCH_FLOATING_TYPES(values.scalar_type(), "norm", [&] {
@@ -154,6 +183,26 @@ class Lars : public Optimizer {
     parameter.sub_(velocity);
   }
 
+  void UpdateTogether(Together& group) override {
+    for (size_t i = 0; i < group.parameters.size(); ++i) {
+      at::Tensor &parameter = group.parameters[i], &velocity = group.slots[0][i];
+      const at::Tensor& gradient = group.gradients[i];
+      velocity.mul_(options_.momentum);
+      if (parameter.dim() > 1) {
+        const at::Tensor weight = parameter.norm();
+        const at::Tensor pull = gradient.norm() + options_.weight_decay * weight;
+        const at::Tensor ratio =
+            at::where(weight.gt(0).logical_and(pull.gt(0)),
+                      options_.trust_coefficient * weight / pull, at::ones_like(pull));
+        velocity.add_((gradient + options_.weight_decay * parameter) *
+                      (group.learning_rate * ratio));
+      } else {
+        velocity.add_(gradient * group.learning_rate);
+      }
+      parameter.sub_(velocity);
+    }
+  }
+
  private:
   double TrustRatio(const at::Tensor& parameter, const at::Tensor& gradient) const {
     const double weight = Norm(parameter);
@@ -162,15 +211,29 @@ class Lars : public Optimizer {
   }
 };
 
+at::TensorOptions OnDevice(const at::Tensor& parameter) {
+  return at::TensorOptions(at::kFloat).device(parameter.device());
+}
+
 }  // namespace
 
 Optimizer::Optimizer(const OptimizerOptions& options, std::vector<ParameterGroup> groups)
-    : options_(options), groups_(std::move(groups)) {}
+    : options_(options), groups_(std::move(groups)), learning_rate_(options.learning_rate) {
+  for (const ParameterGroup& group : groups_) {
+    for (const NamedParameter& parameter : group.parameters) {
+      if (parameter.tensor.is_cpu() || learning_rate_on_device_.defined()) continue;
+      learning_rate_on_device_ = at::full({}, learning_rate_, OnDevice(parameter.tensor));
+    }
+  }
+}
 
 Optimizer::History& Optimizer::HistoryOf(const NamedParameter& parameter) {
   History& history = histories_[parameter.name];
   while (history.slots.size() < SlotNames().size()) {
     history.slots.push_back(at::zeros_like(parameter.tensor.detach()));
+  }
+  if (!parameter.tensor.is_cpu() && !history.updates_on_device.defined()) {
+    history.updates_on_device = at::zeros({}, OnDevice(parameter.tensor));
   }
   return history;
 }
@@ -181,10 +244,19 @@ void Optimizer::ZeroGradients() {
   }
 }
 
-void Optimizer::Step(double factor) {
+void Optimizer::SetRate(double factor) {
+  learning_rate_ = options_.learning_rate * factor;
+  if (learning_rate_on_device_.defined()) learning_rate_on_device_.fill_(learning_rate_);
+}
+
+void Optimizer::Step() {
   const at::NoGradGuard no_grad;
   for (ParameterGroup& group : groups_) {
-    const double rate = options_.learning_rate * factor * group.learning_rate_multiplier;
+    if (learning_rate_on_device_.defined()) {
+      StepOnDevice(group);
+      continue;
+    }
+    const double rate = learning_rate_ * group.learning_rate_multiplier;
     for (NamedParameter& parameter : group.parameters) {
       const at::Tensor& gradient = parameter.tensor.grad();
       if (!gradient.defined()) continue;
@@ -194,13 +266,38 @@ void Optimizer::Step(double factor) {
   }
 }
 
+void Optimizer::StepOnDevice(const ParameterGroup& group) {
+  Together together;
+  together.slots.resize(SlotNames().size());
+  for (const NamedParameter& parameter : group.parameters) {
+    const at::Tensor& gradient = parameter.tensor.grad();
+    if (!gradient.defined()) continue;
+    const History& history = HistoryOf(parameter);
+    together.parameters.push_back(parameter.tensor);
+    together.gradients.push_back(InOrderOf(parameter.tensor, gradient));
+    together.updates.push_back(history.updates_on_device);
+    for (size_t i = 0; i < history.slots.size(); ++i) {
+      together.slots[i].push_back(history.slots[i]);
+    }
+  }
+  if (together.parameters.empty()) return;
+  at::_foreach_add_(together.updates, 1);
+  together.learning_rate = learning_rate_on_device_ * group.learning_rate_multiplier;
+  UpdateTogether(together);
+}
+
+at::Tensor Optimizer::History::Updates() const {
+  return updates_on_device.defined() ? updates_on_device.to(at::kLong)
+                                     : at::scalar_tensor(updates, at::kLong);
+}
+
 void Optimizer::Restart() { histories_.clear(); }
 
 std::map<std::string, at::Tensor> Optimizer::State() const {
   std::map<std::string, at::Tensor> state;
   for (const auto& [parameter, history] : histories_) {
     const std::vector<std::string> names = StateNames(parameter);
-    state[names[0]] = at::scalar_tensor(history.updates, at::kLong);
+    state[names[0]] = history.Updates();
     for (size_t i = 0; i < history.slots.size(); ++i) state[names[1 + i]] = history.slots[i];
   }
   return state;
@@ -243,6 +340,9 @@ absl::Status Optimizer::RestoreHistory(const NamedParameter& parameter,
     into[i].copy_(stored);
   }
   history.updates = updates.item<int64_t>();
+  if (history.updates_on_device.defined()) {
+    history.updates_on_device.fill_(history.updates);
+  }
   return absl::OkStatus();
 }
 

@@ -41,7 +41,8 @@ struct OptimizerOptions {
 //   g + decay w is zero. Biases and batch-norm parameters (one dimension) have lambda = 1 and no
 //   decay, as in SimCLR's code (Chen et al. 2020).
 //
-// Parameters without a gradient stay as they are.
+// Parameters without a gradient stay as they are. On an accelerator all parameters of a group are
+// updated together, and the host waits for nothing.
 // Not thread-safe. The result does not depend on the number of threads.
 class Optimizer {
  public:
@@ -49,8 +50,10 @@ class Optimizer {
   virtual ~Optimizer() = default;
 
   void ZeroGradients();
-  // One update at learning_rate * factor * the group's multiplier.
-  void Step(double factor);
+  // Updates from now on are at learning_rate * factor * the group's multiplier.
+  void SetRate(double factor);
+  // One update.
+  void Step();
 
   // Forgets all that was gathered, as if no step had been made.
   void Restart();
@@ -62,10 +65,19 @@ class Optimizer {
   absl::Status Restore(const std::map<std::string, at::Tensor>& state);
 
  protected:
+  // Parameters of one group on an accelerator.
+  struct Together {
+    std::vector<at::Tensor> parameters, gradients;
+    std::vector<std::vector<at::Tensor>> slots;  // by slot, then as the parameters
+    std::vector<at::Tensor> updates;  // float scalars there: which one of each parameter's, from 1
+    at::Tensor learning_rate;         // float scalar there
+  };
+
   // `slots` are the parameter's state tensors, zero before its first update; `update` counts
   // from 1.
   virtual void Update(at::Tensor& parameter, const at::Tensor& gradient,
                       std::vector<at::Tensor>& slots, double learning_rate, int64_t update) = 0;
+  virtual void UpdateTogether(Together& group) = 0;
   virtual const std::vector<std::string>& SlotNames() const = 0;
 
   const OptimizerOptions options_;
@@ -73,9 +85,12 @@ class Optimizer {
  private:
   struct History {
     std::vector<at::Tensor> slots;
-    int64_t updates = 0;  // made so far, of this parameter
+    int64_t updates = 0;           // made so far, of this parameter
+    at::Tensor updates_on_device;  // instead, on an accelerator: float scalar
+    at::Tensor Updates() const;    // int64 scalar, of either
   };
   History& HistoryOf(const NamedParameter& parameter);
+  void StepOnDevice(const ParameterGroup& group);
   // Of its count of updates, then of its slots.
   std::vector<std::string> StateNames(const std::string& parameter) const;
   absl::Status RestoreHistory(const NamedParameter& parameter,
@@ -83,6 +98,8 @@ class Optimizer {
 
   std::vector<ParameterGroup> groups_;
   std::map<std::string, History> histories_;  // by parameter
+  double learning_rate_;
+  at::Tensor learning_rate_on_device_;  // float scalar; undefined on the CPU
 };
 
 std::unique_ptr<Optimizer> MakeOptimizer(const OptimizerOptions& options,

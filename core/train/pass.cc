@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include "core/data/loader.h"
+
 namespace acclimate::train {
 
 int64_t PassBatchSize(const std::vector<int64_t>& sample_shape) {
@@ -18,9 +20,10 @@ absl::Status ForEachBatch(const data::Dataset& dataset, const at::Device& device
                           const std::function<void(int64_t begin, const data::Batch&)>& visit) {
   const at::NoGradGuard no_grad;
   const int64_t batch_size = PassBatchSize(dataset.sample_shape());
+  const data::Loader loader(dataset, device);
   for (int64_t begin = 0; begin < dataset.size(); begin += batch_size) {
     if (absl::Status status = stop.Check(); !status.ok()) return status;
-    visit(begin, dataset.Slice(begin, std::min(begin + batch_size, dataset.size()), device));
+    visit(begin, loader.Slice(begin, std::min(begin + batch_size, dataset.size())));
   }
   return absl::OkStatus();
 }
@@ -33,11 +36,12 @@ absl::Status ForEachMixedBatch(
   const int64_t size = dataset.size(), batches = (size + most_samples - 1) / most_samples;
   const at::Tensor order =
       at::randperm(size, at::detail::createCPUGenerator(kSeed), at::TensorOptions(at::kLong));
+  const data::Loader loader(dataset, device);
   for (int64_t i = 0; i < batches; ++i) {
     if (absl::Status status = stop.Check(); !status.ok()) return status;
     const at::Tensor share = order.slice(0, size * i / batches, size * (i + 1) / batches);
     const at::Tensor index = std::get<0>(share.sort());
-    visit(index, dataset.Gather(index, device));
+    visit(index, loader.Gather(index));
   }
   return absl::OkStatus();
 }

@@ -42,7 +42,7 @@ struct Plan {
 
 struct StepInput {
   int64_t step = 0;     // from 0
-  double progress = 0;  // step / total_steps, in [0, 1)
+  at::Tensor progress;  // double scalar on the device: step / total_steps, in [0, 1)
   data::Batch source;   // drawn evenly from all sources, one after the other; labelled
   std::vector<int64_t> source_counts;  // samples of each source in it
   data::Batch target;
@@ -50,9 +50,10 @@ struct StepInput {
 };
 
 struct StepOutput {
-  at::Tensor loss;                          // scalar to descend; undefined: nothing to update
-  std::map<std::string, at::Tensor> parts;  // scalars, reported as "loss/<name>"
-  std::map<std::string, double> values;     // reported as they are: "lambda"
+  at::Tensor loss;                             // scalar to descend; undefined: nothing to update
+  std::map<std::string, at::Tensor> parts;     // scalars, reported as "loss/<name>"
+  std::map<std::string, at::Tensor> measures;  // scalars, reported as they are: "lambda"
+  std::map<std::string, double> values;        // the same of what is known without the device
   at::Tensor target_logits;        // [B, C] as predicted before the update, when a by-product
   int64_t samples = 0;             // seen by a pass; batches drawn by the loop are counted by it
   bool restart_optimizer = false;  // the task put weights back: what the optimiser gathered is void
@@ -65,6 +66,8 @@ struct StepOutput {
 // called
 //    again, perhaps in another process: repeating them must give the same result.
 // 3. Random numbers come from the default generator of the device only.
+// 4. Step() leaves what it computed on the device: a value that is read there makes the host wait
+//    for everything before it (docs/architecture.md, "The GPU").
 class Task {
  public:
   virtual ~Task() = default;
@@ -81,6 +84,14 @@ class Task {
   // One forward pass with its losses, or one pass over data of the task's own choice. Only a task
   // that draws no batches may be stopped within a step (CANCELLED); the step is then repeated.
   virtual absl::StatusOr<StepOutput> Step(const StepInput& input, StopSignal& stop) = 0;
+  // Steps of one kind, from 0 on, do the same work on the device for inputs of the same shapes:
+  // what changes from step to step they read from their input's tensors, and they report no
+  // `values`. The loop may record such a step once and replay it without calling Step(). kNoKind:
+  // always called.
+  static constexpr int kNoKind = -1;
+  virtual int KindOf(int64_t /*step*/) const { return kNoKind; }
+  // After every step, called or replayed.
+  virtual void AfterStep(int64_t /*steps_done*/) {}
   // After the last step.
   virtual absl::Status Finish(StopSignal& /*stop*/) { return absl::OkStatus(); }
   // What Finish() would do, from a sample of the target where that is enough: to look at the model

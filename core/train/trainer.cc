@@ -14,7 +14,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr double kReportSeconds = 0.2;
+constexpr size_t kMostGatheredSteps = 64;  // on an accelerator
+constexpr char kLoss[] = "loss";
 constexpr char kModel[] = "model/";
 constexpr char kOptimizer[] = "optimizer/";
 constexpr char kTask[] = "task/";
@@ -52,18 +53,22 @@ Trainer::Trainer(Task& task, model::Model& model, const std::vector<data::Datase
       target_(target),
       options_(options),
       hooks_(std::move(hooks)),
+      stream_(options.device),
+      graphs_(options.device),
+      progress_(at::zeros({}, at::TensorOptions(at::kDouble).device(options.device))),
       curves_(task.plan().total_steps) {
   const Plan& plan = task.plan();
   if (plan.target_batch_size > 0) {
-    target_stream_ = std::make_unique<Stream>(Stream{
-        &target, data::Sampler(target.size(), plan.target_batch_size, StreamSeed(options.seed, 0)),
-        "target_sampler/"});
+    target_stream_ = std::make_unique<Stream>(
+        Stream{data::Loader(target, options.device),
+               data::Sampler(target.size(), plan.target_batch_size, StreamSeed(options.seed, 0)),
+               "target_sampler/"});
   }
   if (plan.source_batch_size > 0) {
     const int64_t count = static_cast<int64_t>(sources.size());
     const int64_t share = (plan.source_batch_size + count - 1) / count;
     for (int64_t i = 0; i < count; ++i) {
-      sources_.push_back({&sources[i],
+      sources_.push_back({data::Loader(sources[i], options.device),
                           data::Sampler(sources[i].size(), share, StreamSeed(options.seed, 1 + i)),
                           absl::StrCat("source_sampler_", i, "/")});
     }
@@ -94,9 +99,23 @@ absl::Status Trainer::Run(StopSignal& stop) {
 }
 
 absl::Status Trainer::RunTo(int64_t step, StopSignal& stop) {
-  const Plan& plan = task_.plan();
+  const runtime::WorkStream::Scope scope(stream_);
   last_report_ = Clock::now();
   last_reported_step_ = step_;
+  absl::Status status;
+  try {
+    status = RunSteps(step, stop);
+  } catch (const c10::Error&) {
+    // What came of a loss that is no number is not the reason.
+    if (absl::Status gathered = TakeMetrics(); !gathered.ok()) return gathered;
+    throw;
+  }
+  absl::Status gathered = TakeMetrics();
+  return gathered.ok() ? status : gathered;
+}
+
+absl::Status Trainer::RunSteps(int64_t step, StopSignal& stop) {
+  const Plan& plan = task_.plan();
   while (step_ < std::min(step, plan.total_steps)) {
     if (absl::Status status = stop.Check(); !status.ok()) return status;
     if (absl::Status status = task_.BeforeStep(step_, stop); !status.ok()) return status;
@@ -109,6 +128,7 @@ absl::Status Trainer::RunTo(int64_t step, StopSignal& stop) {
     epoch_begun_ = step_ % plan.steps_per_epoch != 0;
     if (options_.state_every_steps > 0 && step_ % options_.state_every_steps == 0 &&
         step_ < plan.total_steps) {
+      if (absl::Status status = TakeMetrics(); !status.ok()) return status;
       if (absl::Status status = hooks_.on_state(step_); !status.ok()) return status;
     }
   }
@@ -116,76 +136,100 @@ absl::Status Trainer::RunTo(int64_t step, StopSignal& stop) {
 }
 
 absl::Status Trainer::RunStep(StopSignal& stop) {
-  const StepInput input = DrawInput();
-  absl::StatusOr<StepOutput> output = task_.Step(input, stop);
-  if (!output.ok()) return output.status();
-  absl::StatusOr<std::map<std::string, double>> values = Update(*output);
-  if (!values.ok()) return values.status();
-  if (output->target_logits.defined() && target_.has_labels()) {
-    // Only ever reported: the task has not seen these labels.
-    const at::Tensor labels = target_.labels().index_select(0, input.target_index);
-    const at::Tensor predicted = output->target_logits.argmax(1).to(at::kCPU);
-    (*values)["online_accuracy"] = predicted.eq(labels).to(at::kDouble).mean().item<double>();
-  }
+  const Plan& plan = task_.plan();
+  const double factor = ScheduleFactor(plan.schedule, step_, plan.total_steps);
+  if (optimizer_ != nullptr) optimizer_->SetRate(factor);
+  progress_.fill_(static_cast<double>(step_) / static_cast<double>(plan.total_steps));
+  const StepDraw draw = Draw();
+  absl::StatusOr<StepResult> result =
+      graphs_.Run(options_.replay_steps ? task_.KindOf(step_) : Task::kNoKind, draw,
+                  [this, &stop](const StepDraw& drawn) { return Call(drawn, stop); });
+  if (!result.ok()) return result.status();
+  if (result->updated) result->known["learning_rate"] = plan.optimizer.learning_rate * factor;
   ++step_;
-  samples_ += output->samples;
-  if (input.source.inputs.defined()) samples_ += input.source.inputs.size(0);
-  if (input.target.inputs.defined()) samples_ += input.target.inputs.size(0);
-  curves_.Add(step_, *values);
-  Report(*values);
-  return absl::OkStatus();
+  task_.AfterStep(step_);
+  samples_ += result->samples;
+  if (draw.input.source.inputs.defined()) samples_ += draw.input.source.inputs.size(0);
+  if (draw.input.target.inputs.defined()) samples_ += draw.input.target.inputs.size(0);
+  metrics_.Add(step_, std::move(result->metrics), std::move(result->known));
+  const bool wait = options_.device.is_cpu() || metrics_.size() >= kMostGatheredSteps;
+  return wait || ReportIsDue() ? TakeMetrics() : absl::OkStatus();
 }
 
-StepInput Trainer::DrawInput() {
-  StepInput input;
+StepDraw Trainer::Draw() {
+  StepDraw draw;
+  StepInput& input = draw.input;
   input.step = step_;
-  input.progress = static_cast<double>(step_) / static_cast<double>(task_.plan().total_steps);
+  input.progress = progress_;
   std::vector<data::Batch> batches;
   for (Stream& stream : sources_) {
-    batches.push_back(stream.dataset->Gather(stream.sampler.Next(), options_.device));
+    batches.push_back(stream.loader.Gather(stream.sampler.Next()));
     input.source_counts.push_back(batches.back().inputs.size(0));
   }
   if (!batches.empty()) input.source = Concatenate(std::move(batches));
   if (target_stream_ != nullptr) {
     input.target_index = target_stream_->sampler.Next();
-    input.target = target_stream_->dataset->Gather(input.target_index, options_.device);
+    input.target = target_stream_->loader.Gather(input.target_index);
+    draw.unseen_labels = input.target.labels;
     if (!task_.plan().target_labels) input.target.labels = at::Tensor();
   }
   if (const View& view = task_.plan().view) {
     if (input.source.inputs.defined()) input.source.inputs = view(input.source.inputs);
     if (input.target.inputs.defined()) input.target.inputs = view(input.target.inputs);
   }
-  return input;
+  return draw;
 }
 
-absl::StatusOr<std::map<std::string, double>> Trainer::Update(const StepOutput& output) {
-  std::map<std::string, double> values = output.values;
-  for (const auto& [name, part] : output.parts) {
-    values[absl::StrCat("loss/", name)] = part.item<double>();
+absl::StatusOr<StepResult> Trainer::Call(const StepDraw& draw, StopSignal& stop) {
+  absl::StatusOr<StepOutput> output = task_.Step(draw.input, stop);
+  if (!output.ok()) return output.status();
+  StepResult result;
+  result.known = std::move(output->values);
+  result.samples = output->samples;
+  std::map<std::string, at::Tensor> scalars = std::move(output->measures);
+  for (const auto& [name, part] : output->parts) scalars[absl::StrCat("loss/", name)] = part;
+  if (output->target_logits.defined() && draw.unseen_labels.defined()) {
+    // Only ever reported: the task has not seen these labels.
+    scalars["online_accuracy"] =
+        output->target_logits.argmax(1).eq(draw.unseen_labels).to(at::kDouble).mean();
   }
-  if (output.restart_optimizer && optimizer_ != nullptr) optimizer_->Restart();
-  if (!output.loss.defined()) return values;
-  const double loss = output.loss.item<double>();
-  if (!std::isfinite(loss)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("hyperparameters.learning_rate: training diverged, the loss at step ",
-                     step_ + 1, " is ", loss));
+  if (output->restart_optimizer && optimizer_ != nullptr) optimizer_->Restart();
+  if (output->loss.defined()) {
+    scalars[kLoss] = output->loss;
+    optimizer_->ZeroGradients();
+    output->loss.backward();
+    optimizer_->Step();
+    result.updated = true;
   }
-  const Plan& plan = task_.plan();
-  const double factor = ScheduleFactor(plan.schedule, step_, plan.total_steps);
-  optimizer_->ZeroGradients();
-  output.loss.backward();
-  optimizer_->Step(factor);
-  values["loss"] = loss;
-  values["learning_rate"] = plan.optimizer.learning_rate * factor;
-  return values;
+  result.metrics = PackMetrics(scalars);
+  return result;
+}
+
+absl::Status Trainer::TakeMetrics() {
+  const bool due = ReportIsDue();
+  std::vector<StepMetrics::Step> steps = metrics_.Take();
+  for (const StepMetrics::Step& step : steps) {
+    const auto loss = step.values.find(kLoss);
+    if (loss != step.values.end() && !std::isfinite(loss->second)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("hyperparameters.learning_rate: training diverged, the loss at step ",
+                       step.step, " is ", loss->second));
+    }
+    curves_.Add(step.step, step.values);
+  }
+  if (due && !steps.empty()) Report(steps.back().values);
+  return absl::OkStatus();
+}
+
+bool Trainer::ReportIsDue() const {
+  return step_ == 1 || step_ == task_.plan().total_steps ||
+         SecondsBetween(last_report_, Clock::now()) >= options_.report_seconds;
 }
 
 void Trainer::Report(const std::map<std::string, double>& values) {
   const Plan& plan = task_.plan();
   const Clock::time_point now = Clock::now();
   const double elapsed = SecondsBetween(last_report_, now);
-  if (step_ > 1 && step_ < plan.total_steps && elapsed < kReportSeconds) return;
   Progress progress;
   progress.step = step_;
   progress.total_steps = plan.total_steps;

@@ -15,11 +15,15 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "core/data/dataset.h"
+#include "core/data/loader.h"
 #include "core/data/sampler.h"
 #include "core/model/model.h"
+#include "core/runtime/work_stream.h"
 #include "core/train/learning_curves.h"
 #include "core/train/optimizer.h"
 #include "core/train/progress.h"
+#include "core/train/step_graphs.h"
+#include "core/train/step_metrics.h"
 #include "core/train/stop_signal.h"
 #include "core/train/task.h"
 #include "core/train/training_state.h"
@@ -30,16 +34,20 @@ struct TrainerOptions {
   at::Device device = at::kCPU;
   uint64_t seed = 0;              // of the samplers
   int64_t state_every_steps = 0;  // call on_state this often; 0: never
+  double report_seconds = 0.2;    // call on_metrics about this often
+  bool replay_steps = true;       // recorded ones, where the device can record
 };
 
 struct TrainerHooks {
-  // A few times a second, and after the first and the last step.
+  // Every report_seconds, and after the first and the last step.
   std::function<void(const Progress&, const std::map<std::string, double>&)> on_metrics;
   // After every state_every_steps steps.
   std::function<absl::Status(int64_t step)> on_state;
 };
 
-// Drives one Task to its end. Not thread-safe; everything it is given must outlive it.
+// Drives one Task to its end. On an accelerator the host runs ahead of the device: it draws and
+// sends the next batches while that is at work, and waits for it a few times a second, for metrics,
+// and where a state is saved. Not thread-safe; everything it is given must outlive it.
 class Trainer {
  public:
   // The task has been set up. `sources` may be empty when the plan draws no source batches.
@@ -48,7 +56,7 @@ class Trainer {
   ~Trainer();
 
   // OK: the task is finished. CANCELLED: `stop` said so; State() is then a state between two steps.
-  // INVALID_ARGUMENT: the loss is no longer a finite number.
+  // INVALID_ARGUMENT: the loss was no longer a finite number, perhaps some steps ago.
   absl::Status Run(StopSignal& stop);
   // The same up to `step` steps done, at most the plan's, without finishing the task.
   absl::Status RunTo(int64_t step, StopSignal& stop);
@@ -58,19 +66,25 @@ class Trainer {
   absl::Status Restore(const TrainingState& state);
 
   int64_t step() const { return step_; }  // steps done
+  const StepGraphs& graphs() const { return graphs_; }
   const LearningCurves& curves() const { return curves_; }
 
  private:
   // One dataset and the order in which it is drawn.
   struct Stream {
-    const data::Dataset* dataset;
+    data::Loader loader;
     data::Sampler sampler;
     std::string state_prefix;
   };
 
+  absl::Status RunSteps(int64_t step, StopSignal& stop);
   absl::Status RunStep(StopSignal& stop);
-  StepInput DrawInput();
-  absl::StatusOr<std::map<std::string, double>> Update(const StepOutput& output);
+  StepDraw Draw();
+  // All that a step does on the device.
+  absl::StatusOr<StepResult> Call(const StepDraw& draw, StopSignal& stop);
+  // Into the curves, and to the hook where it is time.
+  absl::Status TakeMetrics();
+  bool ReportIsDue() const;
   void Report(const std::map<std::string, double>& values);
 
   Task& task_;
@@ -81,6 +95,10 @@ class Trainer {
   std::vector<Stream> sources_;
   std::unique_ptr<Stream> target_stream_;
   std::unique_ptr<Optimizer> optimizer_;  // null: a task of passes
+  const runtime::WorkStream stream_;
+  StepGraphs graphs_;
+  at::Tensor progress_;  // of StepInput: the same tensor at every step
+  StepMetrics metrics_;
   std::vector<bool> required_gradients_;  // of the model's parameters, as they came
 
   int64_t step_ = 0;

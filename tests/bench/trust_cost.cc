@@ -137,7 +137,7 @@ double TentPass(const Files& files, int64_t side, int64_t batch_size) {
              const at::Tensor logits = model->Forward(inputs, model::Mode::kBatchStatistics).logits;
              optimizer->ZeroGradients();
              losses::MeanEntropy(logits).backward();
-             optimizer->Step(1.0);
+             optimizer->Step();
            }
          })
       .seconds;

@@ -10,9 +10,7 @@
 namespace acclimate::methods {
 namespace {
 
-double MeanNorm(const at::Tensor& features) {
-  return features.detach().norm(2, 1).mean().item<double>();
-}
+at::Tensor MeanNorm(const at::Tensor& features) { return features.detach().norm(2, 1).mean(); }
 
 // The loss of the norms has a constant value, so the norms themselves are reported.
 class AfnTask : public AlignmentTask {
@@ -30,10 +28,10 @@ class AfnTask : public AlignmentTask {
     train::StepOutput output;
     output.loss = classification + trade_off_ * norms;
     output.parts = {{"source", classification}};
-    output.values = {{"source_feature_norm", MeanNorm(source.features)},
-                     {"target_feature_norm", MeanNorm(target.features)}};
+    output.measures = {{"source_feature_norm", MeanNorm(source.features)},
+                       {"target_feature_norm", MeanNorm(target.features)}};
     output.target_logits = target.logits.detach();
-    watch_.SeePredictions(input.step, output.target_logits, input.source.labels);
+    watch_.SeePredictions(input.progress, output.target_logits, input.source.labels);
     return output;
   }
 

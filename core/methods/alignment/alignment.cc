@@ -14,8 +14,15 @@ namespace {
 
 class TermTask : public AlignmentTask {
  public:
-  TermTask(const MethodContext& context, std::string name, AlignmentTerm term)
-      : AlignmentTask(context), name_(std::move(name)), term_(std::move(term)) {}
+  TermTask(const MethodContext& context, std::string name, AlignmentTerm term, Recording recording)
+      : AlignmentTask(context),
+        name_(std::move(name)),
+        term_(std::move(term)),
+        recording_(recording) {}
+
+  int KindOf(int64_t step) const override {
+    return recording_ == Recording::kPossible ? AlignmentTask::KindOf(step) : kNoKind;
+  }
 
   absl::StatusOr<train::StepOutput> Step(const train::StepInput& input,
                                          train::StopSignal&) override {
@@ -27,13 +34,14 @@ class TermTask : public AlignmentTask {
     output.loss = classification + trade_off_ * term;
     output.parts = {{"source", classification}, {name_, term}};
     output.target_logits = target.logits.detach();
-    watch_.SeePredictions(input.step, output.target_logits, input.source.labels);
+    watch_.SeePredictions(input.progress, output.target_logits, input.source.labels);
     return output;
   }
 
  private:
   const std::string name_;
   const AlignmentTerm term_;
+  const Recording recording_;
 };
 
 // Without what depends on the model, and views.
@@ -54,7 +62,7 @@ AlignmentTask::AlignmentTask(const MethodContext& context)
     : model_(context.model),
       trade_off_(context.settings.Real("trade_off")),
       plan_(PlanOf(context)),
-      watch_(context.model.num_classes(), plan_.total_steps),
+      watch_(context.model.num_classes(), plan_.total_steps, context.device),
       target_(context.target),
       device_(context.device),
       target_statistics_(context.settings.Flag("target_statistics")) {
@@ -78,9 +86,9 @@ absl::Status AlignmentTask::Preview(const data::Dataset& target_sample, train::S
 }
 
 absl::StatusOr<std::unique_ptr<train::Task>> MakeAlignmentTask(const MethodContext& context,
-                                                               std::string name,
-                                                               AlignmentTerm term) {
-  return std::make_unique<TermTask>(context, std::move(name), std::move(term));
+                                                               std::string name, AlignmentTerm term,
+                                                               Recording recording) {
+  return std::make_unique<TermTask>(context, std::move(name), std::move(term), recording);
 }
 
 MethodSpec AlignmentSpec(const OptimizationDefaults& defaults, double trade_off) {

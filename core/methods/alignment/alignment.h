@@ -28,6 +28,7 @@ class AlignmentTask : public train::Task {
   absl::Status Restore(const train::TensorMap& state) override { return watch_.Restore(state); }
   void Report(nlohmann::json& report) const override;
   std::vector<std::string> Warnings() const override { return watch_.Warnings(); }
+  int KindOf(int64_t /*step*/) const override { return 0; }
 
  protected:
   explicit AlignmentTask(const MethodContext& context);
@@ -48,11 +49,14 @@ class AlignmentTask : public train::Task {
 using AlignmentTerm = std::function<at::Tensor(const model::ForwardResult& source,
                                                const model::ForwardResult& target)>;
 
+// Terms that cannot be recorded make the host wait for the device: a decomposition.
+enum class Recording { kPossible, kImpossible };
+
 // CE(source) + trade_off * term, each domain forwarded by itself and normalised by its own batch
 // statistics, as DAN does. The term is reported as "loss/<name>".
-absl::StatusOr<std::unique_ptr<train::Task>> MakeAlignmentTask(const MethodContext& context,
-                                                               std::string name,
-                                                               AlignmentTerm term);
+absl::StatusOr<std::unique_ptr<train::Task>> MakeAlignmentTask(
+    const MethodContext& context, std::string name, AlignmentTerm term,
+    Recording recording = Recording::kPossible);
 
 // Data needs and hyperparameters; the caller adds names and texts.
 MethodSpec AlignmentSpec(const OptimizationDefaults& defaults, double trade_off);

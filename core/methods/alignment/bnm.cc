@@ -18,7 +18,8 @@ MethodEntry Bnm() {
                 context, "nuclear_norm",
                 [](const model::ForwardResult&, const model::ForwardResult& target) {
                   return losses::BatchNuclearNorm(target.logits);
-                });
+                },
+                Recording::kImpossible);
           }};
 }
 

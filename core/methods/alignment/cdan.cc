@@ -61,7 +61,7 @@ class CdanTask : public AlignmentTask {
     const int64_t n = input.source.inputs.size(0), m = input.target.inputs.size(0);
     const model::ForwardResult both =
         model_.Forward(at::cat({input.source.inputs, input.target.inputs}), model::Mode::kTraining);
-    const double lambda = trade_off_ * losses::ReversalSchedule(input.progress);
+    const at::Tensor lambda = trade_off_ * losses::ReversalSchedule(input.progress);
     const at::Tensor domains = discriminator_.Forward(
         Condition(losses::ReverseGradient(both.features, lambda), both.logits.detach().softmax(1)));
     const at::Tensor source_logits = both.logits.narrow(0, 0, n);
@@ -74,11 +74,11 @@ class CdanTask : public AlignmentTask {
     train::StepOutput output;
     output.loss = classification + adversarial;
     output.parts = {{"source", classification}, {"domain", adversarial}};
-    output.values = {
+    output.measures = {
         {"lambda", lambda},
-        {"domain_accuracy", watch_.SeeDomains(input.step, source_domains, target_domains)}};
+        {"domain_accuracy", watch_.SeeDomains(input.progress, source_domains, target_domains)}};
     output.target_logits = target_logits;
-    watch_.SeePredictions(input.step, target_logits, input.source.labels);
+    watch_.SeePredictions(input.progress, target_logits, input.source.labels);
     return output;
   }
 

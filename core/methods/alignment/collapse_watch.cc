@@ -25,34 +25,43 @@ double ClassesInUse(const at::Tensor& counts) {
   return at::special_entr(shares).sum().exp().item<double>();
 }
 
-double ShareOf(const at::Tensor& mask) { return mask.to(at::kDouble).mean().item<double>(); }
+at::Tensor ShareOf(const at::Tensor& mask) { return mask.to(at::kDouble).mean(); }
+
+// Between the last step s that does not count and the first that does, 4 (s + 1) > 3 steps, as a
+// progress: clear of rounding.
+double BeginOf(int64_t total_steps) {
+  const double steps = static_cast<double>(total_steps);
+  return (0.75 * steps - 0.875) / steps;
+}
 
 }  // namespace
 
-CollapseWatch::CollapseWatch(int64_t num_classes, int64_t total_steps)
-    : total_steps_(total_steps),
-      predicted_(at::zeros({num_classes}, at::kLong)),
-      labelled_(at::zeros({num_classes}, at::kLong)),
-      domains_(at::zeros({2}, at::kDouble)) {}
+CollapseWatch::CollapseWatch(int64_t num_classes, int64_t total_steps, const at::Device& device)
+    : begin_(BeginOf(total_steps)),
+      predicted_(at::zeros({num_classes}, at::TensorOptions(at::kLong).device(device))),
+      labelled_(at::zeros_like(predicted_)),
+      domains_(at::zeros({2}, at::TensorOptions(at::kDouble).device(device))),
+      classes_(at::arange(num_classes, predicted_.options())) {}
 
-bool CollapseWatch::Watches(int64_t step) const { return 4 * (step + 1) > 3 * total_steps_; }
+at::Tensor CollapseWatch::Watches(const at::Tensor& progress) const { return progress.gt(begin_); }
 
-void CollapseWatch::SeePredictions(int64_t step, const at::Tensor& target_logits,
+// Not by bincount, which asks the device for its largest value.
+void CollapseWatch::SeePredictions(const at::Tensor& progress, const at::Tensor& target_logits,
                                    const at::Tensor& source_labels) {
-  if (!Watches(step)) return;
-  const int64_t classes = predicted_.size(0);
-  predicted_ += target_logits.argmax(1).bincount({}, classes).to(at::kCPU);
-  if (source_labels.defined()) labelled_ += source_labels.bincount({}, classes).to(at::kCPU);
+  const at::Tensor watches = Watches(progress);
+  const auto count = [&](const at::Tensor& classes) {
+    return classes.unsqueeze(1).eq(classes_).sum(0) * watches;
+  };
+  predicted_ += count(target_logits.argmax(1));
+  if (source_labels.defined()) labelled_ += count(source_labels);
 }
 
-double CollapseWatch::SeeDomains(int64_t step, const at::Tensor& source_domain_logits,
-                                 const at::Tensor& target_domain_logits) {
-  const double accuracy =
+at::Tensor CollapseWatch::SeeDomains(const at::Tensor& progress,
+                                     const at::Tensor& source_domain_logits,
+                                     const at::Tensor& target_domain_logits) {
+  const at::Tensor accuracy =
       0.5 * (ShareOf(source_domain_logits.gt(0)) + ShareOf(target_domain_logits.le(0)));
-  if (Watches(step)) {
-    domains_[0] += accuracy;
-    domains_[1] += 1;
-  }
+  domains_ += at::stack({accuracy, at::ones_like(accuracy)}) * Watches(progress);
   return accuracy;
 }
 

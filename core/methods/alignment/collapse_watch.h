@@ -17,16 +17,18 @@ namespace acclimate::methods {
 // Its state belongs to the task's. Not thread-safe.
 class CollapseWatch {
  public:
-  CollapseWatch(int64_t num_classes, int64_t total_steps);
+  CollapseWatch(int64_t num_classes, int64_t total_steps, const at::Device& device);
 
-  // Of the target's batch, [m, C]. source_labels: int64 [n], what the spread of the predictions is
-  // held against; undefined where there is no source: all classes alike.
-  void SeePredictions(int64_t step, const at::Tensor& target_logits,
+  // progress: a scalar as in StepInput. target_logits: [m, C] of the target's batch. source_labels:
+  // int64 [n], what the spread of the predictions is held against; undefined where there is no
+  // source: all classes alike.
+  void SeePredictions(const at::Tensor& progress, const at::Tensor& target_logits,
                       const at::Tensor& source_labels = {});
   // Logits [n, 1] and [m, 1] of a discriminator that answers source = 1, target = 0. Returns its
-  // accuracy on this batch, each domain weighing the same; 0.5 is what alignment aims at.
-  double SeeDomains(int64_t step, const at::Tensor& source_domain_logits,
-                    const at::Tensor& target_domain_logits);
+  // accuracy on this batch, a double scalar, each domain weighing the same; 0.5 is what alignment
+  // aims at.
+  at::Tensor SeeDomains(const at::Tensor& progress, const at::Tensor& source_domain_logits,
+                        const at::Tensor& target_domain_logits);
 
   // In words; empty when nothing is wrong.
   std::vector<std::string> Warnings() const;
@@ -36,12 +38,14 @@ class CollapseWatch {
   absl::Status Restore(const train::TensorMap& state);
 
  private:
-  bool Watches(int64_t step) const;
+  // A boolean scalar: the last quarter of the steps.
+  at::Tensor Watches(const at::Tensor& progress) const;
 
-  const int64_t total_steps_;
-  // Sums over the steps that count, on the CPU.
+  const double begin_;  // the progress beyond which it watches
+  // Sums over the steps that count, on the device.
   at::Tensor predicted_, labelled_;  // int64 [C]: predictions on the target, labels of the source
   at::Tensor domains_;               // double [2]: sum of the accuracies, their number
+  at::Tensor classes_;               // int64 [C]: 0, 1, ...
 };
 
 }  // namespace acclimate::methods

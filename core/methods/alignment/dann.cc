@@ -27,7 +27,7 @@ class DannTask : public AlignmentTask {
     const int64_t n = input.source.inputs.size(0);
     const model::ForwardResult both =
         model_.Forward(at::cat({input.source.inputs, input.target.inputs}), model::Mode::kTraining);
-    const double lambda = trade_off_ * losses::ReversalSchedule(input.progress);
+    const at::Tensor lambda = trade_off_ * losses::ReversalSchedule(input.progress);
     const at::Tensor domains =
         discriminator_.Forward(losses::ReverseGradient(both.features, lambda));
     const at::Tensor classification =
@@ -39,11 +39,11 @@ class DannTask : public AlignmentTask {
     train::StepOutput output;
     output.loss = classification + adversarial;
     output.parts = {{"source", classification}, {"domain", adversarial}};
-    output.values = {
+    output.measures = {
         {"lambda", lambda},
-        {"domain_accuracy", watch_.SeeDomains(input.step, source_domains, target_domains)}};
+        {"domain_accuracy", watch_.SeeDomains(input.progress, source_domains, target_domains)}};
     output.target_logits = both.logits.narrow(0, n, m).detach();
-    watch_.SeePredictions(input.step, output.target_logits, input.source.labels);
+    watch_.SeePredictions(input.progress, output.target_logits, input.source.labels);
     return output;
   }
 

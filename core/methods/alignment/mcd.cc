@@ -53,13 +53,17 @@ class McdTask : public AlignmentTask {
 
   absl::StatusOr<train::StepOutput> Step(const train::StepInput& input,
                                          train::StopSignal&) override {
-    const int64_t phase = input.step % (2 + feature_steps_);
-    if (phase == 0) return LearnSource(input.source);
+    const int phase = KindOf(input.step);
+    if (phase == kLearn) return LearnSource(input.source);
     train::StepOutput output =
-        phase == 1 ? Disagree(input)
-                   : Agree(input, trade_off_ * losses::ReversalSchedule(input.progress));
-    watch_.SeePredictions(input.step, output.target_logits, input.source.labels);
+        phase == kDisagree ? Disagree(input)
+                           : Agree(input, trade_off_ * losses::ReversalSchedule(input.progress));
+    watch_.SeePredictions(input.progress, output.target_logits, input.source.labels);
     return output;
+  }
+
+  int KindOf(int64_t step) const override {
+    return static_cast<int>(std::min<int64_t>(step % (2 + feature_steps_), kAgree));
   }
 
   train::TensorMap State() const override {
@@ -74,6 +78,8 @@ class McdTask : public AlignmentTask {
   }
 
  private:
+  enum { kLearn, kDisagree, kAgree };
+
   struct Logits {
     at::Tensor first, second;
   };
@@ -97,7 +103,7 @@ class McdTask : public AlignmentTask {
   }
 
   // The features take from the heads what they disagree about.
-  train::StepOutput Agree(const train::StepInput& input, double lambda) {
+  train::StepOutput Agree(const train::StepInput& input, const at::Tensor& lambda) {
     const Frozen frozen(heads_);
     const model::ForwardResult target = model_.Forward(input.target.inputs, model::Mode::kTraining);
     const at::Tensor discrepancy =
@@ -105,7 +111,7 @@ class McdTask : public AlignmentTask {
     train::StepOutput output;
     output.loss = lambda * discrepancy;
     output.parts = {{"discrepancy", discrepancy}};
-    output.values = {{"lambda", lambda}};
+    output.measures = {{"lambda", lambda}};
     output.target_logits = target.logits.detach();
     return output;
   }

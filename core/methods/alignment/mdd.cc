@@ -31,7 +31,7 @@ class MddTask : public AlignmentTask {
     const int64_t n = input.source.inputs.size(0), m = input.target.inputs.size(0);
     const model::ForwardResult both =
         model_.Forward(at::cat({input.source.inputs, input.target.inputs}), model::Mode::kTraining);
-    const double lambda = trade_off_ * losses::ReversalSchedule(input.progress);
+    const at::Tensor lambda = trade_off_ * losses::ReversalSchedule(input.progress);
     const at::Tensor adversary = adversary_.Forward(losses::ReverseGradient(both.features, lambda));
     const at::Tensor classification =
         losses::CrossEntropy(both.logits.narrow(0, 0, n), input.source.labels);
@@ -41,9 +41,9 @@ class MddTask : public AlignmentTask {
     train::StepOutput output;
     output.loss = classification + disparity;
     output.parts = {{"source", classification}, {"disparity", disparity}};
-    output.values = {{"lambda", lambda}};
+    output.measures = {{"lambda", lambda}};
     output.target_logits = both.logits.narrow(0, n, m).detach();
-    watch_.SeePredictions(input.step, output.target_logits, input.source.labels);
+    watch_.SeePredictions(input.progress, output.target_logits, input.source.labels);
     return output;
   }
 

@@ -52,6 +52,7 @@ class MoeTask : public train::Task {
   }
 
   const train::Plan& plan() const override { return plan_; }
+  int KindOf(int64_t /*step*/) const override { return 0; }
 
   absl::StatusOr<train::StepOutput> Step(const train::StepInput& input,
                                          train::StopSignal&) override {

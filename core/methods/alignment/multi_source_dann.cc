@@ -32,7 +32,8 @@ class MultiSourceDannTask : public AlignmentTask {
           context.device, absl::StrCat("discriminator.", k)));
       plan_.groups.push_back({discriminators_.back()->Parameters(), 1.0});
     }
-    weight_sums_ = at::zeros({Sources() + 1}, at::kDouble);
+    weight_sums_ =
+        at::zeros({Sources() + 1}, at::TensorOptions(at::kDouble).device(context.device));
   }
 
   absl::StatusOr<train::StepOutput> Step(const train::StepInput& input,
@@ -40,7 +41,7 @@ class MultiSourceDannTask : public AlignmentTask {
     const int64_t n = input.source.inputs.size(0), m = input.target.inputs.size(0);
     const model::ForwardResult all =
         model_.Forward(at::cat({input.source.inputs, input.target.inputs}), model::Mode::kTraining);
-    const double lambda = trade_off_ * losses::ReversalSchedule(input.progress);
+    const at::Tensor lambda = trade_off_ * losses::ReversalSchedule(input.progress);
     const at::Tensor classifications =
         Classifications(all.logits.narrow(0, 0, n), input.source.labels, input.source_counts);
     // The domains' losses come before the weights that scale what they send to the features.
@@ -52,10 +53,10 @@ class MultiSourceDannTask : public AlignmentTask {
     train::StepOutput output;
     output.loss = classification + adversarial;
     output.parts = {{"source", classification}, {"domain", adversarial}};
-    output.values = {{"lambda", lambda}, {"domain_accuracy", domains.accuracy}};
+    output.measures = {{"lambda", lambda}, {"domain_accuracy", domains.accuracy}};
     CountWeights(weights, output);
     output.target_logits = all.logits.narrow(0, n, m).detach();
-    watch_.SeePredictions(input.step, output.target_logits, input.source.labels);
+    watch_.SeePredictions(input.progress, output.target_logits, input.source.labels);
     return output;
   }
 
@@ -91,7 +92,7 @@ class MultiSourceDannTask : public AlignmentTask {
  private:
   struct Domains {
     at::Tensor losses;    // [K]: how badly source k is told from the target
-    double accuracy = 0;  // of the domain classifiers, their mean
+    at::Tensor accuracy;  // of the domain classifiers, their mean
   };
 
   int64_t Sources() const { return static_cast<int64_t>(discriminators_.size()); }
@@ -110,13 +111,13 @@ class MultiSourceDannTask : public AlignmentTask {
 
   // Discriminator k learns at full weight; the features get -lambda weights[k] times its gradient,
   // with the weights as they are when the gradient comes.
-  Domains TellApart(const train::StepInput& input, const at::Tensor& features, double lambda,
-                    const at::Tensor& weights) {
+  Domains TellApart(const train::StepInput& input, const at::Tensor& features,
+                    const at::Tensor& lambda, const at::Tensor& weights) {
     std::vector<int64_t> counts = input.source_counts;
     counts.push_back(input.target.inputs.size(0));
     const std::vector<at::Tensor> features_of = features.split_with_sizes(counts);
     Domains domains;
-    std::vector<at::Tensor> terms;
+    std::vector<at::Tensor> terms, accuracies;
     for (int64_t k = 0; k < Sources(); ++k) {
       const at::Tensor reversed = losses::ReverseGradient(
           at::cat({features_of[static_cast<size_t>(k)], features_of.back()}), lambda);
@@ -129,25 +130,25 @@ class MultiSourceDannTask : public AlignmentTask {
       const at::Tensor source = logits.narrow(0, 0, n);
       const at::Tensor target = logits.narrow(0, n, counts.back());
       terms.push_back(losses::DomainAdversarialLoss(source, target));
-      domains.accuracy +=
-          watch_.SeeDomains(input.step, source, target) / static_cast<double>(Sources());
+      accuracies.push_back(watch_.SeeDomains(input.progress, source, target));
     }
     domains.losses = at::stack(terms);
+    domains.accuracy = at::stack(accuracies).mean();
     return domains;
   }
 
   void CountWeights(const at::Tensor& weights, train::StepOutput& output) {
-    const at::Tensor counted = weights.to(at::kCPU, at::kDouble);
+    const at::Tensor counted = weights.to(at::kDouble);
     weight_sums_.narrow(0, 0, Sources()).add_(counted);
     weight_sums_[Sources()].add_(1);
     for (int64_t k = 0; k < Sources(); ++k) {
-      output.values[absl::StrCat("source_weight/", k)] = counted[k].item<double>();
+      output.measures[absl::StrCat("source_weight/", k)] = counted[k];
     }
   }
 
   const double sharpness_;
   std::vector<std::unique_ptr<DomainDiscriminator>> discriminators_;  // by source
-  at::Tensor weight_sums_;  // double [K + 1] on the CPU: the weights over the steps, and the steps
+  at::Tensor weight_sums_;  // double [K + 1]: the weights over the steps, and the steps
 };
 
 }  // namespace

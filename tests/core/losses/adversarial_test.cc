@@ -12,6 +12,8 @@
 namespace acclimate::losses {
 namespace {
 
+at::Tensor Scalar(double value) { return at::scalar_tensor(value, at::kDouble); }
+
 class ReverseGradientTest : public ::testing::Test {
  protected:
   ReverseGradientTest() { torch::manual_seed(4); }
@@ -25,7 +27,7 @@ class ReverseGradientTest : public ::testing::Test {
 };
 
 TEST_F(ReverseGradientTest, ForwardIsAView) {
-  at::Tensor reversed = ReverseGradient(features_, 0.3);
+  at::Tensor reversed = ReverseGradient(features_, Scalar(0.3));
   EXPECT_TRUE(at::equal(reversed, features_));
   EXPECT_EQ(reversed.data_ptr(), features_.data_ptr());
 }
@@ -33,14 +35,14 @@ TEST_F(ReverseGradientTest, ForwardIsAView) {
 TEST_F(ReverseGradientTest, FeaturesGetMinusLambdaTimesThePlainGradient) {
   at::Tensor plain = torch::autograd::grad({Loss(features_)}, {features_})[0];
   at::Tensor reversed =
-      torch::autograd::grad({Loss(ReverseGradient(features_, 0.3))}, {features_})[0];
+      torch::autograd::grad({Loss(ReverseGradient(features_, Scalar(0.3)))}, {features_})[0];
   EXPECT_TRUE(at::allclose(reversed, -0.3 * plain, 1e-12, 0));
 }
 
 TEST_F(ReverseGradientTest, DiscriminatorLearnsAsWithoutIt) {
   at::Tensor plain = torch::autograd::grad({Loss(features_)}, {discriminator_})[0];
   at::Tensor reversed =
-      torch::autograd::grad({Loss(ReverseGradient(features_, 0.3))}, {discriminator_})[0];
+      torch::autograd::grad({Loss(ReverseGradient(features_, Scalar(0.3)))}, {discriminator_})[0];
   EXPECT_TRUE(at::equal(reversed, plain));
 }
 
@@ -49,15 +51,18 @@ TEST_F(ReverseGradientTest, SecondDerivativeIsMinusLambdaTimesThePlainOne) {
     at::Tensor first = torch::autograd::grad({Loss(seen)}, {features_}, {}, true, true)[0];
     return torch::autograd::grad({first.sum()}, {discriminator_})[0];
   };
-  at::Tensor reversed = second(ReverseGradient(features_, 0.3));
+  at::Tensor reversed = second(ReverseGradient(features_, Scalar(0.3)));
   EXPECT_TRUE(reversed.isfinite().all().item<bool>());
   EXPECT_TRUE(at::allclose(reversed, -0.3 * second(features_), 1e-10, 1e-12));
 }
 
 TEST(ReversalScheduleTest, GoesFromZeroToOne) {
-  EXPECT_EQ(ReversalSchedule(0), 0);
-  EXPECT_NEAR(ReversalSchedule(0.1), std::tanh(0.5), 1e-12);  // 2 / (1 + e^-x) - 1 = tanh(x / 2)
-  EXPECT_NEAR(ReversalSchedule(1), 0.9999, 1e-5);
+  const auto lambda = [](double progress) {
+    return ReversalSchedule(Scalar(progress)).item<double>();
+  };
+  EXPECT_EQ(lambda(0), 0);
+  EXPECT_NEAR(lambda(0.1), std::tanh(0.5), 1e-12);  // 2 / (1 + e^-x) - 1 = tanh(x / 2)
+  EXPECT_NEAR(lambda(1), 0.9999, 1e-5);
 }
 
 TEST(DomainAdversarialLossTest, EqualsItsDefinition) {

@@ -51,7 +51,7 @@ class Held {
   train::StepOutput Step(int64_t step, double progress) {
     train::StepInput input;
     input.step = step;
-    input.progress = progress;
+    input.progress = at::scalar_tensor(progress, at::kDouble);
     input.source = {source_.inputs, source_.labels};
     input.source_counts = {kBatch};
     input.target = {target_.inputs, {}};
@@ -195,9 +195,9 @@ TEST(McdTest, HeadsDescendTheNegativeDiscrepancyAndFeaturesTheDiscrepancy) {
       disagree.loss.item<float>(),
       part(disagree, "source") + part(disagree, "second_head") - 3 * part(disagree, "discrepancy"),
       1e-5);
-  EXPECT_NEAR(agree.loss.item<float>(), agree.values.at("lambda") * part(agree, "discrepancy"),
-              1e-6);
-  EXPECT_NEAR(agree.values.at("lambda"), 3 * std::tanh(2.5), 1e-9);
+  EXPECT_NEAR(agree.loss.item<float>(),
+              agree.measures.at("lambda").item<double>() * part(agree, "discrepancy"), 1e-6);
+  EXPECT_NEAR(agree.measures.at("lambda").item<double>(), 3 * std::tanh(2.5), 1e-9);
 }
 
 // Through a whole run.

@@ -101,14 +101,14 @@ TEST_F(DannTest, DiscriminatorLearnsAtWeightOne) {
 
 TEST_F(DannTest, StartsWithoutAdversary) {
   const train::StepOutput output = Step(0.0);
-  EXPECT_EQ(output.values.at("lambda"), 0.0);
+  EXPECT_EQ(output.measures.at("lambda").item<double>(), 0.0);
   for (const at::Tensor& gradient : Gradients(output.parts.at("domain"), features_parameters_)) {
     EXPECT_EQ(gradient.abs().max().item<double>(), 0.0);
   }
 }
 
 TEST_F(DannTest, LambdaFollowsTheSchedule) {
-  EXPECT_NEAR(Step(0.5).values.at("lambda"), Lambda(0.5), 1e-12);
+  EXPECT_NEAR(Step(0.5).measures.at("lambda").item<double>(), Lambda(0.5), 1e-12);
 }
 
 TEST_F(DannTest, PartsEqualTheirDefinitionOverBothDomainsInOneBatch) {

@@ -48,13 +48,15 @@ Scene::Scene(const std::string& architecture, const std::vector<int64_t>& sample
       target(Blobs(target_samples, sample_shape, 2, 1.5, 1.0)) {}
 
 std::unique_ptr<train::Task> Scene::Task(const std::string& method,
-                                         const methods::Hyperparameters& given) {
+                                         const methods::Hyperparameters& given,
+                                         const at::Device& device) {
   const methods::MethodEntry* entry = methods::FindMethod(method);
   if (entry == nullptr) throw std::runtime_error("no method " + method);
   methods::Hyperparameters values = given;
   for (const methods::HyperparameterSpec& known : entry->spec.hyperparameters) {
     if (known.name == "ways") values.emplace(known.name, kClasses);
   }
+  model->To(device);
   const methods::Settings settings(methods::ResolveHyperparameters(entry->spec, values).value());
   for (const methods::InputSpec& input : entry->spec.inputs) {
     using Kind = methods::InputSpec::Kind;
@@ -63,7 +65,7 @@ std::unique_ptr<train::Task> Scene::Task(const std::string& method,
       inputs.models.emplace(input.name, model->Clone());
     }
   }
-  return entry->make_task({*model, sources, target, at::kCPU, settings, inputs}).value();
+  return entry->make_task({*model, sources, target, device, settings, inputs}).value();
 }
 
 absl::Status Scene::Train(train::Task& task) {
@@ -73,7 +75,7 @@ absl::Status Scene::Train(train::Task& task) {
 
 train::StepInput Scene::Input(int64_t samples, double progress) const {
   train::StepInput input;
-  input.progress = progress;
+  input.progress = at::scalar_tensor(progress, at::kDouble);
   input.source = sources[0].Slice(0, samples, at::kCPU);
   input.source_counts = {samples};
   input.target_index = at::arange(samples, at::kLong) * 3 + 1;

@@ -29,9 +29,10 @@ struct Scene {
                  const std::vector<int64_t>& sample_shape = {6}, int64_t target_samples = 48);
 
   // The defaults of `method` with `given` laid over them; of its inputs, the models that it needs
-  // and the unlabelled datasets.
+  // and the unlabelled datasets. The model goes to the device.
   std::unique_ptr<train::Task> Task(const std::string& method,
-                                    const methods::Hyperparameters& given = {});
+                                    const methods::Hyperparameters& given = {},
+                                    const at::Device& device = at::kCPU);
   // Runs `task` to its end.
   absl::Status Train(train::Task& task);
   // The first samples of the source, and of the target every third: index and place differ.

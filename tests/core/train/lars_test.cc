@@ -74,7 +74,8 @@ TEST_P(LarsTest, EqualsPlainLoops) {
     const double factor = 1.0 / (1 + step);
     PlainStep(w, weight_velocity, Values(weight.tensor.grad()), true, 2 * factor * kRate);
     PlainStep(b, bias_velocity, Values(bias.tensor.grad()), false, factor * kRate);
-    optimizer->Step(factor);
+    optimizer->SetRate(factor);
+    optimizer->Step();
   }
   ExpectNear(Values(weight.tensor), w, tolerance);
   ExpectNear(Values(bias.tensor), b, tolerance);
@@ -92,7 +93,7 @@ TEST(LarsStepTest, DoesNotDependOnTheScaleOfTheGradient) {
     NamedParameter weight = Parameter("w", start);
     const auto optimizer = MakeOptimizer(options, {{{weight}, 1.0}});
     weight.tensor.mutable_grad() = gradient * scale;
-    optimizer->Step(1);
+    optimizer->Step();
     ends.push_back(weight.tensor.detach());
   }
   EXPECT_TRUE(at::allclose(ends[0], ends[1], 1e-5, 1e-6));
@@ -105,7 +106,7 @@ TEST(LarsStepTest, ZeroWeightsStillMove) {
   NamedParameter weight = Parameter("w", at::zeros({2, 2}));
   const auto optimizer = MakeOptimizer(Options(), {{{weight}, 1.0}});
   weight.tensor.mutable_grad() = at::ones({2, 2});
-  optimizer->Step(1);
+  optimizer->Step();
   EXPECT_TRUE(at::allclose(weight.tensor.detach(), at::full({2, 2}, -kRate)));
 }
 
@@ -118,7 +119,7 @@ TEST(LarsStepTest, GoesOnFromItsState) {
   const auto step = [&gradients](Optimizer& by, const NamedParameter& parameter, size_t i) {
     at::Tensor tensor = parameter.tensor;
     tensor.mutable_grad() = gradients[i];
-    by.Step(1);
+    by.Step();
   };
   step(*optimizer, straight, 0);
   const std::map<std::string, at::Tensor> state = optimizer->State();

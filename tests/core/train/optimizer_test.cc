@@ -107,7 +107,8 @@ TEST_P(OptimizerTest, UpdatesAsLibTorchDoes) {
     }
     ours.SetGradients(step);
     theirs.SetGradients(step);
-    optimizer->Step(factor);
+    optimizer->SetRate(factor);
+    optimizer->Step();
     reference->step();
   }
   for (size_t i = 0; i < 3; ++i) {
@@ -128,14 +129,16 @@ TEST_P(OptimizerTest, RestoredGoesOnAsIfNeverStopped) {
       for (size_t i = 0; i < 3; ++i) resumed[i].copy_(straight[i]);
     }
     straight.SetGradients(step);
-    through->Step(0.5);
+    through->SetRate(0.5);
+    through->Step();
   }
   const auto optimizer = MakeOptimizer(options, resumed.Groups());
   const absl::Status status = optimizer->Restore(state);
   ASSERT_TRUE(status.ok()) << status;
   for (int step = kSteps / 2; step < kSteps; ++step) {
     resumed.SetGradients(step);
-    optimizer->Step(0.5);
+    optimizer->SetRate(0.5);
+    optimizer->Step();
   }
   for (size_t i = 0; i < 3; ++i) EXPECT_TRUE(at::equal(straight[i], resumed[i])) << "tensor " << i;
 }
@@ -166,7 +169,7 @@ TEST(OptimizerStepTest, ParameterWithoutGradientStays) {
   const auto optimizer = MakeOptimizer(options, weights.Groups());
   weights.SetGradients(0);
   weights[1].mutable_grad().reset();
-  optimizer->Step(1.0);
+  optimizer->Step();
   EXPECT_TRUE(at::equal(weights[1], before));
   EXPECT_EQ(optimizer->State().count("momentum/second"), 0u);
   EXPECT_EQ(optimizer->State().count("momentum/first"), 1u);
@@ -185,7 +188,7 @@ TEST(OptimizerStepTest, AdamCountsTheStepsOfEachParameter) {
       ours[1].mutable_grad().reset();
       theirs[1].mutable_grad().reset();
     }
-    optimizer->Step(1.0);
+    optimizer->Step();
     reference->step();
   }
   EXPECT_LT((ours[1] - theirs[1]).abs().max().item<double>(), 1e-13);
@@ -211,8 +214,8 @@ TEST(OptimizerStepTest, NonContiguousGradientsAndParametersAreTakenAsTheyAre) {
     strided.mutable_grad() = gradient;
     const auto one = MakeOptimizer(options, {{{{"w", plain}}, 1.0}});
     const auto other = MakeOptimizer(options, {{{{"w", strided}}, 1.0}});
-    one->Step(1.0);
-    other->Step(1.0);
+    one->Step();
+    other->Step();
     EXPECT_FALSE(at::equal(plain, start));
     EXPECT_TRUE(at::allclose(plain, strided, 1e-6, 1e-7));
   }
@@ -223,7 +226,7 @@ std::map<std::string, at::Tensor> StateOf(const OptimizerOptions& options) {
   Weights weights(at::kFloat);
   const auto optimizer = MakeOptimizer(options, weights.Groups());
   weights.SetGradients(0);
-  optimizer->Step(1.0);
+  optimizer->Step();
   return optimizer->State();
 }
 

@@ -125,7 +125,7 @@ class TrainerTest : public ::testing::Test {
 TEST_F(TrainerTest, CallsComeInOrder) {
   std::vector<double> progress;
   FakeTask task(Steps(5, 2), [&](const StepInput& input) {
-    progress.push_back(input.progress);
+    progress.push_back(input.progress.item<double>());
     return Nothing(input);
   });
   ASSERT_TRUE(Run(task).ok());

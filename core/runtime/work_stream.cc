@@ -1,0 +1,36 @@
+#include "core/runtime/work_stream.h"
+
+#include <c10/core/Event.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+
+namespace acclimate::runtime {
+namespace {
+
+using c10::impl::VirtualGuardImpl;
+
+// Makes what follows on `to` wait for what is on `from`, and work on `to`.
+void GoOver(const c10::Stream& from, const c10::Stream& to) {
+  c10::Event passed(from.device_type());
+  passed.record(from);
+  passed.block(to);
+  VirtualGuardImpl(to.device_type()).exchangeStream(to);
+}
+
+}  // namespace
+
+WorkStream::WorkStream(const at::Device& device) {
+  if (device.is_cpu()) return;
+  stream_ = VirtualGuardImpl(device.type()).getStreamFromGlobalPool(device);
+}
+
+WorkStream::Scope::Scope(const WorkStream& stream) : inside_(stream.stream_) {
+  if (!inside_) return;
+  outside_ = VirtualGuardImpl(inside_->device_type()).getStream(inside_->device());
+  GoOver(*outside_, *inside_);
+}
+
+WorkStream::Scope::~Scope() {
+  if (inside_) GoOver(*inside_, *outside_);
+}
+
+}  // namespace acclimate::runtime
