@@ -349,6 +349,11 @@ class Session {
   absl::Status Save() {
     for (const auto& [name, value] : task_->Metrics()) result_.metrics[name] = value;
     for (const std::string& warning : task_->Warnings()) recorder_.OnWarning(warning);
+    if (const std::string& reason = trainer_->graphs().refusal(); !reason.empty()) {
+      recorder_.OnWarning(
+          absl::StrCat("slower than it could be: a step cannot be recorded for the ",
+                       inputs_.device.str(), " to replay: ", reason));
+    }
     // While both are on the run's device.
     changed_ = train::Changed(original_, FinalModel().StateDict());
     const Findings findings = Summarize();

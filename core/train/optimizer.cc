@@ -41,11 +41,11 @@ class Sgd : public Optimizer {
   void UpdateTogether(Together& group) override {
 #if __has_include(<ATen/ops/_fused_sgd.h>)
     const bool moves = options_.momentum > 0;
-    at::_fused_sgd_(group.parameters, group.gradients,
-                    moves ? group.slots[0] : std::vector<at::Tensor>(), options_.weight_decay,
-                    options_.momentum, group.learning_rate, /*dampening=*/0,
-                    moves && options_.nesterov,
-                    /*maximize=*/false, /*is_first_step=*/false);
+    at::_fused_sgd_(
+        group.parameters, group.gradients, moves ? group.slots[0] : std::vector<at::Tensor>(),
+        options_.weight_decay, options_.momentum, group.learning_rate, /*dampening=*/0,
+        moves && options_.nesterov,
+        /*maximize=*/false, /*is_first_step=*/false, /*grad_scale=*/{}, group.not_finite);
 #else
     Unfused();
 #endif
@@ -95,7 +95,7 @@ class Adam : public Optimizer {
     at::_fused_adam_(group.parameters, group.gradients, group.slots[0], group.slots[1], {},
                      group.updates, group.learning_rate, options_.beta1, options_.beta2,
                      options_.weight_decay, options_.epsilon, /*amsgrad=*/false,
-                     /*maximize=*/false);
+                     /*maximize=*/false, /*grad_scale=*/{}, group.not_finite);
 #else
     Unfused();
 #endif
@@ -187,19 +187,24 @@ class Lars : public Optimizer {
     for (size_t i = 0; i < group.parameters.size(); ++i) {
       at::Tensor &parameter = group.parameters[i], &velocity = group.slots[0][i];
       const at::Tensor& gradient = group.gradients[i];
-      velocity.mul_(options_.momentum);
+      at::Tensor pull = gradient * group.learning_rate;
       if (parameter.dim() > 1) {
         const at::Tensor weight = parameter.norm();
-        const at::Tensor pull = gradient.norm() + options_.weight_decay * weight;
+        const at::Tensor length = gradient.norm() + options_.weight_decay * weight;
         const at::Tensor ratio =
-            at::where(weight.gt(0).logical_and(pull.gt(0)),
-                      options_.trust_coefficient * weight / pull, at::ones_like(pull));
-        velocity.add_((gradient + options_.weight_decay * parameter) *
-                      (group.learning_rate * ratio));
-      } else {
-        velocity.add_(gradient * group.learning_rate);
+            at::where(weight.gt(0).logical_and(length.gt(0)),
+                      options_.trust_coefficient * weight / length, at::ones_like(length));
+        pull = (gradient + options_.weight_decay * parameter) * (group.learning_rate * ratio);
       }
-      parameter.sub_(velocity);
+      const at::Tensor next = options_.momentum * velocity + pull;
+      if (group.not_finite) {
+        const at::Tensor stays = group.not_finite->gt(0);
+        parameter.sub_(at::where(stays, at::zeros_like(next), next));
+        velocity.copy_(at::where(stays, velocity, next));
+      } else {
+        parameter.sub_(next);
+        velocity.copy_(next);
+      }
     }
   }
 
@@ -244,16 +249,26 @@ void Optimizer::ZeroGradients() {
   }
 }
 
+std::vector<at::Tensor> Optimizer::Gradients() const {
+  std::vector<at::Tensor> gradients;
+  for (const ParameterGroup& group : groups_) {
+    for (const NamedParameter& parameter : group.parameters) {
+      if (parameter.tensor.grad().defined()) gradients.push_back(parameter.tensor.grad());
+    }
+  }
+  return gradients;
+}
+
 void Optimizer::SetRate(double factor) {
   learning_rate_ = options_.learning_rate * factor;
   if (learning_rate_on_device_.defined()) learning_rate_on_device_.fill_(learning_rate_);
 }
 
-void Optimizer::Step() {
+void Optimizer::Step(const at::Tensor& not_finite) {
   const at::NoGradGuard no_grad;
   for (ParameterGroup& group : groups_) {
     if (learning_rate_on_device_.defined()) {
-      StepOnDevice(group);
+      StepOnDevice(group, not_finite);
       continue;
     }
     const double rate = learning_rate_ * group.learning_rate_multiplier;
@@ -266,7 +281,7 @@ void Optimizer::Step() {
   }
 }
 
-void Optimizer::StepOnDevice(const ParameterGroup& group) {
+void Optimizer::StepOnDevice(const ParameterGroup& group, const at::Tensor& not_finite) {
   Together together;
   together.slots.resize(SlotNames().size());
   for (const NamedParameter& parameter : group.parameters) {
@@ -282,6 +297,10 @@ void Optimizer::StepOnDevice(const ParameterGroup& group) {
   }
   if (together.parameters.empty()) return;
   at::_foreach_add_(together.updates, 1);
+  if (not_finite.defined()) {
+    together.not_finite = not_finite;
+    for (at::Tensor& updates : together.updates) updates.sub_(not_finite);
+  }
   together.learning_rate = learning_rate_on_device_ * group.learning_rate_multiplier;
   UpdateTogether(together);
 }

@@ -52,8 +52,10 @@ class Optimizer {
   void ZeroGradients();
   // Updates from now on are at learning_rate * factor * the group's multiplier.
   void SetRate(double factor);
-  // One update.
-  void Step();
+  // One update. not_finite, on an accelerator alone: a float scalar that is 1 where no update may
+  // be made, as LossScale gives it.
+  void Step(const at::Tensor& not_finite = {});
+  std::vector<at::Tensor> Gradients() const;
 
   // Forgets all that was gathered, as if no step had been made.
   void Restart();
@@ -71,6 +73,7 @@ class Optimizer {
     std::vector<std::vector<at::Tensor>> slots;  // by slot, then as the parameters
     std::vector<at::Tensor> updates;  // float scalars there: which one of each parameter's, from 1
     at::Tensor learning_rate;         // float scalar there
+    c10::optional<at::Tensor> not_finite;
   };
 
   // `slots` are the parameter's state tensors, zero before its first update; `update` counts
@@ -90,7 +93,7 @@ class Optimizer {
     at::Tensor Updates() const;    // int64 scalar, of either
   };
   History& HistoryOf(const NamedParameter& parameter);
-  void StepOnDevice(const ParameterGroup& group);
+  void StepOnDevice(const ParameterGroup& group, const at::Tensor& not_finite);
   // Of its count of updates, then of its slots.
   std::vector<std::string> StateNames(const std::string& parameter) const;
   absl::Status RestoreHistory(const NamedParameter& parameter,

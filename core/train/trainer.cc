@@ -19,6 +19,7 @@ constexpr char kLoss[] = "loss";
 constexpr char kModel[] = "model/";
 constexpr char kOptimizer[] = "optimizer/";
 constexpr char kTask[] = "task/";
+constexpr char kLossScale[] = "loss_scale/";
 constexpr char kCurves[] = "curves/";
 constexpr char kGenerators[] = "generators/";
 constexpr char kStep[] = "loop/step";
@@ -196,13 +197,24 @@ absl::StatusOr<StepResult> Trainer::Call(const StepDraw& draw, StopSignal& stop)
   if (output->restart_optimizer && optimizer_ != nullptr) optimizer_->Restart();
   if (output->loss.defined()) {
     scalars[kLoss] = output->loss;
-    optimizer_->ZeroGradients();
-    output->loss.backward();
-    optimizer_->Step();
+    Descend(output->loss);
     result.updated = true;
   }
   result.metrics = PackMetrics(scalars);
   return result;
+}
+
+void Trainer::Descend(const at::Tensor& loss) {
+  optimizer_->ZeroGradients();
+  if (loss_scale_ == nullptr) {
+    loss.backward();
+    optimizer_->Step();
+    return;
+  }
+  loss_scale_->Scaled(loss).backward();
+  const at::Tensor not_finite = loss_scale_->Unscale(optimizer_->Gradients());
+  optimizer_->Step(not_finite);
+  loss_scale_->Follow(not_finite);
 }
 
 absl::Status Trainer::TakeMetrics() {
@@ -246,6 +258,7 @@ TrainingState Trainer::State() const {
   TrainingState state;
   state.Add(kModel, model_.StateDict());
   if (optimizer_ != nullptr) state.Add(kOptimizer, optimizer_->State());
+  if (loss_scale_ != nullptr) state.Add(kLossScale, loss_scale_->State());
   state.Add(kTask, task_.State());
   state.Add(kCurves, curves_.State());
   state.Add(kGenerators, runtime::GeneratorStates(options_.device));
@@ -262,6 +275,7 @@ TrainingState Trainer::State() const {
 absl::Status Trainer::Restore(const TrainingState& state) {
   absl::Status status = model_.LoadStateDict(state.Part(kModel));
   if (optimizer_ != nullptr) status.Update(optimizer_->Restore(state.Part(kOptimizer)));
+  if (loss_scale_ != nullptr) status.Update(loss_scale_->Restore(state.Part(kLossScale)));
   status.Update(task_.Restore(state.Part(kTask)));
   status.Update(curves_.Restore(state.Part(kCurves)));
   status.Update(runtime::RestoreGenerators(state.Part(kGenerators), options_.device));

@@ -20,6 +20,7 @@
 #include "core/model/model.h"
 #include "core/runtime/work_stream.h"
 #include "core/train/learning_curves.h"
+#include "core/train/loss_scale.h"
 #include "core/train/optimizer.h"
 #include "core/train/progress.h"
 #include "core/train/step_graphs.h"
@@ -82,6 +83,7 @@ class Trainer {
   StepDraw Draw();
   // All that a step does on the device.
   absl::StatusOr<StepResult> Call(const StepDraw& draw, StopSignal& stop);
+  void Descend(const at::Tensor& loss);
   // Into the curves, and to the hook where it is time.
   absl::Status TakeMetrics();
   bool ReportIsDue() const;
@@ -94,7 +96,8 @@ class Trainer {
   const TrainerHooks hooks_;
   std::vector<Stream> sources_;
   std::unique_ptr<Stream> target_stream_;
-  std::unique_ptr<Optimizer> optimizer_;  // null: a task of passes
+  std::unique_ptr<Optimizer> optimizer_;   // null: a task of passes
+  std::unique_ptr<LossScale> loss_scale_;  // null: the model is not in fp16
   const runtime::WorkStream stream_;
   StepGraphs graphs_;
   at::Tensor progress_;  // of StepInput: the same tensor at every step
