@@ -10,6 +10,7 @@
 
 #include "core/model/classifier_split.h"
 #include "core/model/mode_graph.h"
+#include "core/model/single_precision.h"
 
 namespace acclimate::model {
 namespace {
@@ -44,7 +45,8 @@ void NormaliseByBatch(torch::jit::Stack& stack) {
                    weight = tensor(), input = tensor();
   const int64_t count = input.numel() / std::max<int64_t>(input.size(1), 1);
   at::Tensor mean, variance;
-  std::tie(mean, variance) = at::batch_norm_update_stats(input, {}, {}, /*momentum=*/0.0);
+  // Of a bf16 input it would round them to bf16.
+  std::tie(mean, variance) = at::batch_norm_update_stats(AsFloat(input), {}, {}, /*momentum=*/0.0);
   const double unbiased =
       static_cast<double>(count) / static_cast<double>(std::max<int64_t>(count - 1, 1));
   const bool stored = running_mean.defined() && running_var.defined();

@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "core/runtime/autocast.h"
+#include "core/runtime/precision.h"
 
 namespace acclimate::model {
 namespace {
@@ -397,6 +399,27 @@ bool IsPossible(const Geometry& g) {
   return std::min(g.y.output, g.x.output) > 0 && std::min(g.y.padding, g.x.padding) >= 0;
 }
 
+at::Tensor To(at::ScalarType type, const at::Tensor& tensor) {
+  return tensor.defined() ? tensor.to(type) : tensor;
+}
+
+// As autocast has it: double stays.
+bool IsRounded(const at::Tensor& tensor) {
+  return tensor.is_floating_point() && tensor.scalar_type() != at::kDouble;
+}
+
+// Convolution() without autocast.
+at::Tensor AsTheyCome(const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias,
+                      at::IntArrayRef stride, at::IntArrayRef padding, at::IntArrayRef dilation,
+                      int64_t groups) {
+  if (!IsOurs(input, weight, stride, padding, dilation, groups) ||
+      !IsPossible(GeometryOf(input, weight, stride, padding, dilation))) {
+    return ByLibrary(input, weight, bias, stride, padding, dilation, groups);
+  }
+  return ConvolutionBy(ConvolutionAlgorithm::kChosen, input, weight, bias, stride, padding,
+                       dilation);
+}
+
 }  // namespace
 
 at::Tensor ConvolutionBy(ConvolutionAlgorithm algorithm, const at::Tensor& input,
@@ -409,15 +432,30 @@ at::Tensor ConvolutionBy(ConvolutionAlgorithm algorithm, const at::Tensor& input
                                attributes);
 }
 
+at::Tensor RoundedConvolution(Rounded way, at::ScalarType type, const at::Tensor& input,
+                              const at::Tensor& weight, const at::Tensor& bias,
+                              at::IntArrayRef stride, at::IntArrayRef padding,
+                              at::IntArrayRef dilation, int64_t groups) {
+  const runtime::AutocastScope off(input.device().type(), at::kFloat);
+  const at::Tensor x = To(type, input), w = To(type, weight), b = To(type, bias);
+  if (way == Rounded::kByLibrary) {
+    return ByLibrary(x, w, b, stride, padding, dilation, groups);
+  }
+  return AsTheyCome(To(at::kFloat, x), To(at::kFloat, w), To(at::kFloat, b), stride, padding,
+                    dilation, groups)
+      .to(type);
+}
+
 at::Tensor Convolution(const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias,
                        at::IntArrayRef stride, at::IntArrayRef padding, at::IntArrayRef dilation,
                        int64_t groups) {
-  if (!IsOurs(input, weight, stride, padding, dilation, groups) ||
-      !IsPossible(GeometryOf(input, weight, stride, padding, dilation))) {
-    return ByLibrary(input, weight, bias, stride, padding, dilation, groups);
+  const at::ScalarType type = runtime::AutocastType(input.device().type());
+  if (type == at::kFloat || !IsRounded(input) || !IsRounded(weight)) {
+    return AsTheyCome(input, weight, bias, stride, padding, dilation, groups);
   }
-  return ConvolutionBy(ConvolutionAlgorithm::kChosen, input, weight, bias, stride, padding,
-                       dilation);
+  const bool natively = !input.is_cpu() || runtime::CpuHasBf16();
+  return RoundedConvolution(natively ? Rounded::kByLibrary : Rounded::kInFloat, type, input, weight,
+                            bias, stride, padding, dilation, groups);
 }
 
 namespace {

@@ -20,6 +20,10 @@ namespace acclimate::model {
 // This holds for float and double on the CPU, four dimensions and one group. Everything else goes
 // to LibTorch as it is, unbatched inputs and other numbers of dimensions included. Throws
 // c10::Error where at::conv2d does.
+//
+// Under autocast (core/runtime/autocast.h) float inputs and weights go to LibTorch rounded to its
+// type. On a processor that has no instructions for bf16 they are rounded likewise, and multiplied
+// in float, which is several times faster: see Rounded::kInFloat.
 at::Tensor Convolution(const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias,
                        at::IntArrayRef stride, at::IntArrayRef padding, at::IntArrayRef dilation,
                        int64_t groups);
@@ -36,6 +40,18 @@ enum class ConvolutionAlgorithm {
   kTaps,     // a product for every pair of an output place and a tap that touches data
   kColumns,  // im2col and one product for a block of samples
 };
+
+// A convolution of numbers rounded to `type`, below float: both ways add products of them in float
+// and round the sums to `type`, gradients included.
+enum class Rounded {
+  kByLibrary,  // at::conv2d of tensors of that type
+  kInFloat,    // Convolution() of float tensors with such values
+};
+
+at::Tensor RoundedConvolution(Rounded way, at::ScalarType type, const at::Tensor& input,
+                              const at::Tensor& weight, const at::Tensor& bias,
+                              at::IntArrayRef stride, at::IntArrayRef padding,
+                              at::IntArrayRef dilation, int64_t groups);
 
 at::Tensor ConvolutionBy(ConvolutionAlgorithm algorithm, const at::Tensor& input,
                          const at::Tensor& weight, const at::Tensor& bias, at::IntArrayRef stride,

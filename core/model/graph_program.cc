@@ -3,11 +3,23 @@
 #include <utility>
 
 #include "core/model/channels_last_graph.h"
+#include "core/model/single_precision.h"
 
 namespace acclimate::model {
+namespace {
 
-GraphProgram::GraphProgram(const std::shared_ptr<torch::jit::Graph>& graph, const std::string& name)
-    : code_(WithOwnConvolutions(*graph), name), outputs_(graph->outputs().size()) {}
+std::shared_ptr<torch::jit::Graph> Prepared(const torch::jit::Graph& graph,
+                                            std::optional<size_t> features) {
+  std::shared_ptr<torch::jit::Graph> prepared = WithOwnConvolutions(graph);
+  if (features) ComputeInFloatFrom(prepared->outputs().at(*features));
+  return prepared;
+}
+
+}  // namespace
+
+GraphProgram::GraphProgram(const std::shared_ptr<torch::jit::Graph>& graph, const std::string& name,
+                           std::optional<size_t> features)
+    : code_(Prepared(*graph, features), name), outputs_(graph->outputs().size()) {}
 
 std::vector<at::Tensor> GraphProgram::Run(const torch::jit::Module& self, const at::Tensor& input,
                                           const std::vector<at::Tensor>& more) const {

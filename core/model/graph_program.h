@@ -3,6 +3,7 @@
 #define ACCLIMATE_CORE_MODEL_GRAPH_PROGRAM_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,8 +18,10 @@ namespace acclimate::model {
 // inputs alone, not on how often it ran before, so that a resumed job ends bit-equal. Immutable.
 class GraphProgram {
  public:
-  // `graph` takes (self, tensor, ...) and returns tensors.
-  GraphProgram(const std::shared_ptr<torch::jit::Graph>& graph, const std::string& name);
+  // `graph` takes (self, tensor, ...) and returns tensors. `features`: which of these the
+  // classifier layer takes, if one does; it and what follows from it are float, autocast or not.
+  GraphProgram(const std::shared_ptr<torch::jit::Graph>& graph, const std::string& name,
+               std::optional<size_t> features);
 
   // One tensor for each output of the graph; `more` are its inputs behind the first tensor.
   // Gradients are recorded as the caller's grad mode says.

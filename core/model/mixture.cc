@@ -70,7 +70,9 @@ absl::StatusOr<std::unique_ptr<Model>> MakeMixture(const Model& model, int64_t e
   try {
     absl::StatusOr<std::unique_ptr<Model>> mixture =
         ScriptModel::Create(WithExperts(model, experts), {CheckpointForm::kTorchScript, "", {}});
-    if (mixture.ok()) (*mixture)->metadata() = model.metadata();
+    if (!mixture.ok()) return mixture;
+    (*mixture)->metadata() = model.metadata();
+    (*mixture)->set_precision(model.precision());
     return mixture;
   } catch (const torch::jit::ErrorReport&) {
     return absl::InvalidArgumentError("forward() must return one tensor, the logits");

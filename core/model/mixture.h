@@ -22,9 +22,9 @@ namespace acclimate::model {
 constexpr char kMixtureClasses[] = "acclimate_mixture_classes";
 
 // Every expert is a copy of the model's classifier layer, and the gate opens all of them alike: the
-// mixture begins as log softmax of the model. Its weights are its own. The layer must be a plain
-// linear one, classes first, whose output is what forward() returns; INVALID_ARGUMENT where
-// forward() returns anything but one tensor.
+// mixture begins as log softmax of the model. Its weights are its own, its precision the model's.
+// The layer must be a plain linear one, classes first, whose output is what forward() returns;
+// INVALID_ARGUMENT where forward() returns anything but one tensor.
 absl::StatusOr<std::unique_ptr<Model>> MakeMixture(const Model& model, int64_t experts);
 
 struct ExpertOutputs {

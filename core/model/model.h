@@ -69,6 +69,12 @@ enum class CheckpointForm { kTorchScript, kSafetensors, kPickle, kExportedProgra
 // One TorchScript module and graphs specialised from its forward(): one a mode. Built-in
 // architectures and programs of torch.export become TorchScript too, so that there is one path for
 // all. Not thread-safe. Gradients flow to the parameters; the caller decides which require them.
+//
+// Precision. With a type below float, layers compute in it as LibTorch's autocast says:
+// convolutions and matrix products take inputs and weights rounded to it, what follows keeps it.
+// Parameters, their gradients and the statistics of batch norm stay float. The classifier layer
+// computes in float, so that logits are not coarse and agree with what others compute from its
+// weights. All results are float but for ForwardTo().
 class Model {
  public:
   virtual ~Model() = default;
@@ -92,7 +98,8 @@ class Model {
   virtual LevelsResult ForwardThrough(const std::vector<size_t>& levels, const at::Tensor& inputs,
                                       Mode mode) = 0;
   // The two halves: ForwardFrom(l, ForwardTo(l, x, mode), mode) is Forward(x, mode), but for
-  // num_batches_tracked, which halves leave alone. Each half costs only its own layers.
+  // num_batches_tracked, which halves leave alone. Each half costs only its own layers. The tensor
+  // between them has the type that the layers pass on.
   virtual at::Tensor ForwardTo(size_t level, const at::Tensor& inputs, Mode mode) = 0;
   virtual ForwardResult ForwardFrom(size_t level, const at::Tensor& tensor, Mode mode) = 0;
 
@@ -116,6 +123,10 @@ class Model {
   virtual absl::Status LoadStateDict(const std::map<std::string, at::Tensor>& state) = 0;
 
   virtual void To(const at::Device& device) = 0;
+
+  // Of the forward passes from here on: kFloat (at first), kBFloat16 or kHalf. Clone() keeps it.
+  virtual void set_precision(at::ScalarType type) = 0;
+  virtual at::ScalarType precision() const = 0;
 
   virtual CheckpointForm form() const = 0;
   virtual const std::string& architecture() const = 0;  // built-in name; empty for users' own

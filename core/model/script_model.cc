@@ -22,12 +22,13 @@
 #include "core/model/classifier_split.h"
 #include "core/model/exported_program.h"
 #include "core/model/graph_levels.h"
-#include "core/model/graph_program.h"
 #include "core/model/mixture.h"
 #include "core/model/mode_graph.h"
 #include "core/model/own_storage.h"
 #include "core/model/pickle_writer.h"
+#include "core/model/single_precision.h"
 #include "core/model/state_dict.h"
+#include "core/runtime/autocast.h"
 #include "nlohmann/json.hpp"
 
 namespace acclimate::model {
@@ -36,6 +37,9 @@ namespace {
 using torch::jit::Graph;
 using torch::jit::Module;
 using torch::jit::Node;
+
+// The place of the features among the outputs of most programs; the logits follow.
+constexpr size_t kFeatures = 0;
 
 constexpr Mode kModes[] = {Mode::kEvaluation, Mode::kTraining, Mode::kBatchStatistics};
 
@@ -109,12 +113,13 @@ struct ScriptModel::Programs {
   absl::Status Analyse(const Module& module, const ClassifierSplit& split);
   const GraphProgram& BatchNormInput(size_t layer);
 
-  // The program under `key`, compiled at its first use.
+  // The program under `key`, compiled at its first use. `features`: as GraphProgram has it.
   template <typename MakeGraph>
-  const GraphProgram& Compiled(const std::string& key, const MakeGraph& make_graph) {
+  const GraphProgram& Compiled(const std::string& key, std::optional<size_t> features,
+                               const MakeGraph& make_graph) {
     const auto found = compiled.find(key);
     if (found != compiled.end()) return found->second;
-    return compiled.emplace(key, GraphProgram(make_graph(), key)).first->second;
+    return compiled.emplace(key, GraphProgram(make_graph(), key, features)).first->second;
   }
   const std::shared_ptr<Graph>& GraphOf(Mode mode) const {
     return graphs.at(static_cast<size_t>(mode));
@@ -156,7 +161,7 @@ void ScriptModel::Programs::AddWholeMode(const Module& module, Mode mode) {
   FillDefaults(module, graph.get());
   torch::jit::Value* const logits = FirstTensor(*graph);
   SetOutputs(graph, {logits, logits});
-  forward.emplace_back(graph, "forward");
+  forward.emplace_back(graph, "forward", kFeatures);
   graphs.push_back(std::move(graph));
 }
 
@@ -170,7 +175,7 @@ absl::Status ScriptModel::Programs::AddMode(const Module& module, Mode mode) {
     if (absl::Status status = Analyse(module, *split); !status.ok()) return status;
   }
   SetOutputs(graph, {split->features, split->logits});
-  forward.emplace_back(graph, "forward");
+  forward.emplace_back(graph, "forward", kFeatures);
   if (mode == Mode::kEvaluation) levels = FindLevels(graph);
   graphs.push_back(std::move(graph));
   return absl::OkStatus();
@@ -179,7 +184,7 @@ absl::Status ScriptModel::Programs::AddMode(const Module& module, Mode mode) {
 absl::Status ScriptModel::Programs::Analyse(const Module& module, const ClassifierSplit& split) {
   absl::StatusOr<std::shared_ptr<Graph>> head = ClassifierGraph(evaluation);
   if (!head.ok()) return head.status();
-  classifier.emplace(*head, "classify");
+  classifier.emplace(*head, "classify", std::nullopt);
   head_paths = AttributePaths(**head);
   head_weight = split.weight;
   convolution_weights = ConvolutionWeights(*evaluation);
@@ -214,7 +219,8 @@ const GraphProgram& ScriptModel::Programs::BatchNormInput(size_t layer) {
   torch::jit::Value* input = AllNodes(*graph).at(batch_norms.at(layer).node)->input(0);
   RemoveChecks(graph);
   SetOutputs(graph, {input});
-  return batch_norm_inputs.emplace(layer, GraphProgram(graph, "batch_norm_input")).first->second;
+  return batch_norm_inputs.emplace(layer, GraphProgram(graph, "batch_norm_input", std::nullopt))
+      .first->second;
 }
 
 absl::StatusOr<std::unique_ptr<Model>> ScriptModel::Create(Module module, Origin origin,
@@ -264,6 +270,17 @@ void ScriptModel::CollectTensors() {
   if (weight.dim() == 2) feature_size_ = weight.size(1 - programs_->class_dimension);
 }
 
+std::vector<at::Tensor> ScriptModel::Run(const GraphProgram& program, const at::Tensor& input,
+                                         const std::vector<at::Tensor>& more) const {
+  const runtime::AutocastScope scope(programs_->device.type(), precision_);
+  return program.Run(module_, input, more);
+}
+
+// Of a layer, as the caller gets it.
+at::Tensor ScriptModel::AsResult(const at::Tensor& tensor) const {
+  return precision_ == at::kFloat ? tensor : AsFloat(tensor);
+}
+
 ForwardResult ScriptModel::ToResult(const at::Tensor& features, const at::Tensor& logits) {
   feature_shape_ = features.sizes().slice(1).vec();
   ForwardResult result{features.flatten(1), logits.flatten(1)};
@@ -274,7 +291,7 @@ ForwardResult ScriptModel::ToResult(const at::Tensor& features, const at::Tensor
 
 ForwardResult ScriptModel::Forward(const at::Tensor& inputs, Mode mode) {
   const std::vector<at::Tensor> outputs =
-      programs_->forward.at(static_cast<size_t>(mode)).Run(module_, inputs);
+      Run(programs_->forward.at(static_cast<size_t>(mode)), inputs);
   return ToResult(outputs[0], outputs[1]);
 }
 
@@ -288,8 +305,8 @@ ForwardResult ScriptModel::ForwardWith(const std::map<std::string, at::Tensor>& 
   }
   const GraphProgram& program = programs_->Compiled(
       absl::StrCat("with_parameters/", static_cast<int>(mode), "/", absl::StrJoin(names, ",")),
-      [&] { return WithParametersAsInputs(programs_->GraphOf(mode), names); });
-  const std::vector<at::Tensor> outputs = program.Run(module_, inputs, tensors);
+      kFeatures, [&] { return WithParametersAsInputs(programs_->GraphOf(mode), names); });
+  const std::vector<at::Tensor> outputs = Run(program, inputs, tensors);
   return ToResult(outputs[0], outputs[1]);
 }
 
@@ -299,27 +316,28 @@ LevelsResult ScriptModel::ForwardThrough(const std::vector<size_t>& levels,
                                          const at::Tensor& inputs, Mode mode) {
   const GraphProgram& program = programs_->Compiled(
       absl::StrCat("through/", static_cast<int>(mode), "/", absl::StrJoin(levels, ",")),
+      /*features=*/levels.size(),
       [&] { return GraphTo(programs_->GraphOf(mode), levels, /*with_outputs=*/true); });
-  std::vector<at::Tensor> outputs = program.Run(module_, inputs);
+  std::vector<at::Tensor> outputs = Run(program, inputs);
   LevelsResult result;
   result.output = ToResult(outputs[levels.size()], outputs[levels.size() + 1]);
   outputs.resize(levels.size());
-  result.levels = std::move(outputs);
+  for (const at::Tensor& level : outputs) result.levels.push_back(AsResult(level));
   return result;
 }
 
 at::Tensor ScriptModel::ForwardTo(size_t level, const at::Tensor& inputs, Mode mode) {
-  return programs_
-      ->Compiled(absl::StrCat("to/", static_cast<int>(mode), "/", level),
-                 [&] { return GraphTo(programs_->GraphOf(mode), {level}, /*with_outputs=*/false); })
-      .Run(module_, inputs)[0];
+  const GraphProgram& program = programs_->Compiled(
+      absl::StrCat("to/", static_cast<int>(mode), "/", level), /*features=*/std::nullopt,
+      [&] { return GraphTo(programs_->GraphOf(mode), {level}, /*with_outputs=*/false); });
+  return Run(program, inputs)[0];
 }
 
 ForwardResult ScriptModel::ForwardFrom(size_t level, const at::Tensor& tensor, Mode mode) {
   const GraphProgram& program =
-      programs_->Compiled(absl::StrCat("from/", static_cast<int>(mode), "/", level),
+      programs_->Compiled(absl::StrCat("from/", static_cast<int>(mode), "/", level), kFeatures,
                           [&] { return GraphFrom(programs_->GraphOf(mode), level); });
-  const std::vector<at::Tensor> outputs = program.Run(module_, tensor);
+  const std::vector<at::Tensor> outputs = Run(program, tensor);
   return ToResult(outputs[0], outputs[1]);
 }
 
@@ -341,17 +359,17 @@ int64_t ScriptModel::num_classes() const {
 }
 
 at::Tensor ScriptModel::BatchNormInput(size_t layer, const at::Tensor& inputs) {
-  return programs_->BatchNormInput(layer).Run(module_, inputs)[0];
+  return AsResult(Run(programs_->BatchNormInput(layer), inputs)[0]);
 }
 
 MomentsResult ScriptModel::ForwardWithMoments(const at::Tensor& inputs, double share) {
-  const GraphProgram& program = programs_->Compiled("batch_norm_moments", [&] {
+  const GraphProgram& program = programs_->Compiled("batch_norm_moments", kFeatures, [&] {
     std::vector<size_t> nodes;
     for (const BatchNormPaths& paths : programs_->batch_norms) nodes.push_back(paths.node);
     return BatchNormMomentsGraph(programs_->evaluation, nodes);
   });
   const std::vector<at::Tensor> outputs =
-      program.Run(module_, inputs, {at::scalar_tensor(share, at::kDouble)});
+      Run(program, inputs, {at::scalar_tensor(share, at::kDouble)});
   MomentsResult result;
   result.output = ToResult(outputs[0], outputs[1]);
   for (size_t i = 2; i < outputs.size(); i += 3) {
@@ -387,6 +405,7 @@ std::unique_ptr<Model> ScriptModel::Clone() const {
     clone->parameters_[i].tensor.set_requires_grad(parameters_[i].tensor.requires_grad());
   }
   clone->metadata() = metadata();
+  clone->precision_ = precision_;
   clone->feature_size_ = feature_size_;
   clone->feature_shape_ = feature_shape_;
   clone->logits_size_ = logits_size_;

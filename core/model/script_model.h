@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "core/model/exported_archive.h"
+#include "core/model/graph_program.h"
 #include "core/model/model.h"
 
 namespace acclimate::model {
@@ -62,6 +63,8 @@ class ScriptModel final : public Model {
   std::map<std::string, at::Tensor> StateDict() const override;
   absl::Status LoadStateDict(const std::map<std::string, at::Tensor>& state) override;
   void To(const at::Device& device) override;
+  void set_precision(at::ScalarType type) override { precision_ = type; }
+  at::ScalarType precision() const override { return precision_; }
   CheckpointForm form() const override { return origin_.form; }
   const std::string& architecture() const override { return origin_.architecture; }
   const std::vector<std::string>& warnings() const override { return warnings_; }
@@ -74,6 +77,9 @@ class ScriptModel final : public Model {
   struct Programs;
 
   ScriptModel(torch::jit::Module module, Origin origin, std::shared_ptr<Programs> programs);
+  std::vector<at::Tensor> Run(const GraphProgram& program, const at::Tensor& input,
+                              const std::vector<at::Tensor>& more = {}) const;
+  at::Tensor AsResult(const at::Tensor& tensor) const;
   ForwardResult ToResult(const at::Tensor& features, const at::Tensor& logits);
   // parameters_ and batch_norm_layers_, as views of the module's tensors.
   void CollectTensors();
@@ -86,6 +92,7 @@ class ScriptModel final : public Model {
   std::vector<Parameter> parameters_;
   std::vector<BatchNormLayer> batch_norm_layers_;
   std::vector<std::string> warnings_;
+  at::ScalarType precision_ = at::kFloat;
   int64_t feature_size_ = 0;
   int64_t logits_size_ = 0;             // 0 until the first forward pass
   std::vector<int64_t> feature_shape_;  // of one sample, before flattening

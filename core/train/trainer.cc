@@ -82,6 +82,7 @@ Trainer::Trainer(Task& task, model::Model& model, const std::vector<data::Datase
     for (const NamedParameter& parameter : group.parameters) parameter.tensor.requires_grad_(true);
   }
   if (!plan.groups.empty()) optimizer_ = MakeOptimizer(plan.optimizer, plan.groups);
+  if (model.precision() == at::kHalf) loss_scale_ = std::make_unique<LossScale>(options.device);
 }
 
 Trainer::~Trainer() {

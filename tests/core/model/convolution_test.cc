@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "core/runtime/autocast.h"
 
 namespace acclimate::model {
 namespace {
@@ -181,6 +182,58 @@ TEST(Convolution, LeavesToLibTorchWhatIsNotItsOwn) {
   EXPECT_THROW(Convolution(input, at::randn({3, 4, 6, 6}), {}, {2, 2}, {0, 0}, {1, 1}, 1),
                c10::Error);
   EXPECT_THROW(Convolution(input, weight, {}, {0, 0}, {0, 0}, {1, 1}, 1), c10::Error);
+}
+
+// The value and its gradients, in float.
+std::vector<at::Tensor> InFloat(const Tensors& tensors, const at::Tensor& output) {
+  std::vector<at::Tensor> results = {output.detach().to(at::kFloat)};
+  for (const at::Tensor& gradient :
+       torch::autograd::grad({output.to(at::kFloat).square().sum()}, tensors.Leaves())) {
+    EXPECT_EQ(gradient.scalar_type(), at::kFloat);
+    results.push_back(gradient);
+  }
+  return results;
+}
+
+TEST(RoundedConvolution, BothWaysAreOneConvolution) {
+  constexpr double kRounding = 1.0 / 64;  // four places of bf16, of the largest number of a tensor
+  for (const Case& c : Cases()) {
+    SCOPED_TRACE(c.Name());
+    Tensors tensors(c);
+    for (at::Tensor* leaf : {&tensors.input, &tensors.weight, &tensors.bias}) {
+      if (leaf->defined()) *leaf = leaf->detach().to(at::kFloat).requires_grad_();
+    }
+    const std::vector<int64_t> stride(2, c.stride), padding(2, c.padding), dilation(2, c.dilation);
+    std::vector<std::vector<at::Tensor>> found;
+    for (const Rounded way : {Rounded::kByLibrary, Rounded::kInFloat}) {
+      const at::Tensor output =
+          RoundedConvolution(way, at::kBFloat16, tensors.input, tensors.weight, tensors.bias,
+                             stride, padding, dilation, 1);
+      EXPECT_EQ(output.scalar_type(), at::kBFloat16);
+      found.push_back(InFloat(tensors, output));
+    }
+    for (size_t i = 0; i < found[0].size(); ++i) {
+      const double largest = found[0][i].abs().max().item<double>();
+      EXPECT_TRUE(at::allclose(found[1][i], found[0][i], 0, kRounding * largest)) << i;
+    }
+  }
+}
+
+TEST(Convolution, FollowsAutocast) {
+  torch::manual_seed(3);
+  const at::Tensor input = at::randn({2, 4, 5, 5}), weight = at::randn({3, 4, 3, 3});
+  const at::Tensor plain = Convolution(input, weight, {}, {1, 1}, {1, 1}, {1, 1}, 1);
+  const runtime::AutocastScope scope(at::kCPU, at::kBFloat16);
+  const at::Tensor rounded = Convolution(input, weight, {}, {1, 1}, {1, 1}, {1, 1}, 1);
+  EXPECT_EQ(rounded.scalar_type(), at::kBFloat16);
+  EXPECT_TRUE(at::allclose(rounded.to(at::kFloat), plain, 0.02, 0.02));
+  EXPECT_FALSE(rounded.to(at::kFloat).equal(plain));
+  // LibTorch's autocast leaves at::convolution on the CPU alone, which then refuses two types.
+  const at::Tensor series = at::randn({2, 4, 9}).to(at::kBFloat16), filter = at::randn({3, 4, 3});
+  EXPECT_EQ(Convolution(series, filter, {}, {2}, {1}, {1}, 1).scalar_type(), at::kBFloat16);
+  const at::Tensor exact = at::randn({2, 4, 5, 5}, at::kDouble);
+  EXPECT_EQ(Convolution(exact, weight.to(at::kDouble), {}, {1, 1}, {1, 1}, {1, 1}, 1).scalar_type(),
+            at::kDouble);
 }
 
 }  // namespace
