@@ -10,7 +10,7 @@ namespace {
 // One layer, centred: distances do not change, and the Gram form loses no digits.
 struct Layer {
   at::Tensor source, target;
-  std::vector<double> widths;  // of its kernels exp(-D / width)
+  std::vector<at::Tensor> rates;  // of its kernels exp(-D rate), double scalars
 };
 
 Layer Prepare(const JointMmdLayer& layer, const MkMmdOptions& options) {
@@ -21,22 +21,23 @@ Layer Prepare(const JointMmdLayer& layer, const MkMmdOptions& options) {
   }
   Layer prepared{layer.source - mean, layer.target - mean, {}};
   if (layer.fixed_width > 0) {
-    prepared.widths = {layer.fixed_width};
+    prepared.rates = {at::scalar_tensor(1 / layer.fixed_width, at::kDouble)};
     return prepared;
   }
   const at::NoGradGuard held_constant;
-  const double scale = KernelScaleOfCentred(prepared.source, prepared.target, options.bandwidth);
+  const at::Tensor scale =
+      KernelScaleOfCentred(prepared.source, prepared.target, options.bandwidth);
   for (const double multiplier : options.bandwidth_multipliers) {
-    prepared.widths.push_back(2 * multiplier * scale);
+    prepared.rates.push_back((scale * (2 * multiplier)).reciprocal());
   }
   return prepared;
 }
 
-at::Tensor Kernel(const at::Tensor& a, const at::Tensor& b, const std::vector<double>& widths) {
+at::Tensor Kernel(const at::Tensor& a, const at::Tensor& b, const std::vector<at::Tensor>& rates) {
   const at::Tensor distances = SquaredDistances(a, b);
   at::Tensor sum;
-  for (const double width : widths) {
-    const at::Tensor kernel = (distances * (-1 / width)).exp();
+  for (const at::Tensor& rate : rates) {
+    const at::Tensor kernel = (distances * -rate).exp();
     sum = sum.defined() ? sum + kernel : kernel;
   }
   return sum;
@@ -47,7 +48,7 @@ at::Tensor MeanKernel(const std::vector<Layer>& layers, at::Tensor Layer::*a, at
                       bool skip_diagonal) {
   at::Tensor product;
   for (const Layer& layer : layers) {
-    const at::Tensor kernel = Kernel(layer.*a, layer.*b, layer.widths);
+    const at::Tensor kernel = Kernel(layer.*a, layer.*b, layer.rates);
     product = product.defined() ? product * kernel : kernel;
   }
   const double rows = product.size(0), columns = product.size(1);

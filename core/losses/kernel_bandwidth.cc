@@ -1,6 +1,5 @@
 #include "core/losses/kernel_bandwidth.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include <torch/types.h>
@@ -23,11 +22,12 @@ void CheckKernelSamples(const char* loss, const at::Tensor& source, const at::Te
   }
 }
 
-double MeanSquaredDistanceOfCentred(const at::Tensor& source, const at::Tensor& target) {
+at::Tensor MeanSquaredDistanceOfCentred(const at::Tensor& source, const at::Tensor& target) {
   constexpr double kSmallest = 1e-30;
-  double squares = source.square().sum(1).sum(at::kDouble).item<double>() +
-                   target.square().sum(1).sum(at::kDouble).item<double>();
-  return std::max(kSmallest, 2 * squares / static_cast<double>(source.size(0) + target.size(0)));
+  const at::Tensor squares =
+      source.square().sum(1).sum(at::kDouble) + target.square().sum(1).sum(at::kDouble);
+  return (squares * (2.0 / static_cast<double>(source.size(0) + target.size(0))))
+      .clamp_min_(kSmallest);
 }
 
 at::Tensor SquaredDistances(const at::Tensor& a, const at::Tensor& b) {
@@ -35,16 +35,18 @@ at::Tensor SquaredDistances(const at::Tensor& a, const at::Tensor& b) {
   return a.mm(b.t()).mul_(-2).add_(a_squares).add_(b_squares).clamp_min_(0);
 }
 
-double MedianSquaredDistanceOfCentred(const at::Tensor& source, const at::Tensor& target) {
+at::Tensor MedianSquaredDistanceOfCentred(const at::Tensor& source, const at::Tensor& target) {
   const at::Tensor all = at::cat({source, target});
-  const at::Tensor distances = SquaredDistances(all, all);
-  const at::Tensor pairs = at::ones_like(distances, distances.options().dtype(at::kBool)).triu(1);
-  const double median = distances.masked_select(pairs).median().item<double>();
-  return median > 0 ? median : MeanSquaredDistanceOfCentred(source, target);
+  const int64_t rows = all.size(0);
+  const at::Tensor pairs =
+      at::triu_indices(rows, rows, /*offset=*/1, all.options().dtype(at::kLong));
+  const at::Tensor distances = SquaredDistances(all, all).index({pairs[0], pairs[1]});
+  const at::Tensor median = distances.median().to(at::kDouble);
+  return at::where(median > 0, median, MeanSquaredDistanceOfCentred(source, target));
 }
 
-double KernelScaleOfCentred(const at::Tensor& source, const at::Tensor& target,
-                            Bandwidth bandwidth) {
+at::Tensor KernelScaleOfCentred(const at::Tensor& source, const at::Tensor& target,
+                                Bandwidth bandwidth) {
   return bandwidth == Bandwidth::kMean ? MeanSquaredDistanceOfCentred(source, target)
                                        : MedianSquaredDistanceOfCentred(source, target);
 }

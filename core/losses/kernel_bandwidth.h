@@ -20,8 +20,9 @@ void CheckKernelSamples(const char* loss, const at::Tensor& source, const at::Te
                         const std::vector<double>& bandwidth_multipliers, int64_t least_rows);
 
 // m, the mean of ||z_i - z_j||^2 over all N^2 pairs of rows, for samples whose common mean is zero:
-// 2 mean ||z||^2. Never below a tiny positive number, so that equal rows have a kernel too.
-double MeanSquaredDistanceOfCentred(const at::Tensor& source, const at::Tensor& target);
+// 2 mean ||z||^2. Never below a tiny positive number, so that equal rows have a kernel too. This
+// and the next two are double scalars on the samples' device: nothing waits for their values.
+at::Tensor MeanSquaredDistanceOfCentred(const at::Tensor& source, const at::Tensor& target);
 
 // ||a_i - b_j||^2 through one GEMM, never negative: [n, D], [m, D] -> [n, m]. Centre the samples
 // first, or digits are lost. Differentiable.
@@ -29,11 +30,11 @@ at::Tensor SquaredDistances(const at::Tensor& a, const at::Tensor& b);
 
 // The lower median over all pairs i < j of such samples; the mean where it is zero, half of the
 // pairs being alike.
-double MedianSquaredDistanceOfCentred(const at::Tensor& source, const at::Tensor& target);
+at::Tensor MedianSquaredDistanceOfCentred(const at::Tensor& source, const at::Tensor& target);
 
 // The one or the other.
-double KernelScaleOfCentred(const at::Tensor& source, const at::Tensor& target,
-                            Bandwidth bandwidth);
+at::Tensor KernelScaleOfCentred(const at::Tensor& source, const at::Tensor& target,
+                                Bandwidth bandwidth);
 
 // The mean of all rows of both: [D].
 at::Tensor CommonMean(const at::Tensor& source, const at::Tensor& target);

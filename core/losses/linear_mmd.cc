@@ -14,7 +14,7 @@ at::Tensor Alternate(const at::Tensor& samples, int64_t first, int64_t count) {
   return samples.slice(0, first, first + 2 * count - 1, 2);
 }
 
-double MeanBandwidth(const at::Tensor& source, const at::Tensor& target) {
+at::Tensor MeanBandwidth(const at::Tensor& source, const at::Tensor& target) {
   at::NoGradGuard held_constant;
   at::Tensor mean = CommonMean(source, target);
   return MeanSquaredDistanceOfCentred(source - mean, target - mean);
@@ -31,13 +31,13 @@ at::Tensor LinearTimeMmd(const at::Tensor& source, const at::Tensor& target,
   int64_t pairs = std::min(source.size(0), target.size(0)) / 2;
   at::Tensor x1 = Alternate(source, 0, pairs), x2 = Alternate(source, 1, pairs);
   at::Tensor y1 = Alternate(target, 0, pairs), y2 = Alternate(target, 1, pairs);
-  double mean_squared_distance = MeanBandwidth(source, target);
+  const at::Tensor mean_squared_distance = MeanBandwidth(source, target);
 
   auto kernel = [&](const at::Tensor& a, const at::Tensor& b) {
     at::Tensor distances = (a - b).square().sum(1);
     at::Tensor sum = at::zeros_like(distances);
     for (double multiplier : options.bandwidth_multipliers) {
-      sum = sum + (distances * (-1 / (2 * multiplier * mean_squared_distance))).exp();
+      sum = sum + (distances / (mean_squared_distance * (-2 * multiplier))).exp();
     }
     return sum;
   };

@@ -14,13 +14,12 @@ namespace {
 
 struct KernelBank {
   std::vector<double> multipliers;  // descending, so that squaring leads from one to the next
-  double scale;                     // m
-  double Width(double multiplier) const { return 2 * multiplier * scale; }
+  at::Tensor rate;                  // 1 / (2 m), a double scalar
 };
 
 struct KernelBlock {
-  double sum = 0;    // of K over the block; without its diagonal when asked so
-  at::Tensor slope;  // dK/dD, undefined unless asked for
+  at::Tensor sum;    // of K over the block, a double scalar; without its diagonal when asked so
+  at::Tensor slope;  // -2 m dK/dD, undefined unless asked for
 };
 
 // How often the last kernel must be squared to give the next; -1 when squaring does not lead there.
@@ -32,18 +31,18 @@ int Squarings(double from_multiplier, double to_multiplier) {
 KernelBlock SumKernels(const at::Tensor& distances, const KernelBank& bank, bool skip_diagonal,
                        bool with_slope) {
   KernelBlock block;
+  block.sum = at::zeros_like(bank.rate);
   if (with_slope) block.slope = at::zeros_like(distances);
   at::Tensor kernel;
   double previous = 0;
   for (double multiplier : bank.multipliers) {
-    double width = bank.Width(multiplier);
     int squarings = kernel.defined() ? Squarings(previous, multiplier) : -1;
-    if (squarings < 0) kernel = (distances * (-1 / width)).exp_();
+    if (squarings < 0) kernel = (distances * (bank.rate * (-1 / multiplier))).exp_();
     for (int i = 0; i < squarings; ++i) kernel.square_();
     // Rows in the tensors' own precision, their sum in double.
-    block.sum += kernel.sum(1).sum(at::kDouble).item<double>();
-    if (skip_diagonal) block.sum -= kernel.diagonal().sum(at::kDouble).item<double>();
-    if (with_slope) block.slope.add_(kernel, -1 / width);
+    block.sum += kernel.sum(1).sum(at::kDouble);
+    if (skip_diagonal) block.sum -= kernel.diagonal().sum(at::kDouble);
+    if (with_slope) block.slope.add_(kernel, 1 / multiplier);
     previous = multiplier;
   }
   return block;
@@ -67,7 +66,8 @@ class FusedMkMmd : public torch::autograd::Function<FusedMkMmd> {
     at::Tensor mean = CommonMean(source, target);
     at::Tensor x = source - mean, y = target - mean;
     std::sort(multipliers.begin(), multipliers.end(), std::greater<double>());
-    KernelBank bank{std::move(multipliers), KernelScaleOfCentred(x, y, bandwidth)};
+    KernelBank bank{std::move(multipliers),
+                    KernelScaleOfCentred(x, y, bandwidth).mul_(2).reciprocal_()};
 
     KernelBlock xx = SumKernels(SquaredDistances(x, x), bank, unbiased, with_gradient);
     KernelBlock yy = SumKernels(SquaredDistances(y, y), bank, unbiased, with_gradient);
@@ -78,11 +78,12 @@ class FusedMkMmd : public torch::autograd::Function<FusedMkMmd> {
     double xx_weight = 1 / (n * (n - dropped)), yy_weight = 1 / (m * (m - dropped));
     double xy_weight = 1 / (n * m);
     if (with_gradient) {
-      context->save_for_backward(
-          {x, y, xx.slope.mul_(xx_weight), yy.slope.mul_(yy_weight), xy.slope.mul_(-xy_weight)});
+      context->save_for_backward({x, y, xx.slope.mul_(bank.rate * -xx_weight),
+                                  yy.slope.mul_(bank.rate * -yy_weight),
+                                  xy.slope.mul_(bank.rate * xy_weight)});
     }
-    double value = xx_weight * xx.sum + yy_weight * yy.sum - 2 * (xy_weight * xy.sum);
-    return at::full({}, value, source.options());
+    const at::Tensor value = xx.sum * xx_weight + yy.sum * yy_weight - xy.sum * (2 * xy_weight);
+    return value.to(source.scalar_type());
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,

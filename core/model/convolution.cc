@@ -70,6 +70,10 @@ at::Tensor Places(const at::Tensor& tensor) {
 
 at::Tensor Channels(const at::Tensor& places) { return places.permute({0, 3, 1, 2}); }
 
+// For the library, which takes images of one channel for channels-last by these strides alone, and
+// otherwise gives back another layout.
+at::Tensor WithCanonicalStrides(const at::Tensor& tensor) { return Channels(Places(tensor)); }
+
 // --- A product for every pair of an output place and a tap that touches data.
 
 // Calls visit(oy, ox, ky, kx, iy, ix) for each pair.
@@ -249,19 +253,16 @@ at::Tensor WeightGradientByColumns(const Geometry& g, const at::Tensor& gradient
 // Measured with oneDNN 3.12 and MKL 2024.2 on AVX2, 64 samples; docs/performance.md has figures. On
 // maps of 4x4 the products by taps are as fast as the library's for the output and faster for
 // gradients, on smaller ones up to forty times. The library's gradient of a weight is slower than
-// by columns up to maps of 8x8, and for narrow weights.
+// by columns up to maps of 8x8.
 constexpr int64_t kTapsPlaces = 16;
 constexpr int64_t kTapsSamples = 8;  // the rows of each product: fewer do not pay for its call
 constexpr int64_t kColumnsPlaces = 64;
-constexpr int64_t kNarrowWeight = 32;
 
 ConvolutionAlgorithm Choose(const Geometry& g, bool weight_gradient) {
   if (g.OutputPlaces() == 1 || (g.OutputPlaces() <= kTapsPlaces && g.samples >= kTapsSamples)) {
     return ConvolutionAlgorithm::kTaps;
   }
-  if (weight_gradient && (g.OutputPlaces() <= kColumnsPlaces || g.ColumnWidth() <= kNarrowWeight)) {
-    return ConvolutionAlgorithm::kColumns;
-  }
+  if (weight_gradient && g.OutputPlaces() <= kColumnsPlaces) return ConvolutionAlgorithm::kColumns;
   return ConvolutionAlgorithm::kLibrary;
 }
 
@@ -291,7 +292,8 @@ at::Tensor Forward(const Attributes& a, const at::Tensor& input, const at::Tenso
       output = ForwardByColumns(g, input, weight);
       break;
     default:
-      return ChannelsLast(at::convolution(input, weight, bias, a.stride, a.padding, a.dilation,
+      return ChannelsLast(at::convolution(WithCanonicalStrides(input), WithCanonicalStrides(weight),
+                                          bias, a.stride, a.padding, a.dilation,
                                           /*transposed=*/false, kNoOutputPadding, /*groups=*/1));
   }
   return bias.defined() ? output.add_(bias.view({1, -1, 1, 1})) : output;
@@ -305,13 +307,20 @@ at::Tensor LibraryGradient(const Attributes& a, const at::Tensor& gradient, cons
   return wanted[0] ? std::get<0>(results) : std::get<1>(results);
 }
 
+at::Tensor ChannelsLastGradient(const Attributes& a, const at::Tensor& gradient,
+                                const at::Tensor& input, const at::Tensor& weight,
+                                std::array<bool, 3> wanted) {
+  return LibraryGradient(a, WithCanonicalStrides(gradient), WithCanonicalStrides(input),
+                         WithCanonicalStrides(weight), wanted);
+}
+
 at::Tensor InputGradient(const Attributes& a, const at::Tensor& gradient, const at::Tensor& input,
                          const at::Tensor& weight) {
   const Geometry g = a.GeometryFor(input, weight);
   if (a.For(g, /*weight_gradient=*/false) == ConvolutionAlgorithm::kTaps) {
     return InputGradientByTaps(g, gradient, weight);
   }
-  return LibraryGradient(a, ChannelsLast(gradient), input, weight, {true, false, false});
+  return ChannelsLastGradient(a, gradient, input, weight, {true, false, false});
 }
 
 at::Tensor WeightGradient(const Attributes& a, const at::Tensor& gradient, const at::Tensor& input,
@@ -323,7 +332,7 @@ at::Tensor WeightGradient(const Attributes& a, const at::Tensor& gradient, const
     case ConvolutionAlgorithm::kColumns:
       return WeightGradientByColumns(g, gradient, input);
     default:
-      return LibraryGradient(a, ChannelsLast(gradient), input, weight, {false, true, false});
+      return ChannelsLastGradient(a, gradient, input, weight, {false, true, false});
   }
 }
 

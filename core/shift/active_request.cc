@@ -22,7 +22,7 @@ at::Tensor SquaredDistances(const at::Tensor& a, const at::Tensor& b) {
 }
 
 double Width(const at::Tensor& sample) {
-  return kWidth * losses::MeanSquaredDistanceOfCentred(sample, sample);
+  return kWidth * losses::MeanSquaredDistanceOfCentred(sample, sample).item<double>();
 }
 
 }  // namespace

@@ -14,11 +14,11 @@ at::Tensor KernelsBetweenDifferentRows(const at::Tensor& source, const at::Tenso
   constexpr int kSquarings = 4;
   const at::Tensor mean = losses::CommonMean(source, target);
   const at::Tensor x = source - mean, y = target - mean;
-  const double width = 2 * kWidest * losses::MeanSquaredDistanceOfCentred(x, y);
+  const at::Tensor width = losses::MeanSquaredDistanceOfCentred(x, y) * (2 * kWidest);
   const at::Tensor z = at::cat({x, y});
   const at::Tensor squares = z.square().sum(1);
   at::Tensor kernel = z.mm(z.t()).mul_(-2).add_(squares.unsqueeze(1)).add_(squares).clamp_min_(0);
-  kernel.mul_(-1 / width).exp_();
+  kernel.div_(-width).exp_();
   at::Tensor sum = kernel.clone();
   for (int i = 0; i < kSquarings; ++i) sum.add_(kernel.square_());
   return sum.fill_diagonal_(0);

@@ -16,6 +16,7 @@
 namespace {
 
 using acclimate::losses::MkMmd;
+using acclimate::losses::MkMmdOptions;
 
 struct Evaluation {
   double value, seconds;
@@ -29,7 +30,7 @@ at::Tensor BroadcastMkMmd(const at::Tensor& source, const at::Tensor& target) {
   at::Tensor distances = (all.unsqueeze(0) - all.unsqueeze(1)).pow(2).sum(2);
   at::Tensor mean = distances.detach().mean();
   at::Tensor kernel = at::zeros_like(distances);
-  for (double multiplier : {0.25, 0.5, 1.0, 2.0, 4.0}) {
+  for (double multiplier : MkMmdOptions().bandwidth_multipliers) {
     kernel = kernel + (-distances / (2 * multiplier * mean)).exp();
   }
   return kernel.slice(0, 0, n).slice(1, 0, n).mean() +

@@ -2,10 +2,12 @@
 """The time of training steps, written as a user of PyTorch would write them. Speaks the protocol
 of step_time.cc: each line of standard input names a row and a number of steps, each answer is one
 JSON line. The networks are those of core/model/architectures.cc and resnet.cc; learning rate,
-momentum, weight decay and batches are those of the methods' defaults."""
+momentum, weight decay and batches are those of the methods' defaults. Arguments: the number of
+threads, and "compile" for networks under torch.compile."""
 
 import json
 import math
+import resource
 import sys
 import time
 
@@ -52,17 +54,37 @@ class BasicBlock(nn.Module):
         return F.relu(y + (x if self.downsample is None else self.downsample(x)))
 
 
-class ResNet18(nn.Module):
-    def __init__(self, channels, size, classes):
+class Bottleneck(nn.Module):
+    def __init__(self, width, planes, stride):
+        super().__init__()
+        self.conv1 = nn.Conv2d(width, planes, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(planes)
+        self.conv2 = nn.Conv2d(planes, planes, 3, stride, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(planes)
+        self.conv3 = nn.Conv2d(planes, 4 * planes, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(4 * planes)
+        self.downsample = None
+        if stride != 1 or width != 4 * planes:
+            self.downsample = nn.Sequential(
+                nn.Conv2d(width, 4 * planes, 1, stride, bias=False), nn.BatchNorm2d(4 * planes))
+
+    def forward(self, x):
+        y = F.relu(self.bn1(self.conv1(x)))
+        y = F.relu(self.bn2(self.conv2(y)))
+        y = self.bn3(self.conv3(y))
+        return F.relu(y + (x if self.downsample is None else self.downsample(x)))
+
+
+class ResNet(nn.Module):
+    def __init__(self, block, blocks_by_stage, channels, classes):
         super().__init__()
         self.conv1 = nn.Conv2d(channels, 64, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
         blocks, width = [], 64
-        for stage in range(4):
-            for block in range(2):
-                planes = 64 << stage
-                blocks.append(BasicBlock(width, planes, 2 if stage > 0 and block == 0 else 1))
-                width = planes
+        for stage, count in enumerate(blocks_by_stage):
+            for i in range(count):
+                blocks.append(block(width, 64 << stage, 2 if stage > 0 and i == 0 else 1))
+                width = (64 << stage) * (4 if block is Bottleneck else 1)
         self.blocks = nn.Sequential(*blocks)
         self.fc = nn.Linear(width, classes)
         self.features = width
@@ -73,7 +95,11 @@ class ResNet18(nn.Module):
         return features, self.fc(features)
 
 
-NETWORKS = {"lenet": LeNet, "resnet18": ResNet18}
+NETWORKS = {
+    "lenet": LeNet,
+    "resnet18": lambda channels, size, classes: ResNet(BasicBlock, [2, 2, 2, 2], channels, classes),
+    "resnet50": lambda channels, size, classes: ResNet(Bottleneck, [3, 4, 6, 3], channels, classes),
+}
 
 
 class ReverseGradient(torch.autograd.Function):
@@ -87,32 +113,70 @@ class ReverseGradient(torch.autograd.Function):
         return gradient * -ctx.coefficient, None
 
 
-class Dann:
-    def __init__(self, network):
-        self.network = network
-        width = 1024
-        self.discriminator = nn.Sequential(
-            nn.Linear(network.features, width), nn.BatchNorm1d(width), nn.ReLU(),
-            nn.Linear(width, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Linear(width, 1))
+def discriminator(features):
+    width = 1024
+    return nn.Sequential(
+        nn.Linear(features, width), nn.BatchNorm1d(width), nn.ReLU(),
+        nn.Linear(width, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Linear(width, 1))
 
-    def parameters(self):
-        return [*self.network.parameters(), *self.discriminator.parameters()]
+
+def reversal(progress):
+    return 2 / (1 + math.exp(-10 * progress)) - 1
+
+
+def entropy(logits):
+    return -(logits.softmax(1) * logits.log_softmax(1)).sum(1)
+
+
+def optimizer_of(parameters):
+    return torch.optim.SGD(parameters, 0.001, momentum=0.9, weight_decay=0.001, nesterov=True)
+
+
+class Dann:
+    def __init__(self, network, target):
+        self.network = network
+        self.discriminator = discriminator(network.features)
+        self.optimizer = optimizer_of(
+            [*network.parameters(), *self.discriminator.parameters()])
 
     def loss(self, source, labels, target, progress):
         features, logits = self.network(torch.cat([source, target]))
-        coefficient = 2 / (1 + math.exp(-10 * progress)) - 1
-        domains = self.discriminator(ReverseGradient.apply(features, coefficient)).squeeze(1)
+        reversed_features = ReverseGradient.apply(features, reversal(progress))
+        domains = self.discriminator(reversed_features).squeeze(1)
         truth = torch.cat([torch.ones(len(source)), torch.zeros(len(target))])
         return (F.cross_entropy(logits[:len(source)], labels) +
                 F.binary_cross_entropy_with_logits(domains, truth))
 
 
-class Dan:
-    def __init__(self, network):
+class Cdan:
+    def __init__(self, network, target):
         self.network = network
+        self.discriminator = discriminator(network.features * 10)
+        self.optimizer = optimizer_of(
+            [*network.parameters(), *self.discriminator.parameters()])
 
-    def parameters(self):
-        return list(self.network.parameters())
+    @staticmethod
+    def weights(logits):
+        weights = 1 + torch.exp(-entropy(logits.detach()))
+        return weights / weights.mean()
+
+    def loss(self, source, labels, target, progress):
+        n = len(source)
+        features, logits = self.network(torch.cat([source, target]))
+        predictions = logits.detach().softmax(1)
+        reversed_features = ReverseGradient.apply(features, reversal(progress))
+        joint = (predictions.unsqueeze(2) * reversed_features.unsqueeze(1)).flatten(1)
+        domains = self.discriminator(joint).squeeze(1)
+        truth = torch.cat([torch.ones(n), torch.zeros(len(target))])
+        weights = torch.cat([self.weights(logits[:n]), self.weights(logits[n:])])
+        return (F.cross_entropy(logits[:n], labels) +
+                F.binary_cross_entropy_with_logits(domains, truth, weights))
+
+
+class Dan:
+    def __init__(self, network, target):
+        self.network = network
+        self.optimizer = optimizer_of(network.parameters())
 
     @staticmethod
     def mk_mmd(source, target):
@@ -129,20 +193,79 @@ class Dan:
         return F.cross_entropy(logits, labels) + self.mk_mmd(source_features, target_features)
 
 
-METHODS = {"dann": Dann, "dan": Dan}
+class Tent:
+    source_free = True
+
+    def __init__(self, network, target):
+        self.network = network.eval().requires_grad_(False)
+        parameters = []
+        for module in network.modules():
+            if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
+                module.requires_grad_(True)
+                module.running_mean = module.running_var = None  # those of the batch
+                parameters += [module.weight, module.bias]
+        self.optimizer = torch.optim.Adam(parameters, 0.001)
+
+    def loss(self, source, labels, target, progress):
+        return entropy(self.network(target)[1]).mean()
+
+
+class Shot:
+    source_free = True
+
+    def __init__(self, network, target):
+        self.network = network
+        network.fc.requires_grad_(False)
+        self.optimizer = optimizer_of(p for p in network.parameters() if p.requires_grad)
+        self.target = target
+        self.steps = 0
+
+    @torch.no_grad()
+    def refresh_pseudo_labels(self):
+        self.network.eval()
+        features, logits = self.network(self.target)
+        self.network.train()
+        features = F.normalize(F.pad(features, (0, 1), value=1.0))
+        weights = logits.softmax(1)
+        for _ in range(2):
+            centroids = weights.t() @ features / (weights.sum(0).unsqueeze(1) + 1e-8)
+            present = weights.argmax(1).unique()
+            nearest = (features @ F.normalize(centroids[present]).t()).argmax(1)
+            weights = F.one_hot(present[nearest], logits.shape[1]).float()
+        self.labels = weights.argmax(1)
+
+    def loss(self, source, labels, target, progress):
+        epoch = len(self.target) // len(target)
+        if self.steps % epoch == 0:
+            self.refresh_pseudo_labels()
+        # Not those of these samples: it takes the same time.
+        begin = self.steps % epoch * len(target)
+        self.steps += 1
+        logits = self.network(target)[1]
+        mean = logits.softmax(1).mean(0)
+        return (entropy(logits).mean() + (mean * mean.log()).sum() +
+                0.1 * F.cross_entropy(logits, self.labels[begin:begin + len(target)]))
+
+
+METHODS = {"dann": Dann, "cdan": Cdan, "dan": Dan, "tent": Tent, "shot": Shot}
+
+
+def images(channels, size, batch):
+    return torch.randn(4 * batch, channels, size, size)
 
 
 class Run:
-    def __init__(self, method, architecture, channels, size, batch):
+    def __init__(self, method, architecture, channels, size, batch, compiled):
         self.batch = batch
-        shape = (4 * batch, channels, size, size)
+        inputs = images(channels, size, batch)
         self.source = torch.utils.data.TensorDataset(
-            torch.randn(shape), torch.randint(10, (4 * batch,)))
-        self.target = torch.utils.data.TensorDataset(torch.randn(shape))
+            images(channels, size, batch), torch.randint(10, (4 * batch,)))
+        self.target = torch.utils.data.TensorDataset(inputs)
         network = NETWORKS[architecture](channels, size, 10)
-        self.method = METHODS[method](network)
-        self.optimizer = torch.optim.SGD(
-            self.method.parameters(), 0.001, momentum=0.9, weight_decay=0.001, nesterov=True)
+        self.method = METHODS[method](network, inputs)
+        self.optimizer = self.method.optimizer
+        if compiled:
+            network.compile()
         self.batches = iter(())
         self.done = 0
 
@@ -152,8 +275,10 @@ class Run:
             return batch
         source_order = torch.randperm(len(self.source)).split(self.batch)
         target_order = torch.randperm(len(self.target)).split(self.batch)
+        source_free = getattr(self.method, "source_free", False)
         self.batches = iter(
-            [(*self.source[i], *self.target[j]) for i, j in zip(source_order, target_order)])
+            [(*((None, None) if source_free else self.source[i]), *self.target[j])
+             for i, j in zip(source_order, target_order)])
         return next(self.batches)
 
     def step(self):
@@ -166,22 +291,47 @@ class Run:
         self.done += 1
 
 
+# Batches alone: those of a tensor by index, or of a DataLoader.
+class Loader:
+    def __init__(self, method, architecture, channels, size, batch, compiled):
+        self.inputs = images(channels, size, batch)
+        self.batch = batch
+        self.dataset = torch.utils.data.TensorDataset(self.inputs)
+        self.of_dataset = method == "dataloader"
+        self.batches = iter(())
+
+    def step(self):
+        for _ in self.batches:
+            return
+        if self.of_dataset:
+            self.batches = iter(
+                torch.utils.data.DataLoader(self.dataset, self.batch, shuffle=True))
+        else:
+            order = torch.randperm(len(self.inputs)).split(self.batch)
+            self.batches = (self.inputs[index] for index in order)
+        next(self.batches)
+
+
 def main():
     torch.set_num_threads(int(sys.argv[1]) if len(sys.argv) > 1 else 1)
+    compiled = sys.argv[2:] == ["compile"]
     torch.manual_seed(1)
     runs = {}
     for line in sys.stdin:
         *row, steps = line.split()
         method, architecture, *numbers = row
         if tuple(row) not in runs:
-            runs[tuple(row)] = Run(method, architecture, *map(int, numbers))
+            kind = Loader if method in ("index", "dataloader") else Run
+            runs[tuple(row)] = kind(method, architecture, *map(int, numbers), compiled)
         steps = int(steps)
         begin, processor_begin = time.perf_counter(), time.process_time()
         for _ in range(steps):
             runs[tuple(row)].step()
         print(json.dumps({
             "wall_seconds": (time.perf_counter() - begin) / steps,
-            "processor_seconds": (time.process_time() - processor_begin) / steps}), flush=True)
+            "processor_seconds": (time.process_time() - processor_begin) / steps,
+            "peak_mebibytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}),
+            flush=True)
 
 
 main()

@@ -1,8 +1,10 @@
 // The time of training steps: real tasks driven by the trainer, steps only. Arguments: the number
 // of threads (1), and "plain" for the eager loop of plain_loop.h instead. Each line of standard
 // input is a row and a number of steps, "dann lenet 1 28 64 5": method, architecture, channels,
-// size of the image, samples of each domain in a batch, steps. Each answer is one JSON line with
-// the seconds of wall clock and of processor time a step. tests/bench/steps has the table of rows.
+// size of the image, samples of each domain in a batch, steps. The methods "index" and "dataloader"
+// are batches alone. Each answer is one JSON line with the seconds of wall clock and of processor
+// time a step, and the process's peak memory. tests/bench/steps has the table of rows.
+#include <sys/resource.h>
 #include <torch/types.h>
 
 #include <chrono>
@@ -18,6 +20,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/data/dataset.h"
+#include "core/data/sampler.h"
 #include "core/methods/method.h"
 #include "core/methods/registry.h"
 #include "core/model/architectures.h"
@@ -47,15 +51,22 @@ data::Dataset Images(const Row& row, bool labels, const char* name) {
 class OwnRun {
  public:
   explicit OwnRun(const Row& row) : target_(Images(row, false, "target")) {
-    sources_.push_back(Images(row, true, "source"));
+    const methods::MethodEntry& entry = *methods::FindMethod(row.method);
+    if (entry.spec.source == methods::DataNeed::kRequired) {
+      sources_.push_back(Images(row, true, "source"));
+    }
     model_ = model::BuildArchitecture({row.architecture, {row.channels, row.size, row.size}, 10})
                  .value();
-    const methods::MethodEntry& entry = *methods::FindMethod(row.method);
     // Momentum, rate and augmentation as plain_steps.py has them.
-    methods::Hyperparameters given = {{"batch_size", row.batch},
-                                      {"steps", int64_t{1000000}},
-                                      {"augment", std::string("none")},
-                                      {"learning_rate", 0.001}};
+    const methods::Hyperparameters wanted = {{"batch_size", row.batch},
+                                             {"steps", int64_t{1000000}},
+                                             {"epochs", int64_t{100000}},
+                                             {"augment", std::string("none")},
+                                             {"learning_rate", 0.001}};
+    methods::Hyperparameters given;
+    for (const methods::HyperparameterSpec& known : entry.spec.hyperparameters) {
+      if (const auto it = wanted.find(known.name); it != wanted.end()) given.insert(*it);
+    }
     task_ = entry
                 .make_task({*model_, sources_, target_, at::kCPU,
                             methods::Settings(ResolveHyperparameters(entry.spec, given).value()),
@@ -97,6 +108,32 @@ Steps Plain(const Row& row) {
   };
 }
 
+Steps Load(const Row& row) {
+  struct Loader {
+    data::Dataset dataset;
+    data::Sampler sampler;
+  };
+  const int64_t samples = 4 * row.batch;
+  return [loader = std::make_shared<Loader>(
+              Loader{Images(row, false, "target"), data::Sampler(samples, row.batch, /*seed=*/1)})](
+             int64_t batches) {
+    for (int64_t i = 0; i < batches; ++i) {
+      loader->dataset.Gather(loader->sampler.Next(), at::kCPU);
+    }
+  };
+}
+
+Steps Make(const Row& row, bool plain) {
+  if (row.method == "index" || row.method == "dataloader") return Load(row);
+  return plain ? Plain(row) : Own(row);
+}
+
+double PeakMebibytes() {
+  rusage usage = {};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024;
+}
+
 double ProcessorSeconds() {
   timespec now;
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
@@ -118,14 +155,15 @@ int main(int argc, char** argv) {
     int64_t steps;
     words >> row.method >> row.architecture >> row.channels >> row.size >> row.batch >> steps;
     Steps& run = runs[line.substr(0, line.rfind(' '))];
-    if (run == nullptr) run = plain ? Plain(row) : Own(row);
+    if (run == nullptr) run = Make(row, plain);
     const auto begin = std::chrono::steady_clock::now();
     const double processor_begin = ProcessorSeconds();
     run(steps);
     const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - begin;
-    std::printf("{\"wall_seconds\": %.6f, \"processor_seconds\": %.6f}\n",
+    const double processor_seconds = ProcessorSeconds() - processor_begin;
+    std::printf("{\"wall_seconds\": %.6f, \"processor_seconds\": %.6f, \"peak_mebibytes\": %.0f}\n",
                 wall.count() / static_cast<double>(steps),
-                (ProcessorSeconds() - processor_begin) / static_cast<double>(steps));
+                processor_seconds / static_cast<double>(steps), PeakMebibytes());
     std::fflush(stdout);
   }
 }

@@ -27,6 +27,7 @@
 #include "core/methods/registry.h"
 #include "core/model/architectures.h"
 #include "core/runtime/blas.h"
+#include "core/runtime/large_blocks.h"
 #include "core/train/optimizer.h"
 #include "core/train/trainer.h"
 #include "tests/bench/accuracy_run.h"
@@ -221,6 +222,7 @@ int Main(int argc, char** argv) {
   const Flags flags(
       argc, argv,
       {{"rows", "dann32,dann64,beside64,tent32"}, {"scale", "0.1"}, {"out", "/tmp/trust_cost"}});
+  runtime::KeepLargeBlocks();  // as the worker does
   runtime::ConfigureThreads(1);
   const Rows rows(flags.Text("out"), flags.Number("scale"));
   std::printf("%-44s %9s %9s %7s   %-8s %8s\n", "core seconds", "steps", "job", "ratio", "to reach",
