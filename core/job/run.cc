@@ -27,6 +27,7 @@
 #include "core/runtime/blas.h"
 #include "core/runtime/precision.h"
 #include "core/runtime/random.h"
+#include "core/runtime/synchronizations.h"
 #include "core/train/pass.h"
 #include "core/train/tensor_maps.h"
 #include "core/train/trainer.h"
@@ -161,13 +162,24 @@ class Session {
     absl::Status status = Prepare();
     if (!status.ok()) return status;
     recorder_.OnPhase("training");
-    if (status = trainer_->Run(stop_); !status.ok()) return status;
+    {
+      const auto waits = runtime::SynchronizationCounter::IfAskedFor();
+      if (status = trainer_->Run(stop_); !status.ok()) return status;
+      if (waits != nullptr) NoteWaits(*waits);
+    }
     outcome_ = task_->TakeModel();
     recorder_.OnPhase("evaluating");
     if (status = EvaluateResult(); !status.ok()) return status;
     if (status = CompareCost(); !status.ok()) return status;
     recorder_.OnPhase("saving");
     return Save();
+  }
+
+  void NoteWaits(const runtime::SynchronizationCounter& waits) {
+    result_.metrics["synchronizations"] = static_cast<double>(waits.count());
+    for (const auto& [name, times] : waits.by_operator()) {
+      result_.metrics[absl::StrCat("synchronizations/", name)] = static_cast<double>(times);
+    }
   }
 
   // Up to the first step: the task, the state to resume from, the source model's scores.

@@ -3,6 +3,7 @@
 #include <ATen/record_function.h>
 #include <torch/types.h>
 
+#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -29,12 +30,19 @@ bool CopyWaits(c10::ArrayRef<const c10::IValue> inputs) {
 }
 
 bool Waits(const std::string& name, c10::ArrayRef<const c10::IValue> inputs) {
-  static const auto* const kWaiting = new std::set<std::string>{
-      "aten::_local_scalar_dense", "aten::nonzero",         "aten::masked_select",
-      "aten::_unique2",            "aten::unique_dim",      "aten::unique_consecutive",
-      "aten::equal",               "aten::bincount",        "aten::_linalg_svd",
-      "aten::_linalg_eigh",        "aten::linalg_cholesky_ex", "aten::linalg_lstsq",
-      "aten::linalg_qr"};
+  static const auto* const kWaiting = new std::set<std::string>{"aten::_local_scalar_dense",
+                                                                "aten::nonzero",
+                                                                "aten::masked_select",
+                                                                "aten::_unique2",
+                                                                "aten::unique_dim",
+                                                                "aten::unique_consecutive",
+                                                                "aten::equal",
+                                                                "aten::bincount",
+                                                                "aten::_linalg_svd",
+                                                                "aten::_linalg_eigh",
+                                                                "aten::linalg_cholesky_ex",
+                                                                "aten::linalg_lstsq",
+                                                                "aten::linalg_qr"};
   if (inputs.empty()) return false;
   if (name == "aten::copy_") return CopyWaits(inputs);
   return kWaiting->count(name) > 0 && OnAccelerator(inputs[0]);
@@ -61,6 +69,11 @@ SynchronizationCounter::SynchronizationCounter() {
 }
 
 SynchronizationCounter::~SynchronizationCounter() { at::removeCallback(handle_); }
+
+std::unique_ptr<SynchronizationCounter> SynchronizationCounter::IfAskedFor() {
+  if (std::getenv("ACCLIMATE_COUNT_SYNCHRONIZATIONS") == nullptr) return nullptr;
+  return std::make_unique<SynchronizationCounter>();
+}
 
 int64_t SynchronizationCounter::count() const {
   int64_t count = 0;

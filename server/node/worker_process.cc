@@ -70,7 +70,8 @@ std::vector<std::string> Environment(const WorkerProcessOptions& options) {
       "OPENBLAS_NUM_THREADS=1",  // one pool of threads only
   };
   for (const char* name : {"LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "OPENBLAS_CORETYPE",
-                           "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS"}) {
+                           "ACCLIMATE_COUNT_SYNCHRONIZATIONS", "ASAN_OPTIONS", "UBSAN_OPTIONS",
+                           "TSAN_OPTIONS", "LSAN_OPTIONS"}) {
     if (const char* value = std::getenv(name)) {
       environment.push_back(absl::StrCat(name, "=", value));
     }
