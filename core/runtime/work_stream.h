@@ -1,4 +1,4 @@
-// A stream of an accelerator for the work of one thread, beside the default one.
+// The stream of an accelerator on which this process works, beside the default one.
 #ifndef ACCLIMATE_CORE_RUNTIME_WORK_STREAM_H_
 #define ACCLIMATE_CORE_RUNTIME_WORK_STREAM_H_
 

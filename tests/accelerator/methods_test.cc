@@ -19,7 +19,7 @@ namespace {
 
 using methods::Hyperparameters;
 
-constexpr int64_t kSteps = 16, kBatch = 16;
+constexpr int64_t kSteps = 20, kBatch = 16;
 
 bool Takes(const std::string& method, const char* parameter) {
   const auto& known = methods::FindMethod(method)->spec.hyperparameters;
