@@ -1,5 +1,6 @@
 # acclimate_library(name SOURCES ... [DEPS ...])   a static library with the project's warnings
-# acclimate_test(name SOURCES ... [DEPS ...] [LABELS ...] [TIMEOUT seconds])   a GoogleTest program
+# acclimate_test(name SOURCES ... [DEPS ...] [LABELS ...] [TIMEOUT seconds])   a GoogleTest program,
+#     each of whose tests CTest runs in a process of its own
 #
 # A folder may set ACCLIMATE_TEST_LABELS for all its tests. Those labelled compat, and what they run,
 # are built by the target compat_tests: they also run on Debian's LibTorch (tests/run).
@@ -16,10 +17,22 @@ if(CCACHE_PROGRAM)
       ${CCACHE_PROGRAM})
 endif()
 
-# Several sources of a library are compiled as one: the headers of LibTorch and gRPC cost more than
-# the code does.
+# Several sources of a library or a test program are compiled as one: the headers of LibTorch and gRPC
+# cost more than the code does. GCC also instantiates all templates that inline functions in the
+# precompiled header of LibTorch use, at the end of every compilation, which takes 5 seconds.
+# -DCMAKE_UNITY_BUILD=OFF compiles one by one, for a shorter wait after a change of one file.
 option(CMAKE_UNITY_BUILD "Compile the sources of a library in batches" ON)
-set(CMAKE_UNITY_BUILD_BATCH_SIZE 12)
+set(acclimate_library_batch 24)
+set(acclimate_test_batch 14)
+
+# Batches of `target` of about the same size, of at most `largest` sources.
+function(acclimate_unity target largest)
+  get_target_property(sources ${target} SOURCES)
+  list(LENGTH sources count)
+  math(EXPR batches "(${count} + ${largest} - 1) / ${largest}")
+  math(EXPR batch_size "(${count} + ${batches} - 1) / ${batches}")
+  set_target_properties(${target} PROPERTIES UNITY_BUILD_BATCH_SIZE ${batch_size})
+endfunction()
 
 find_program(MOLD_PROGRAM mold)
 if(MOLD_PROGRAM)
@@ -49,19 +62,28 @@ function(acclimate_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
   add_library(${name} STATIC ${ARG_SOURCES})
   acclimate_compile_options(${name})
+  acclimate_unity(${name} ${acclimate_library_batch})
   target_link_libraries(${name} PUBLIC ${ARG_DEPS})
 endfunction()
 
 add_custom_target(compat_tests)
-function(acclimate_test name)
-  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
+
+# What every test program has; sets `labels` for its properties.
+macro(acclimate_test_program name)
   add_executable(${name} ${ARG_SOURCES})
   acclimate_compile_options(${name})
-  target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gmock GTest::gtest GTest::gtest_main)
+  # What is slow in a test is what it tests; -O2 takes a quarter more time to compile.
+  target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)
+  acclimate_unity(${name} ${acclimate_test_batch})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gmock GTest::gtest)
   set(labels ${ARG_LABELS} ${ACCLIMATE_TEST_LABELS})
   if("compat" IN_LIST labels)
     add_dependencies(compat_tests ${name})
   endif()
+endmacro()
+
+# Each test in a process of its own.
+macro(acclimate_isolated_tests name)
   # A list would end where the properties are passed on.
   list(JOIN labels "\\;" labels)
   # Generous: the limit is there for a hang, not for a slow machine.
@@ -71,4 +93,11 @@ function(acclimate_test name)
   gtest_discover_tests(${name}
     DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 120
     PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${labels}")
+endmacro()
+
+function(acclimate_test name)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
+  acclimate_test_program(${name})
+  target_link_libraries(${name} PRIVATE GTest::gtest_main)
+  acclimate_isolated_tests(${name})
 endfunction()

@@ -92,19 +92,41 @@ target_link_libraries(acclimate_torch_pch PUBLIC acclimate_torch)
 target_precompile_headers(acclimate_torch_pch PRIVATE
   <torch/types.h> <absl/status/statusor.h> <absl/strings/str_cat.h>)
 
-# acclimate_torch_library / acclimate_torch_test: as their plain forms, linked with LibTorch and
-# compiled with the precompiled header.
+# acclimate_torch_library: as acclimate_library, linked with LibTorch and compiled with the precompiled
+# header.
 function(acclimate_torch_library name)
   acclimate_library(${name} ${ARGN})
   target_link_libraries(${name} PUBLIC acclimate_torch)
   target_precompile_headers(${name} REUSE_FROM acclimate_torch_pch)
 endfunction()
 
+# acclimate_torch_test(name SOURCES ... [DEPS ...] [LABELS ...] [TIMEOUT seconds] [ISOLATED]): a
+# GoogleTest program that links LibTorch. CTest runs the tests of each source x_test.cc in one process,
+# under the source's path in tests/ (tests/core/test_main.cc says why); with ISOLATED each test in a
+# process of its own, under its own name.
 function(acclimate_torch_test name)
-  acclimate_test(${name} ${ARGN})
+  cmake_parse_arguments(ARG "ISOLATED" "TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
+  acclimate_test_program(${name})
   # The precompiled header is -fPIC, which CMake would turn into -fPIE for a program.
   set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
   target_compile_options(${name} PRIVATE -fPIC)
-  target_link_libraries(${name} PRIVATE acclimate_torch)
+  target_link_libraries(${name} PRIVATE acclimate_torch_test_main acclimate_torch)
   target_precompile_headers(${name} REUSE_FROM acclimate_torch_pch)
+  if(ARG_ISOLATED)
+    acclimate_isolated_tests(${name})
+    return()
+  endif()
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 1800)
+  endif()
+  file(RELATIVE_PATH folder ${PROJECT_SOURCE_DIR}/tests ${CMAKE_CURRENT_SOURCE_DIR})
+  foreach(source ${ARG_SOURCES})
+    if(source MATCHES "_test\\.cc$")
+      cmake_path(GET source FILENAME file)
+      string(REGEX REPLACE "\\.cc$" "" test ${folder}/${source})
+      add_test(NAME ${test} COMMAND ${name} --source=${file})
+      set_tests_properties(${test} PROPERTIES
+        TIMEOUT ${ARG_TIMEOUT} LABELS "${labels}" SKIP_RETURN_CODE 77)
+    endif()
+  endforeach()
 endfunction()

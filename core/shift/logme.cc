@@ -37,11 +37,11 @@ Spectrum Decompose(const at::Tensor& features, const at::Tensor& targets) {
   return spectrum;
 }
 
-struct Fit {
+struct EvidenceFit {
   double gamma, weights_squared, residual_squared;
 };
 
-Fit FitAt(const at::Tensor& sigma, const at::Tensor& z2, double y2, double t) {
+EvidenceFit FitAt(const at::Tensor& sigma, const at::Tensor& z2, double y2, double t) {
   const at::Tensor inverse = 1 / (sigma + t);
   const at::Tensor shrunk = z2 * inverse;
   const double residual =
@@ -53,7 +53,7 @@ Fit FitAt(const at::Tensor& sigma, const at::Tensor& z2, double y2, double t) {
 
 double EvidenceOfClass(const Spectrum& spectrum, const at::Tensor& z2, double y2, double samples) {
   double alpha = 1, beta = 1;
-  Fit fit{};
+  EvidenceFit fit{};
   for (int i = 0; i < kMostIterations; ++i) {
     const double t = alpha / beta;
     fit = FitAt(spectrum.sigma, z2, y2, t);

@@ -14,7 +14,7 @@
 namespace acclimate::shift {
 namespace {
 
-at::Tensor PredictedCounts(const at::Tensor& logits) {
+at::Tensor PredictedClassCounts(const at::Tensor& logits) {
   return logits.argmax(1).bincount({}, logits.size(1));
 }
 
@@ -54,7 +54,7 @@ OutputMeasures MeasureOutputs(const DomainSample& source, const DomainSample& ta
   measures.prediction_js_divergence =
       JsDivergence(source_probabilities.mean(0), target_probabilities.mean(0));
   measures.prediction_p_value =
-      PredictedLabelTest(PredictedCounts(source.logits), PredictedCounts(target.logits));
+      PredictedLabelTest(PredictedClassCounts(source.logits), PredictedClassCounts(target.logits));
   measures.source_prior = SharesOf(source.labels, source.logits.size(1));
   measures.target_prior = TargetPrior(target.logits, measures.calibration, measures.source_prior);
   measures.aligned_target_prior =

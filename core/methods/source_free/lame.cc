@@ -14,7 +14,7 @@
 namespace acclimate::methods {
 namespace {
 
-constexpr char kProbabilities[] = "probabilities";
+constexpr char kLameProbabilities[] = "probabilities";
 constexpr char kChanged[] = "changed";
 constexpr char kIterations[] = "iterations";
 
@@ -57,13 +57,13 @@ class LameTask : public train::Task {
   }
 
   train::TensorMap State() const override {
-    return {{kProbabilities, probabilities_},
+    return {{kLameProbabilities, probabilities_},
             {kChanged, at::scalar_tensor(changed_, at::kLong)},
             {kIterations, at::scalar_tensor(iterations_, at::kLong)}};
   }
 
   absl::Status Restore(const train::TensorMap& state) override {
-    const auto it = state.find(kProbabilities);
+    const auto it = state.find(kLameProbabilities);
     if (it == state.end() || it->second.sizes() != probabilities_.sizes()) {
       return absl::InvalidArgumentError("training state: no fitting predictions");
     }

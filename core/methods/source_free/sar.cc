@@ -17,7 +17,7 @@
 namespace acclimate::methods {
 namespace {
 
-constexpr char kNumbers[] = "sar";
+constexpr char kSarNumbers[] = "sar";
 constexpr double kAverageDecay = 0.9;
 
 // Without the last layers, whose features are too close to the decision: 0.2 is exactly layer4 of
@@ -50,13 +50,13 @@ class SarTask : public TestTimeTask {
 
   train::TensorMap State() const override {
     train::TensorMap state = TestTimeTask::State();
-    state[kNumbers] = at::tensor({average_, static_cast<double>(resets_)}, at::kDouble);
+    state[kSarNumbers] = at::tensor({average_, static_cast<double>(resets_)}, at::kDouble);
     return state;
   }
 
   absl::Status Restore(const train::TensorMap& state) override {
     if (absl::Status status = TestTimeTask::Restore(state); !status.ok()) return status;
-    const auto it = state.find(kNumbers);
+    const auto it = state.find(kSarNumbers);
     if (it == state.end() || it->second.numel() != 2) {
       return absl::InvalidArgumentError("training state: no fitting average of the loss");
     }

@@ -26,7 +26,7 @@ using testing::WriteDomain;
 
 constexpr int64_t kSamples = 600;
 
-const World& Vectors() {
+const World& DiagnosedWorld() {
   static const auto* const kWorld = new World("diagnose_test", "mlp", {12});
   return *kWorld;
 }
@@ -58,14 +58,14 @@ Domain WithOtherMeaning(Domain domain) {
 }
 
 RunSpec SpecOf(const std::string& method, const Domain& target) {
-  RunSpec spec = Vectors().Spec(method);
+  RunSpec spec = DiagnosedWorld().Spec(method);
   spec.inputs.clear();  // each test gives its own
   spec.sources = {FileOf(Source())};
   spec.target = FileOf({target.inputs, {}});
   return spec;
 }
 
-json ReportOf(const RunSpec& spec) {
+json DiagnosisReportOf(const RunSpec& spec) {
   TestObserver observer;
   const absl::StatusOr<RunResult> result = job::Run(spec, observer);
   EXPECT_TRUE(result.ok()) << result.status();
@@ -75,7 +75,7 @@ json ReportOf(const RunSpec& spec) {
 json VerdictOn(const Domain& target, const Domain* probe = nullptr) {
   RunSpec spec = SpecOf("diagnose", target);
   if (probe != nullptr) spec.inputs["probe"] = FileOf(*probe);
-  const json diagnosis = ReportOf(spec)["diagnosis"];
+  const json diagnosis = DiagnosisReportOf(spec)["diagnosis"];
   SCOPED_TRACE(diagnosis.dump(1));
   EXPECT_EQ(diagnosis["matrix"]["values"].size(), diagnosis["matrix"]["places"].size());
   EXPECT_EQ(diagnosis["matrix"]["places"].front(), "inputs");
@@ -131,15 +131,15 @@ TEST(DiagnoseTest, LabelsFarFromTheSourceDoNotMakeAConceptShift) {
 }
 
 TEST(DiagnoseTest, RanksCheckpoints) {
-  RunSpec train = Vectors().Spec("finetune");  // on little of the source: a poorer model
+  RunSpec train = DiagnosedWorld().Spec("finetune");  // on little of the source: a poorer model
   train.target = FileOf(MakeDomain(30, {12}, 24));
   train.checkpoint = nullptr;
   train.architecture = "mlp";
   train.hyperparameters["epochs"] = int64_t{1};
-  ReportOf(train);
+  DiagnosisReportOf(train);
   RunSpec spec = SpecOf("diagnose", Fresh());
   spec.inputs["candidate_1"] = OpenFile(train.output_directory + "/model.safetensors");
-  const json scores = ReportOf(spec)["diagnosis"]["transferability"];
+  const json scores = DiagnosisReportOf(spec)["diagnosis"]["transferability"];
   EXPECT_EQ(scores["labels_of"], "sources");
   ASSERT_EQ(scores["models"].size(), 2u);
   EXPECT_EQ(scores["models"][0]["model"], "checkpoint");
@@ -162,7 +162,7 @@ TEST(DiagnoseTest, SaysWhatIsWrongWithItsInputs) {
 TEST(ConceptShiftTest, AsksForDistinctSamplesAndSavesThem) {
   RunSpec spec = SpecOf("concept_shift", Fresh());
   spec.hyperparameters["requests"] = int64_t{12};
-  const json found = ReportOf(spec)["concept_shift"];
+  const json found = DiagnosisReportOf(spec)["concept_shift"];
   const auto file = ReadTensors(spec.output_directory + "/active_request.safetensors");
   const at::Tensor indices = file.at("indices");
   ASSERT_EQ(indices.sizes(), at::IntArrayRef({12}));
@@ -178,12 +178,12 @@ TEST(ConceptShiftTest, AsksForDistinctSamplesAndSavesThem) {
 TEST(ConceptShiftTest, LabelsProveIt) {
   RunSpec spec = SpecOf("concept_shift", Fresh());
   spec.inputs["labelled"] = FileOf(WithOtherMeaning(MakeDomain(40, {12}, 23)));
-  json found = ReportOf(spec)["concept_shift"];
+  json found = DiagnosisReportOf(spec)["concept_shift"];
   EXPECT_THAT(std::string(found["sentence"]), HasSubstr("The concept moved"));
   EXPECT_LT(found["labels"]["p_value"], 0.01);
   spec = SpecOf("concept_shift", Fresh());
   spec.inputs["labelled"] = FileOf(MakeDomain(40, {12}, 23));
-  found = ReportOf(spec)["concept_shift"];
+  found = DiagnosisReportOf(spec)["concept_shift"];
   EXPECT_THAT(std::string(found["sentence"]), HasSubstr("agree"));
 }
 
@@ -192,7 +192,7 @@ TEST(ConceptShiftTest, AsksWhereLabelsContradict) {
   RunSpec spec = SpecOf("concept_shift", Fresh());
   spec.hyperparameters["requests"] = int64_t{20};
   spec.inputs["labelled"] = FileOf(WithOtherMeaning(MakeDomain(60, {12}, 23)));
-  ReportOf(spec);
+  DiagnosisReportOf(spec);
   const at::Tensor indices =
       ReadTensors(spec.output_directory + "/active_request.safetensors").at("indices");
   const at::Tensor asked = Fresh().labels.index_select(0, indices);
@@ -203,7 +203,7 @@ TEST(ConceptShiftTest, WithoutSourcesSaysWhatCannotBeTold) {
   RunSpec spec = SpecOf("concept_shift", Fresh());
   spec.sources.clear();
   spec.inputs["labelled"] = FileOf(WithOtherMeaning(MakeDomain(40, {12}, 23)));
-  EXPECT_THAT(std::string(ReportOf(spec)["concept_shift"]["sentence"]),
+  EXPECT_THAT(std::string(DiagnosisReportOf(spec)["concept_shift"]["sentence"]),
               HasSubstr("domain or the concept"));
 }
 

@@ -35,7 +35,8 @@ std::vector<double> BruteForceMap(const at::Tensor& activations, int64_t i, int6
   return map;
 }
 
-double BruteForce(const at::Tensor& student, const at::Tensor& teacher, int64_t teacher_pool) {
+double BruteForceTransfer(const at::Tensor& student, const at::Tensor& teacher,
+                          int64_t teacher_pool) {
   double sum = 0;
   int64_t count = 0;
   for (int64_t i = 0; i < student.size(0); ++i) {
@@ -52,14 +53,14 @@ TEST(AttentionTransferTest, EqualsItsDefinition) {
   EXPECT_NEAR(AttentionTransfer(student, Normal({3, 2, 4, 6}) * 0).item<double>(), 1.0 / 24,
               1e-12);  // unit maps against nothing
   const at::Tensor teacher = Normal({3, 5, 4, 6});
-  EXPECT_NEAR(AttentionTransfer(student, teacher).item<double>(), BruteForce(student, teacher, 1),
-              1e-14);
+  EXPECT_NEAR(AttentionTransfer(student, teacher).item<double>(),
+              BruteForceTransfer(student, teacher, 1), 1e-14);
 }
 
 TEST(AttentionTransferTest, LargerMapsAreAveragedDown) {
   torch::manual_seed(2);
   const at::Tensor student = Normal({2, 3, 3, 4}), teacher = Normal({2, 4, 6, 8});
-  const double expected = BruteForce(student, teacher, 2);
+  const double expected = BruteForceTransfer(student, teacher, 2);
   EXPECT_NEAR(AttentionTransfer(student, teacher).item<double>(), expected, 1e-14);
   EXPECT_NEAR(AttentionTransfer(teacher, student).item<double>(), expected, 1e-14);
 }

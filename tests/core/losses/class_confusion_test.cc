@@ -41,7 +41,8 @@ std::vector<double> Weights(const Matrix& p) {
   return weights;
 }
 
-double BruteForce(const at::Tensor& logits, double temperature, const std::vector<double>& w) {
+double BruteForceConfusion(const at::Tensor& logits, double temperature,
+                           const std::vector<double>& w) {
   const Matrix y = Softmax(logits / temperature);
   const size_t classes = y[0].size();
   Matrix confusion(classes, std::vector<double>(classes, 0.0));
@@ -77,7 +78,7 @@ TEST(ClassConfusionTest, EqualsItsDefinition) {
   for (const double temperature : {1.0, 2.5}) {
     const std::vector<double> weights = Weights(Softmax(logits / temperature));
     EXPECT_NEAR(ClassConfusion(logits, temperature).item<double>(),
-                BruteForce(logits, temperature, weights), 1e-12);
+                BruteForceConfusion(logits, temperature, weights), 1e-12);
   }
 }
 
@@ -87,8 +88,9 @@ TEST(ClassConfusionTest, GradientIsThatOfTheDefinitionWithTheWeightsHeld) {
   const std::vector<double> held = Weights(Softmax(logits / 2.5));
   ExpectGradient(
       [&](const at::Tensor& probe) {
-        return probe.requires_grad() ? ClassConfusion(probe, 2.5)
-                                     : at::full({}, BruteForce(probe, 2.5, held), at::kDouble);
+        return probe.requires_grad()
+                   ? ClassConfusion(probe, 2.5)
+                   : at::full({}, BruteForceConfusion(probe, 2.5, held), at::kDouble);
       },
       logits);
 }

@@ -19,7 +19,7 @@ at::Tensor Covariance(const at::Tensor& samples) {
   return covariance;
 }
 
-double BruteForce(const at::Tensor& x, const at::Tensor& y) {
+double BruteForceCoral(const at::Tensor& x, const at::Tensor& y) {
   double d = x.size(1);
   return (Covariance(x) - Covariance(y)).square().sum().item<double>() / (4 * d * d);
 }
@@ -28,7 +28,7 @@ TEST(DeepCoralTest, BothFormsEqualTheDefinition) {
   torch::manual_seed(1);
   for (auto [n, m, d] : {std::tuple(6, 6, 3), std::tuple(4, 7, 20), std::tuple(9, 2, 8)}) {
     at::Tensor x = Normal({n, d}), y = Normal({m, d}) * 2 + 5;
-    double expected = BruteForce(x, y);
+    double expected = BruteForceCoral(x, y);
     EXPECT_NEAR(DeepCoral(x, y).item<double>(), expected, 1e-12 * expected);
     EXPECT_NEAR(DeepCoralByCovariance(x, y).item<double>(), expected, 1e-12 * expected);
     EXPECT_NEAR(DeepCoralByGram(x, y).item<double>(), expected, 1e-12 * expected);

@@ -12,7 +12,8 @@
 namespace acclimate::losses {
 namespace {
 
-double BruteForce(const at::Tensor& maps, const at::Tensor& start, const at::Tensor& attention) {
+double BruteForceMapDistance(const at::Tensor& maps, const at::Tensor& start,
+                             const at::Tensor& attention) {
   const int64_t n = maps.size(0), filters = maps.size(1);
   const at::Tensor a = maps.flatten(1), b = start.flatten(1);
   const int64_t places = a.size(1) / filters;
@@ -37,7 +38,7 @@ TEST(FeatureMapDistanceTest, EqualsItsDefinition) {
   for (const std::vector<int64_t>& shape : shapes) {
     const at::Tensor maps = Normal(shape), start = Normal(shape);
     EXPECT_NEAR(FeatureMapDistance(maps, start, attention).item<double>(),
-                BruteForce(maps, start, attention), 1e-12);
+                BruteForceMapDistance(maps, start, attention), 1e-12);
     EXPECT_EQ(FeatureMapDistance(maps, maps, attention).item<double>(), 0);
   }
 }

@@ -13,7 +13,7 @@
 namespace acclimate::losses {
 namespace {
 
-double Distance(const at::Tensor& a, const at::Tensor& b) {
+double RowDistance(const at::Tensor& a, const at::Tensor& b) {
   double sum = 0;
   for (int64_t k = 0; k < a.size(0); ++k) {
     sum += std::pow(a[k].item<double>() - b[k].item<double>(), 2);
@@ -21,12 +21,12 @@ double Distance(const at::Tensor& a, const at::Tensor& b) {
   return sum;
 }
 
-double Scale(const at::Tensor& all, Bandwidth bandwidth) {
+double LayerScale(const at::Tensor& all, Bandwidth bandwidth) {
   std::vector<double> distances;
   double sum = 0;
   for (int64_t i = 0; i < all.size(0); ++i) {
     for (int64_t j = 0; j < all.size(0); ++j) {
-      const double distance = Distance(all[i], all[j]);
+      const double distance = RowDistance(all[i], all[j]);
       sum += distance;
       if (i < j) distances.push_back(distance);
     }
@@ -39,7 +39,7 @@ double Scale(const at::Tensor& all, Bandwidth bandwidth) {
 std::vector<double> Scales(const std::vector<JointMmdLayer>& layers, Bandwidth bandwidth) {
   std::vector<double> scales;
   for (const JointMmdLayer& layer : layers) {
-    scales.push_back(Scale(at::cat({layer.source, layer.target}), bandwidth));
+    scales.push_back(LayerScale(at::cat({layer.source, layer.target}), bandwidth));
   }
   return scales;
 }
@@ -51,7 +51,7 @@ double BruteForceJointMmd(const std::vector<JointMmdLayer>& layers, const MkMmdO
                           int64_t j) {
     double product = 1;
     for (size_t l = 0; l < layers.size(); ++l) {
-      const double distance = Distance((layers[l].*a)[i], (layers[l].*b)[j]);
+      const double distance = RowDistance((layers[l].*a)[i], (layers[l].*b)[j]);
       if (layers[l].fixed_width > 0) {
         product *= std::exp(-distance / layers[l].fixed_width);
         continue;

@@ -11,12 +11,12 @@
 namespace acclimate::losses {
 namespace {
 
-double MeanDistance(const at::Tensor& all) {
+double MeanPairDistance(const at::Tensor& all) {
   return (all.unsqueeze(0) - all.unsqueeze(1)).square().sum(2).mean().item<double>();
 }
 
 // Gretton et al. 2012, section 6, with rows counted from 1 as printed.
-double BruteForce(const at::Tensor& x, const at::Tensor& y, double mean_distance) {
+double BruteForceLinearMmd(const at::Tensor& x, const at::Tensor& y, double mean_distance) {
   auto kernel = [&](const at::Tensor& a, const at::Tensor& b) {
     double distance = (a - b).square().sum().item<double>(), sum = 0;
     for (double multiplier : MkMmdOptions().bandwidth_multipliers) {
@@ -37,19 +37,20 @@ TEST(LinearTimeMmdTest, EqualsItsDefinitionOnTheCommonEvenPrefix) {
   torch::manual_seed(5);
   for (auto [n, m] : {std::pair(8, 8), std::pair(7, 7), std::pair(5, 12), std::pair(3, 2)}) {
     at::Tensor x = Normal({n, 4}), y = Normal({m, 4}) + 1;
-    EXPECT_NEAR(LinearTimeMmd(x, y).item<double>(), BruteForce(x, y, MeanDistance(at::cat({x, y}))),
-                1e-12);
+    EXPECT_NEAR(LinearTimeMmd(x, y).item<double>(),
+                BruteForceLinearMmd(x, y, MeanPairDistance(at::cat({x, y}))), 1e-12);
   }
 }
 
 TEST(LinearTimeMmdTest, GradientIsThatOfTheDefinitionWithTheBandwidthHeld) {
   torch::manual_seed(6);
   at::Tensor x = Normal({6, 3}), y = Normal({6, 3}) + 0.5;
-  double held = MeanDistance(at::cat({x, y}));
+  double held = MeanPairDistance(at::cat({x, y}));
   ExpectGradient(
       [&](const at::Tensor& probe) {
-        return probe.requires_grad() ? LinearTimeMmd(probe, y)
-                                     : at::full({}, BruteForce(probe, y, held), at::kDouble);
+        return probe.requires_grad()
+                   ? LinearTimeMmd(probe, y)
+                   : at::full({}, BruteForceLinearMmd(probe, y, held), at::kDouble);
       },
       x);
 }

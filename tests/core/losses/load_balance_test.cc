@@ -11,7 +11,7 @@
 namespace acclimate::losses {
 namespace {
 
-double BruteForce(const at::Tensor& gates) {
+double BruteForceBalance(const at::Tensor& gates) {
   const int64_t samples = gates.size(0), experts = gates.size(1);
   std::vector<double> share(experts, 0.0), mean(experts, 0.0);
   for (int64_t i = 0; i < samples; ++i) {
@@ -31,7 +31,7 @@ TEST(LoadBalanceTest, EqualsItsDefinition) {
   torch::manual_seed(3);
   for (const int64_t experts : {1, 2, 5}) {
     const at::Tensor gates = Normal({9, experts}).softmax(1);
-    EXPECT_NEAR(LoadBalance(gates).item<double>(), BruteForce(gates), 1e-12);
+    EXPECT_NEAR(LoadBalance(gates).item<double>(), BruteForceBalance(gates), 1e-12);
   }
 }
 

@@ -40,8 +40,8 @@ double Scale(const at::Tensor& all, Bandwidth bandwidth) {
 }
 
 // The definition, pair by pair; `scale` 0: that of the samples themselves.
-double BruteForce(const at::Tensor& x, const at::Tensor& y, const MkMmdOptions& options,
-                  double scale = 0) {
+double BruteForceMkMmd(const at::Tensor& x, const at::Tensor& y, const MkMmdOptions& options,
+                       double scale = 0) {
   if (scale == 0) scale = Scale(at::cat({x, y}), options.bandwidth);
   auto mean_kernel = [&](const at::Tensor& a, const at::Tensor& b, bool same) {
     double sum = 0;
@@ -66,7 +66,7 @@ class MkMmdTest : public ::testing::TestWithParam<MkMmdOptions> {
 TEST_P(MkMmdTest, EqualsItsDefinition) {
   for (auto [n, m] : {std::pair(6, 6), std::pair(5, 9), std::pair(8, 3)}) {
     at::Tensor x = Normal({n, 4}), y = Normal({m, 4}) * 1.5 + 0.7;
-    EXPECT_NEAR(MkMmd(x, y, GetParam()).item<double>(), BruteForce(x, y, GetParam()), 1e-12);
+    EXPECT_NEAR(MkMmd(x, y, GetParam()).item<double>(), BruteForceMkMmd(x, y, GetParam()), 1e-12);
   }
 }
 
@@ -80,7 +80,7 @@ TEST_P(MkMmdTest, GradientIsThatOfTheDefinitionWithTheBandwidthHeld) {
       const at::Tensor& a = is_source ? probe : x;
       const at::Tensor& b = is_source ? y : probe;
       if (probe.requires_grad()) return MkMmd(a, b, options);
-      return at::full({}, BruteForce(a, b, options, held), at::kDouble);
+      return at::full({}, BruteForceMkMmd(a, b, options, held), at::kDouble);
     };
   };
   ExpectGradient(along(x, true), x);

@@ -13,9 +13,9 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-constexpr int64_t kFeatures = 5, kWidth = 7;
+constexpr int64_t kFeatures = 5, kFeatureWidth = 7;
 
-DomainDiscriminator New(int64_t seed, int64_t width = kWidth) {
+DomainDiscriminator New(int64_t seed, int64_t width = kFeatureWidth) {
   torch::manual_seed(seed);
   return DomainDiscriminator(kFeatures, width, at::kCPU);
 }
@@ -71,7 +71,7 @@ TEST(DomainDiscriminatorTest, StateThatDoesNotFitIsNamed) {
   train::TensorMap missing = discriminator.State();
   missing.erase("discriminator.3.weight");
   EXPECT_THAT(discriminator.Restore(missing).message(), HasSubstr("discriminator.3.weight"));
-  const absl::Status wider = discriminator.Restore(New(1, kWidth + 1).State());
+  const absl::Status wider = discriminator.Restore(New(1, kFeatureWidth + 1).State());
   EXPECT_EQ(wider.code(), absl::StatusCode::kInvalidArgument);
 }
 

@@ -243,7 +243,7 @@ TEST(CottaTest, AnUnsureSourceMeansAugmentedViews) {
 }
 
 // Half and half: the source counts for as many samples as the target has.
-TEST(AdabnTest, PriorSamplesMixTheStatistics) {
+TEST(AdabnPriorTest, PriorSamplesMixTheStatistics) {
   job::RunSpec whole = Vectors().Spec("adabn"), mixed = Vectors().Spec("adabn");
   mixed.hyperparameters["prior_samples"] = 90.0;
   ReportOf(whole);

@@ -16,8 +16,8 @@
 namespace acclimate::model {
 namespace {
 
-using testing::HasSubstr;
-using testing::Not;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 std::string Rewritten(const std::string& text) {
   auto graph = std::make_shared<torch::jit::Graph>();
@@ -103,7 +103,7 @@ TEST(ScriptModelOnTheCpu, StoresKernelsChannelsLastAndSavesThemAsTheyCame) {
   const at::Tensor weight = model->StateDict().at("conv2.weight");
   EXPECT_TRUE(weight.is_contiguous(at::MemoryFormat::ChannelsLast));
   const std::string path =
-      testing::TempDir() + "channels_last_graph_test_" + std::to_string(getpid());
+      ::testing::TempDir() + "channels_last_graph_test_" + std::to_string(getpid());
   ASSERT_TRUE(model->Save(path).ok());
   const torch::jit::Module saved = torch::jit::load(path);
   std::filesystem::remove(path);

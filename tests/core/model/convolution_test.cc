@@ -15,7 +15,7 @@
 namespace acclimate::model {
 namespace {
 
-struct Case {
+struct ConvolutionCase {
   int64_t samples, in, out, height, width, kernel_height, kernel_width, stride, padding, dilation;
   bool bias;
 
@@ -26,10 +26,12 @@ struct Case {
   }
 };
 
-std::ostream& operator<<(std::ostream& stream, const Case& c) { return stream << c.Name(); }
+std::ostream& operator<<(std::ostream& stream, const ConvolutionCase& c) {
+  return stream << c.Name();
+}
 
-std::vector<Case> Cases() {
-  std::vector<Case> cases = {
+std::vector<ConvolutionCase> ConvolutionCases() {
+  std::vector<ConvolutionCase> cases = {
       {3, 2, 3, 5, 3, 3, 1, 1, 1, 1, true},    // neither map nor kernel is square
       {3, 2, 3, 2, 5, 1, 3, 2, 1, 1, false},   //
       {2, 1, 4, 12, 12, 5, 5, 1, 0, 1, true},  // a first layer
@@ -54,7 +56,7 @@ std::vector<Case> Cases() {
 }
 
 struct Tensors {
-  explicit Tensors(const Case& c) {
+  explicit Tensors(const ConvolutionCase& c) {
     torch::manual_seed(3);
     const auto make = [](at::IntArrayRef shape) {
       return at::randn(shape, at::kDouble).requires_grad_();
@@ -101,10 +103,10 @@ void ExpectEqual(const std::vector<at::Tensor>& found, const std::vector<at::Ten
   }
 }
 
-class ConvolutionTest : public testing::TestWithParam<Case> {};
+class ConvolutionTest : public ::testing::TestWithParam<ConvolutionCase> {};
 
 TEST_P(ConvolutionTest, IsThatOfLibTorch) {
-  const Case& c = GetParam();
+  const ConvolutionCase& c = GetParam();
   const Tensors tensors(c);
   const std::vector<int64_t> stride(2, c.stride), padding(2, c.padding), dilation(2, c.dilation);
   const std::vector<at::Tensor> expected = Derivatives(
@@ -125,11 +127,11 @@ TEST_P(ConvolutionTest, IsThatOfLibTorch) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, ConvolutionTest, testing::ValuesIn(Cases()),
+INSTANTIATE_TEST_SUITE_P(Shapes, ConvolutionTest, ::testing::ValuesIn(ConvolutionCases()),
                          [](const auto& info) { return info.param.Name(); });
 
 TEST(Convolution, LayoutsOfItsArgumentsDoNotMatter) {
-  const Case c{3, 4, 5, 2, 2, 3, 3, 1, 1, 1, true};
+  const ConvolutionCase c{3, 4, 5, 2, 2, 3, 3, 1, 1, 1, true};
   const Tensors tensors(c);
   const at::Tensor plain =
       Convolution(tensors.input, tensors.weight, tensors.bias, {1, 1}, {1, 1}, {1, 1}, 1);

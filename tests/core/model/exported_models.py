@@ -5,12 +5,15 @@
     exported_models.py small DIR            the few that are kept in tests/data/exported
     exported_models.py check FILE EXPECTED  fails unless a saved FILE gives what EXPECTED holds, a
                                             safetensors file with inputs, logits and, for some, weights
+    exported_models.py serve                commands as above from standard input, one a line
 
 Needs PyTorch 2.13 and numpy.
 """
 import json
+import os
 import struct
 import sys
+import traceback
 import warnings
 
 warnings.filterwarnings("ignore")
@@ -342,5 +345,24 @@ def check(saved, expected):
             assert torch.equal(state[name[6:]], tensor), name
 
 
+def serve(commands):
+    """Runs the commands that come on standard input, one a line; answers "done" or "failed"."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what torch prints is no answer
+    for line in sys.stdin:
+        name, *arguments = line.split()
+        try:
+            commands[name](*arguments)
+            answer = "done"
+        except Exception:
+            traceback.print_exc()
+            answer = "failed"
+        print(answer, file=answers, flush=True)
+
+
+COMMANDS = {"make": make, "small": small, "check": check}
 if __name__ == "__main__":
-    {"make": make, "small": small, "check": check}[sys.argv[1]](*sys.argv[2:])
+    if sys.argv[1:] == ["serve"]:
+        serve(COMMANDS)
+    else:
+        COMMANDS[sys.argv[1]](*sys.argv[2:])

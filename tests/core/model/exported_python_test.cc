@@ -8,6 +8,7 @@
 #include "absl/strings/strip.h"
 #include "core/model/mixture.h"
 #include "tests/core/model/exported_fixture.h"
+#include "tests/core/model/python_process.h"
 
 namespace acclimate::model {
 namespace {
@@ -29,10 +30,10 @@ class ExportedModels {
   std::string Path(const std::string& name) const { return folder_ + "/" + name; }
   // A path of this process alone.
   std::string ScratchPath(const std::string& name) const { return scratch_ + "/" + name; }
-  static int Python(const std::string& arguments) {
-    return std::system(
-        absl::StrCat("PYTHONDONTWRITEBYTECODE=1 ", ACCLIMATE_PYTHON, " ", Script(), " ", arguments)
-            .c_str());
+  // Whether the command of exported_models.py succeeded.
+  static bool Python(const std::string& command) {
+    static PythonProcess process(ACCLIMATE_PYTHON, Script());
+    return process.Run(command);
   }
 
  private:
@@ -54,7 +55,7 @@ class ExportedModels {
   }
   bool Make() const {
     if (!std::filesystem::exists(ACCLIMATE_PYTHON)) return false;
-    if (Python(absl::StrCat("make ", folder_, " 2>/dev/null")) != 0) {
+    if (!Python(absl::StrCat("make ", folder_))) {
       ADD_FAILURE() << "exported_models.py make failed";
       return false;
     }
@@ -101,9 +102,8 @@ class ExportedPythonTest : public ::testing::Test {
     expected["inputs"] = inputs;
     expected["logits"] = softmax ? logits.softmax(1) : logits;
     ASSERT_TRUE(io::WriteSafetensors(ScratchPath("expected.safetensors"), expected).ok());
-    EXPECT_EQ(ExportedModels::Python(
-                  absl::StrCat("check ", path, " ", ScratchPath("expected.safetensors"))),
-              0);
+    EXPECT_TRUE(ExportedModels::Python(
+        absl::StrCat("check ", path, " ", ScratchPath("expected.safetensors"))));
   }
 };
 

@@ -22,11 +22,12 @@
 #include "absl/strings/str_split.h"
 #include "core/io/mapped_file.h"
 #include "core/model/checkpoint.h"
+#include "tests/core/model/python_process.h"
 
 namespace acclimate::model {
 
 // The files of python_models.py, made by the first test process that needs them and kept in the
-// build folder, because CTest runs each test in a process of its own.
+// build folder for the next.
 class PythonModels {
  public:
   static const PythonModels& Get() {
@@ -40,8 +41,10 @@ class PythonModels {
   // A path of this process alone, for what a test writes.
   std::string ScratchPath(const std::string& name) const { return scratch_ + "/" + name; }
 
-  static int Python(const std::string& arguments) {
-    return std::system(absl::StrCat("/usr/bin/python3 ", Script(), " ", arguments).c_str());
+  // Whether the command of python_models.py succeeded.
+  static bool Python(const std::string& command) {
+    static PythonProcess process("/usr/bin/python3", Script());
+    return process.Run(command);
   }
 
  private:
@@ -65,7 +68,7 @@ class PythonModels {
     if (std::system("/usr/bin/python3 -c 'import torch, torchvision' 2>/dev/null") != 0) {
       return false;
     }
-    if (Python(absl::StrCat("make ", folder_, " 2>/dev/null")) != 0) {
+    if (!Python(absl::StrCat("make ", folder_))) {
       ADD_FAILURE() << "python_models.py make failed";
       return false;
     }

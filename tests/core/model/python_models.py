@@ -3,8 +3,11 @@
     python_models.py make DIR              NAME.<script|trace_eval|trace_train>.pt, NAME.pth, and in
                                            NAME.expected.pt what Python computes with them
     python_models.py check FILE EXPECTED   fails unless a saved FILE gives what EXPECTED holds
+    python_models.py serve                 commands as above from standard input, one a line
 """
+import os
 import sys
+import traceback
 
 import torch
 import torch.nn as nn
@@ -258,5 +261,24 @@ def check(saved, expected):
     assert difference <= 1e-5, difference
 
 
+def serve(commands):
+    """Runs the commands that come on standard input, one a line; answers "done" or "failed"."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what torch prints is no answer
+    for line in sys.stdin:
+        name, *arguments = line.split()
+        try:
+            commands[name](*arguments)
+            answer = "done"
+        except Exception:
+            traceback.print_exc()
+            answer = "failed"
+        print(answer, file=answers, flush=True)
+
+
+COMMANDS = {"make": make, "check": check}
 if __name__ == "__main__":
-    {"make": make, "check": check}[sys.argv[1]](*sys.argv[2:])
+    if sys.argv[1:] == ["serve"]:
+        serve(COMMANDS)
+    else:
+        COMMANDS[sys.argv[1]](*sys.argv[2:])
