@@ -2,28 +2,39 @@
 
 #include <torch/types.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "core/methods/target_statistics.h"
+#include "core/selection/predictions.h"
 
 namespace acclimate::methods {
 namespace {
 
 constexpr char kGuard[] = "guard/";
 
+// How many samples of the target the statistics of the end are taken from. A pass over all of them
+// would take half as long as the steps of an epoch; the mean of 1024 is within 0.03 standard
+// deviations of theirs two times of three.
+int64_t StatisticsSamples(int64_t target_samples) {
+  constexpr int64_t kLeast = 1024, kMost = 4096, kOneOf = 4;
+  return std::clamp(target_samples / kOneOf, kLeast, kMost);
+}
+
 }  // namespace
 
 TestTimeTask::TestTimeTask(const MethodContext& context,
                            std::vector<train::NamedParameter> parameters)
     : model_(context.model),
-      target_(context.target),
+      statistics_sample_(selection::Sample(context.target, StatisticsSamples(context.target.size()),
+                                           context.seed, /*labels=*/false)),
       device_(context.device),
       guard_(context.model.num_classes()) {
   const int64_t batch_size = context.settings.Integer("batch_size");
   SetOptimization(context.settings, plan_);
-  plan_.steps_per_epoch = BatchesPerEpoch(target_.size(), batch_size);
+  plan_.steps_per_epoch = BatchesPerEpoch(context.target.size(), batch_size);
   plan_.total_steps = plan_.steps_per_epoch * context.settings.Integer("epochs");
   plan_.target_batch_size = batch_size;
   plan_.groups.push_back({std::move(parameters), 1.0});
@@ -55,12 +66,12 @@ absl::Status TestTimeTask::Finish(train::StopSignal& stop) {
   // As the pass predicts that takes the statistics.
   PredictionTally tally(model_.num_classes());
   const absl::Status status =
-      AdaptStatistics(model_, target_, device_, /*alpha=*/1.0, stop,
+      AdaptStatistics(model_, statistics_sample_, device_, /*alpha=*/1.0, stop,
                       [&tally](const at::Tensor&, const model::ForwardResult& outputs) {
                         tally.Add(outputs.logits);
                       });
   if (!status.ok() || guard_.halted() || !guard_.Judge(tally, plan_.total_steps)) return status;
-  return Preview(target_, stop);
+  return Preview(statistics_sample_, stop);
 }
 
 train::TensorMap TestTimeTask::State() const {

@@ -42,7 +42,7 @@ class TestTimeTask : public train::Task {
   }
 
   model::Model& model_;
-  const data::Dataset& target_;
+  const data::Dataset statistics_sample_;  // of the target, for the statistics of the end
   const at::Device device_;
   CollapseGuard guard_;
   train::Plan plan_;

@@ -23,7 +23,8 @@ namespace acclimate::methods {
 // made sure of itself, and its data.
 class MethodBench {
  public:
-  MethodBench(const std::string& method, Hyperparameters given, bool with_source = false) {
+  MethodBench(const std::string& method, Hyperparameters given, bool with_source = false,
+              int64_t target_samples = 64) {
     torch::manual_seed(21);
     model = model::BuildArchitecture({"mlp", {12}, 3}).value();
     const at::NoGradGuard no_grad;
@@ -32,7 +33,7 @@ class MethodBench {
       layer.bias.uniform_(-0.5, 0.5);
     }
     model->StateDict().at("fc.weight").mul_(4.0);
-    const testing::Domain domain = testing::Shifted(testing::MakeDomain(64, {12}, 2));
+    const testing::Domain domain = testing::Shifted(testing::MakeDomain(target_samples, {12}, 2));
     target.push_back(data::Dataset::FromTensors(domain.inputs, {}, "target").value());
     if (with_source) {
       const testing::Domain labelled = testing::MakeDomain(96, {12}, 1);

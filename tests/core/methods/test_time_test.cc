@@ -8,6 +8,7 @@
 
 #include "core/losses/entropy.h"
 #include "core/losses/reliable_entropy.h"
+#include "core/methods/target_statistics.h"
 #include "tests/core/job/synthetic.h"
 #include "tests/core/methods/method_bench.h"
 
@@ -59,6 +60,18 @@ TEST(TestTimeTest, ARunThatCollapsesIsPutBackAndStops) {
   EXPECT_EQ(LargestDifference(source, bench.Weights()), 0);
   EXPECT_FALSE(bench.Step(step + 1).loss.defined());
   EXPECT_THAT(bench.task->Warnings(), Contains(HasSubstr("the predictions collapsed at step")));
+}
+
+TEST(TestTimeTest, TakesTheStatisticsOfALargeTargetFromASample) {
+  MethodBench bench("tent", {}, /*with_source=*/false, /*target_samples=*/6000);
+  ASSERT_TRUE(bench.task->Finish(bench.stop).ok());
+  const model::BatchNormLayer& layer = bench.model->batch_norm_layers().front();
+  const at::Tensor mean = layer.running_mean.clone();
+  ASSERT_TRUE(RecomputeStatistics(*bench.model, bench.target.front(), at::kCPU, bench.stop).ok());
+  const double off =
+      ((mean - layer.running_mean) / layer.running_var.sqrt()).abs().max().item<double>();
+  EXPECT_GT(off, 0);
+  EXPECT_LT(off, 0.15);
 }
 
 TEST(EataTest, LossIsThatOfReliableAndNovelSamples) {
