@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "core/data/extremes.h"
 #include "core/job/normalization.h"
+#include "core/job/precision.h"
 #include "core/methods/registry.h"
 #include "core/model/architectures.h"
 #include "core/model/checkpoint.h"
@@ -176,15 +177,12 @@ const model::Model* ReaderOf(const std::string& dataset, const methods::ExtraInp
   return nullptr;
 }
 
-// A model without a dataset of its own reads the target.
 absl::Status LoadExtraModels(const RunSpec& spec, Inputs& inputs) {
   for (const InputSpec& input : inputs.method->spec.inputs) {
     const auto given = spec.inputs.find(input.name);
     if (input.kind != InputSpec::Kind::kModel || given == spec.inputs.end()) continue;
-    const auto own = inputs.extra.datasets.find(absl::StrCat(input.name, kInputsOf));
     model::LoadOptions options;
-    options.sample_shape = own == inputs.extra.datasets.end() ? inputs.target->sample_shape()
-                                                              : own->second.sample_shape();
+    options.sample_shape = inputs.ReadBy(input.name).sample_shape();
     absl::StatusOr<std::unique_ptr<model::Model>> loaded =
         model::LoadCheckpoint(given->second, options);
     if (!loaded.ok()) return InField(InputField(input.name), loaded.status());
@@ -316,6 +314,11 @@ void WarnOfExtremes(Inputs& inputs, RunObserver& observer) {
 
 }  // namespace
 
+const data::Dataset& Inputs::ReadBy(const std::string& name) const {
+  const auto own = extra.datasets.find(absl::StrCat(name, kInputsOf));
+  return own == extra.datasets.end() ? method_target() : own->second;
+}
+
 absl::Status InField(const std::string& field, const absl::Status& status) {
   return absl::Status(status.code(), absl::StrCat(field, ": ", status.message()));
 }
@@ -352,6 +355,7 @@ absl::StatusOr<Inputs> LoadInputs(const RunSpec& spec, RunObserver& observer) {
   WarnOfExtremes(inputs, observer);
   HoldOut(spec.seed, inputs);
   inputs.model->To(inputs.device);
+  if (status = SetPrecision(spec, observer, inputs); !status.ok()) return status;
   return inputs;
 }
 

@@ -22,6 +22,7 @@ struct Inputs {
   const methods::MethodEntry* method = nullptr;
   methods::Hyperparameters hyperparameters;  // every one of the method
   at::Device device = at::kCPU;
+  at::ScalarType precision = at::kFloat;  // of the forward passes of every model
   std::vector<data::Dataset> sources;
   std::vector<data::Dataset> held_out;       // of each source, in no other dataset; for validators
   absl::optional<data::Dataset> target;      // with the labels of its file, if any
@@ -33,6 +34,8 @@ struct Inputs {
 
   // What the method may see.
   const data::Dataset& method_target() const { return unlabelled ? *unlabelled : *target; }
+  // What the model extra.models[name] reads: its own dataset, or the target.
+  const data::Dataset& ReadBy(const std::string& name) const;
 };
 
 // Checks the spec against the method's needs, then the files against each other and the model:

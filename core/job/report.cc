@@ -127,6 +127,7 @@ json Report(const RunSpec& spec, const Findings& findings) {
                  {"hyperparameters", ToJson(findings.hyperparameters)},
                  {"seed", spec.seed},
                  {"device", findings.device},
+                 {"precision", findings.precision},
                  {"normalization", NormalizationToJson(findings.normalization)},
                  {"steps", findings.steps},
                  {"seconds", findings.seconds_by_phase},
@@ -154,6 +155,7 @@ json Lineage(const RunSpec& spec, const Findings& findings,
                      {"architecture", spec.architecture},
                      {"hyperparameters", ToJson(findings.hyperparameters)}};
   lineage["seed"] = spec.seed;
+  lineage["precision"] = findings.precision;
   lineage["normalization"] = NormalizationToJson(findings.normalization);
   lineage["metrics"] = metrics;
   return lineage;

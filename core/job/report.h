@@ -26,7 +26,7 @@ namespace acclimate::job {
 struct Findings {
   methods::Hyperparameters hyperparameters;
   data::Normalization normalization;
-  std::string device;
+  std::string device, precision;
   int64_t steps = 0;
   std::map<std::string, double> seconds_by_phase;
   std::map<std::string, std::vector<train::CurvePoint>> curves;
@@ -49,7 +49,7 @@ nlohmann::json ToJson(const methods::Hyperparameters& hyperparameters);
 // Everything but what the task adds, and the verdict, which needs all of it.
 nlohmann::json Report(const RunSpec& spec, const Findings& findings);
 
-// Where the model comes from: parent and data by digest, spec, versions, seed, metrics.
+// Where the model comes from: parent and data by digest, spec, versions, seed, precision, metrics.
 nlohmann::json Lineage(const RunSpec& spec, const Findings& findings,
                        const std::map<std::string, double>& metrics);
 

@@ -16,6 +16,7 @@
 #include "core/job/feature_view.h"
 #include "core/job/inputs.h"
 #include "core/job/normalization.h"
+#include "core/job/precision.h"
 #include "core/job/report.h"
 #include "core/job/training_anew.h"
 #include "core/methods/registry.h"
@@ -24,6 +25,7 @@
 #include "core/report/html.h"
 #include "core/report/verdict.h"
 #include "core/runtime/blas.h"
+#include "core/runtime/precision.h"
 #include "core/runtime/random.h"
 #include "core/train/pass.h"
 #include "core/train/tensor_maps.h"
@@ -133,7 +135,9 @@ class Session {
       : spec_(spec),
         inputs_(std::move(inputs)),
         recorder_(recorder),
-        stop_([&recorder] { return recorder.NextDirective(); }) {}
+        stop_([&recorder] { return recorder.NextDirective(); }) {
+    result_.precision = runtime::PrecisionName(inputs_.precision);
+  }
 
   absl::StatusOr<RunResult> Run() {
     absl::Status status = Work();
@@ -307,6 +311,7 @@ class Session {
     return {{"method", spec_.method},
             {"hyperparameters", ToJson(inputs_.hyperparameters).dump()},
             {"seed", absl::StrCat(spec_.seed)},
+            {kPrecisionNote, result_.precision},
             {"inputs", nlohmann::json(spec_.lineage).dump()}};
   }
 
@@ -326,6 +331,7 @@ class Session {
   absl::Status Resume() {
     absl::StatusOr<train::TrainingState> state = train::ReadTrainingState(spec_.resume_state);
     if (!state.ok()) return state.status();
+    state->notes[kPrecisionNote] = RecordedPrecision(*state);
     for (const auto& [key, value] : StateNotes()) {
       if (state->notes[key] != value) {
         return absl::InvalidArgumentError(absl::StrCat("is of another run: its ", key, " is ",
@@ -392,6 +398,7 @@ class Session {
     findings.hyperparameters = inputs_.hyperparameters;
     findings.normalization = inputs_.normalization;
     findings.device = inputs_.device.str();
+    findings.precision = result_.precision;
     findings.steps = trainer_->step();
     findings.seconds_by_phase = recorder_.seconds();
     findings.curves = trainer_->curves().points();

@@ -37,6 +37,8 @@ struct RunSpec {
   uint64_t seed = 0;
   std::string device = "auto";  // auto, cpu, cuda or cuda:<i>
   int threads = 1;
+  // Of the forward passes: auto, fp32, bf16 or fp16; see core/job/precision.h.
+  std::string precision = "auto";
   double time_limit_seconds = 0;  // after which the owner will stop the run; 0: none known
   std::string output_directory;   // exists and is writable; receives the files of RunResult
   // Every field that could not have been checked without reading the files is checked first.
@@ -72,6 +74,7 @@ struct RunResult {
   // "lineage.json", "report.json", "report.html"; "training_state.safetensors" when paused.
   std::vector<std::string> files;
   std::map<std::string, double> metrics;  // the last values: "accuracy", "source_accuracy", ...
+  std::string precision;                  // in which it ran: fp32, bf16 or fp16
 };
 
 // INVALID_ARGUMENT: what the client can mend, naming the field ("target: ...", "checkpoint: ...",

@@ -73,6 +73,7 @@ MethodEntry Evaluate() {
   spec.formula = "accuracy = sum_c confusion[c][c] / N";
   spec.target_labels = DataNeed::kRequired;
   spec.trains = false;
+  spec.full_precision = true;
   spec.needs_features = false;
   return {spec, [](const MethodContext& context) -> absl::StatusOr<std::unique_ptr<train::Task>> {
             return std::make_unique<EvaluateTask>(context);

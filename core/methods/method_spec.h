@@ -64,6 +64,9 @@ struct MethodSpec {
   // The weights between any two epochs make a classifier of the target, so that label-free
   // validators can choose among them and the guard can hold them against the source model.
   bool selects_weights = false;
+  // `precision=auto` is fp32: it takes second derivatives, or what comes out is measured, not
+  // trained.
+  bool full_precision = false;
   // The kinds of shift that it is made for: what `diagnose` tells users by. Empty: what the needs
   // above say (shift_offers.h).
   std::vector<shift::ShiftKind> answers;

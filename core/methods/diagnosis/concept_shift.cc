@@ -175,6 +175,7 @@ MethodEntry ConceptShift() {
       "request = argmax doubt_i density_i min_j ||f_i - f_j||^2";
   spec.source = DataNeed::kOptional;
   spec.trains = false;
+  spec.full_precision = true;
   spec.answers = {shift::ShiftKind::kConcept};
   spec.inputs = {{kLabelled, InputSpec::Kind::kLabelledDataset, DataNeed::kOptional,
                   "Samples of the target that have labels already"}};

@@ -245,6 +245,7 @@ MethodEntry Diagnose() {
       "C_t||^2 / 4 d^2; target error <= source error + d / 2 + lambda";
   spec.source = DataNeed::kRequired;
   spec.trains = false;
+  spec.full_precision = true;
   spec.inputs = {{kProbe, InputSpec::Kind::kLabelledDataset, DataNeed::kOptional,
                   "A few labelled samples of the target: only they can show a concept shift"}};
   for (int i = 1; i <= kMostCandidates; ++i) {

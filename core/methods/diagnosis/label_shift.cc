@@ -284,6 +284,7 @@ MethodEntry LabelShift() {
       "by "
       "BBSE, RLLS: q = p w, C w = mu";
   spec.source = DataNeed::kRequired;
+  spec.full_precision = true;
   spec.answers = {shift::ShiftKind::kLabel};
   spec.hyperparameters = {
       ChoiceSetting("estimator",

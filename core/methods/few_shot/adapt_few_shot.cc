@@ -215,6 +215,7 @@ MethodEntry AdaptFewShot() {
       "maml, anil: theta <- theta - a grad CE on all examples, of everything or of the classifier; "
       "protonet: weight_k = 2 c_k, bias_k = -|c_k|^2, c_k the mean feature of class k";
   spec.target_labels = DataNeed::kRequired;
+  spec.full_precision = true;
   spec.inputs = {{kUnlabelled, InputSpec::Kind::kDataset, DataNeed::kOptional,
                   "Samples without labels as they will come: batch-norm statistics are taken from "
                   "them instead of from the few examples"}};

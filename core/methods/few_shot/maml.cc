@@ -5,6 +5,7 @@ namespace acclimate::methods {
 
 MethodEntry Maml() {
   MethodSpec spec = MamlSpec();
+  spec.full_precision = true;
   spec.name = "maml";
   spec.title = "Model-agnostic meta-learning (MAML)";
   spec.summary =

@@ -74,6 +74,7 @@ MethodEntry Adabn() {
       "samples, the same for the variance";
   spec.needs_batch_norm = true;
   spec.selects_weights = true;
+  spec.full_precision = true;
   spec.hyperparameters = {
       RealSetting("alpha", "Share of the target's statistics; below 1 for little target data", 1.0,
                   0.0, 1.0),

@@ -112,6 +112,7 @@ MethodEntry Lame() {
   spec.reference = "Boudiaf et al., Parameter-free Online Test-time Adaptation, CVPR (2022)";
   spec.formula = "y_i <- softmax(log p_i + weight sum over the neighbours j of i of y_j), repeated";
   spec.trains = false;
+  spec.full_precision = true;
   spec.hyperparameters = {
       IntegerSetting("neighbors", "Nearest neighbours of a sample, by the angle of their features",
                      5, 1, 1000),

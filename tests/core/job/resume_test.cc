@@ -1,5 +1,5 @@
 // Every method of the catalogue, stopped anywhere and resumed in new processes, ends bit-equal to
-// one that ran through. A new method is in this test by being registered.
+// one that ran through. A new method is in this test by being registered. So do runs in bf16.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -57,14 +57,19 @@ std::string Outcome(const std::string& folder) {
   return outcome + report.dump();
 }
 
-class ResumeTest : public ::testing::TestWithParam<std::string> {};
+struct Case {
+  std::string method, precision;
+};
+
+class ResumeTest : public ::testing::TestWithParam<Case> {};
 
 TEST_P(ResumeTest, EndsBitEqual) {
-  const std::string method = GetParam();
+  const auto& [method, precision] = GetParam();
   const std::string straight = NewFolder("straight");
   TestObserver observer;
-  const absl::StatusOr<RunResult> run =
-      job::Run(SpecFor(method, WorldFolder(), straight), observer);
+  RunSpec spec = SpecFor(method, WorldFolder(), straight);
+  spec.precision = precision;
+  const absl::StatusOr<RunResult> run = job::Run(spec, observer);
   ASSERT_TRUE(run.ok()) << run.status();
 
   // Questions come before every step and within passes, so a random question is a random place.
@@ -76,27 +81,35 @@ TEST_P(ResumeTest, EndsBitEqual) {
     for (int stop = 0; stop < 2 && left > 0; ++stop) {
       const int64_t pause_after = std::uniform_int_distribution<int64_t>(1, left)(random);
       SCOPED_TRACE("paused after " + std::to_string(pause_after) + " questions");
-      ASSERT_EQ(
-          Execute({RESUME_RUNNER, method, WorldFolder(), out, state, std::to_string(pause_after)}),
-          0);
+      ASSERT_EQ(Execute({RESUME_RUNNER, method, precision, WorldFolder(), out, state,
+                         std::to_string(pause_after)}),
+                0);
       ASSERT_TRUE(std::filesystem::exists(out + kStateFile));
       state = out + "/state_" + std::to_string(stop);
       std::filesystem::rename(out + kStateFile, state);
       left -= pause_after;
     }
-    ASSERT_EQ(Execute({RESUME_RUNNER, method, WorldFolder(), out, state, "0"}), 0);
+    ASSERT_EQ(Execute({RESUME_RUNNER, method, precision, WorldFolder(), out, state, "0"}), 0);
     EXPECT_TRUE(Outcome(straight) == Outcome(out)) << "chain " << chain;
   }
 }
 
-std::vector<std::string> AllMethods() {
-  std::vector<std::string> names;
-  for (const methods::MethodSpec& spec : Catalog()) names.push_back(spec.name);
-  return names;
+std::vector<Case> AllMethods() {
+  std::vector<Case> cases;
+  for (const methods::MethodSpec& spec : Catalog()) cases.push_back({spec.name, "auto"});
+  return cases;
 }
 
-INSTANTIATE_TEST_SUITE_P(Catalog, ResumeTest, ::testing::ValuesIn(AllMethods()),
-                         [](const auto& info) { return info.param; });
+std::string NameOf(const ::testing::TestParamInfo<Case>& info) { return info.param.method; }
+
+INSTANTIATE_TEST_SUITE_P(Catalog, ResumeTest, ::testing::ValuesIn(AllMethods()), NameOf);
+
+// Of every kind of training: adversarial, on pseudo-labels, with a teacher of its own, through
+// frozen layers whose output is kept.
+INSTANTIATE_TEST_SUITE_P(Bf16, ResumeTest,
+                         ::testing::Values(Case{"dann", "bf16"}, Case{"shot", "bf16"},
+                                           Case{"cotta", "bf16"}, Case{"progressive", "bf16"}),
+                         NameOf);
 
 }  // namespace
 }  // namespace acclimate::job
