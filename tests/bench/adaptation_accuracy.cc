@@ -2,12 +2,12 @@
 // domains. The target's labels are used to report, never to train or to choose.
 //
 //   adaptation_accuracy [--tasks mnist_usps,...] [--seeds 1,2,3] [--methods adabn,tent,shot,...]
-//                       [--architecture NAME] [--source-epochs N] [--threads 1]
+//                       [--architecture NAME] [--source-epochs N] [--threads 1] [--precision auto]
 //                       [--set shot.beta=0.1]... [--out FOLDER] [--json FILE]
 //
 // cdan+shot is a chain: shot starts from the model that cdan made. The method target_labels trains
 // the same network anew on labelled samples of the target's domain, where the task has others than
-// those that it adapts to and measures on.
+// those that it adapts to and measures on. Source models are trained in fp32, whatever --precision.
 //
 // For each task and method: the accuracy, the estimate made without labels, the seconds of training
 // and of every core over the whole run; for auto, the method that won. At the end, how the guard
@@ -51,6 +51,7 @@ struct Options {
   std::string architecture;   // empty: the task's
   int64_t source_epochs = 0;  // 0: the task's
   int threads = 1;
+  std::string precision;
   std::map<std::string, acclimate::methods::Hyperparameters> set;  // by method
   std::string out, json_file;
 };
@@ -63,6 +64,7 @@ Options ParseOptions(int argc, char** argv) {
                      {"architecture", ""},
                      {"source-epochs", "0"},
                      {"threads", "1"},
+                     {"precision", "auto"},
                      {"set", ""},
                      {"out", "adaptation_accuracy.out"},
                      {"json", ""}});
@@ -73,6 +75,7 @@ Options ParseOptions(int argc, char** argv) {
   options.architecture = flags.Text("architecture");
   options.source_epochs = flags.Integer("source-epochs");
   options.threads = static_cast<int>(flags.Integer("threads"));
+  options.precision = flags.Text("precision");
   options.set = flags.SettingsByMethod();
   options.out = flags.Text("out");
   options.json_file = flags.Text("json");
@@ -87,6 +90,7 @@ RunSpec BaseSpec(const Options& options, const AdaptationTask& task, const std::
   if (set != options.set.end()) spec.hyperparameters = set->second;
   spec.seed = acclimate::bench::ParseSeed(seed);
   spec.threads = options.threads;
+  spec.precision = options.precision;
   spec.mean = task.mean;
   spec.std = task.std;
   spec.output_directory =
@@ -99,6 +103,7 @@ RunSpec FreshSpec(const Options& options, const AdaptationTask& task, const std:
                   const std::string& labelled) {
   RunSpec spec = BaseSpec(options, task, "finetune", seed);
   spec.architecture = task.architecture;
+  spec.precision = "fp32";
   spec.hyperparameters["epochs"] = task.source_epochs;
   spec.target = OpenFile(labelled);
   return spec;
