@@ -20,6 +20,9 @@ std::string JobText(const v1::Job& job) {
     absl::StrAppend(&text, "step     ", job.progress().step(), "/", job.progress().total_steps(),
                     " (", job.progress().phase(), ")\n");
   }
+  if (!job.result().precision().empty()) {
+    absl::StrAppend(&text, "compute  ", job.result().precision(), "\n");
+  }
   if (job.attempts_size() > 1) absl::StrAppend(&text, "attempts ", job.attempts_size(), "\n");
   for (const v1::OutputFile& file : job.result().files()) {
     absl::StrAppend(&text, "file     ", file.name(), "  ", ByteText(file.size_bytes()), "\n");

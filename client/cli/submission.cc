@@ -64,6 +64,9 @@ void SetOptions(const Arguments& arguments, v1::JobSpec* spec) {
     (*spec->mutable_labels())[key] = value;
   }
   if (arguments.Has("device")) spec->mutable_resources()->set_device(arguments.Text("device"));
+  if (arguments.Has("precision")) {
+    spec->mutable_resources()->set_precision(arguments.Text("precision"));
+  }
   if (arguments.Has("time-limit")) {
     spec->mutable_limits()->mutable_run_time()->set_seconds(arguments.Integer("time-limit", 0));
   }
@@ -81,6 +84,13 @@ void AddJobOptions(ArgumentSpec* spec) {
        "what the inputs are then divided by: one number, or one a channel", false, true},
       {"seed", ValueKind::kInteger, "N", "of every random choice (default: 0)"},
       {"device", ValueKind::kText, "DEVICE", "auto (default), cpu, cuda or cuda:<i>"},
+      {"precision",
+       ValueKind::kText,
+       "TYPE",
+       "of the forward passes: auto (default), fp32, bf16 or fp16",
+       false,
+       false,
+       {"auto", "fp32", "bf16", "fp16"}},
       {"priority", ValueKind::kInteger32, "N", "-100 to 100; higher runs first (default: 0)"},
       {"time-limit", ValueKind::kInteger, "SECONDS", "of one attempt (default: the server's)"},
       {"label", ValueKind::kKeyValue, "KEY=VALUE", "to find the job by later", false, true},

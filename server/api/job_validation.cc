@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <map>
 #include <set>
 #include <utility>
@@ -221,6 +222,7 @@ class JobValidator {
       Add("spec.resources.device", absl::StrCat("must be auto, cpu, cuda or cuda:<i>; is \"",
                                                 spec.resources().device(), "\""));
     }
+    CheckPrecision(spec.resources());
     if (spec.resources().threads() < 0 || spec.resources().threads() > kMaxThreads) {
       Add("spec.resources.threads",
           absl::StrCat("must be from 0 to ", kMaxThreads, "; is ", spec.resources().threads()));
@@ -232,6 +234,19 @@ class JobValidator {
     if (spec.limits().memory_bytes() < 0) {
       Add("spec.limits.memory_bytes",
           absl::StrCat("must not be negative; is ", spec.limits().memory_bytes()));
+    }
+  }
+
+  // What the device of `auto` does is known to the worker alone.
+  void CheckPrecision(const v1::Resources& resources) {
+    constexpr absl::string_view kKnown[] = {"", "auto", "fp32", "bf16", "fp16"};
+    const std::string& precision = resources.precision();
+    if (std::find(std::begin(kKnown), std::end(kKnown), precision) == std::end(kKnown)) {
+      Add("spec.resources.precision",
+          absl::StrCat("must be auto, fp32, bf16 or fp16; is \"", precision, "\""));
+    } else if (precision == "fp16" && resources.device() == "cpu") {
+      Add("spec.resources.precision",
+          "fp16 is for CUDA devices; on the CPU it must be auto, fp32 or bf16");
     }
   }
 

@@ -63,6 +63,7 @@ absl::StatusOr<v1::JobResult> ImportOutputs(const v1::WorkerFinished& finished,
   }
   v1::JobResult result;
   *result.mutable_metrics() = finished.metrics();
+  result.set_precision(finished.precision());
   for (const std::string& name : finished.files()) {
     const absl::StatusOr<UniqueFd> checked = OpenOutput(scratch_directory, name);
     if (!checked.ok()) return checked.status();

@@ -48,6 +48,8 @@ job::RunSpec WithoutFiles(const v1::Assignment& assignment) {
   spec.seed = job.seed();
   spec.device = assignment.device();
   spec.threads = assignment.threads();
+  // Jobs of before there was a choice have none.
+  if (!job.resources().precision().empty()) spec.precision = job.resources().precision();
   spec.time_limit_seconds = absl::ToDoubleSeconds(FromProtoDuration(job.limits().run_time()));
   spec.output_directory = assignment.scratch_directory();
   return spec;

@@ -59,6 +59,7 @@ v1::WorkerFinished Finished(const absl::StatusOr<job::RunResult>& result) {
   finished.set_outcome(ToProto(result->outcome));
   for (const std::string& file : result->files) finished.add_files(file);
   finished.mutable_metrics()->insert(result->metrics.begin(), result->metrics.end());
+  finished.set_precision(result->precision);
   return finished;
 }
 

@@ -112,6 +112,17 @@ TEST_F(BadRequestTest, HyperparameterOutOfRangeOrOfAnotherType) {
   ExpectRefused(spec, "epochs");
 }
 
+TEST_F(BadRequestTest, UnknownPrecisionOrOneThatTheDeviceDoesNotDo) {
+  v1::JobSpec spec = TrainingSpec(data_);
+  spec.mutable_resources()->set_precision("bf32");
+  ExpectRefused(spec, "spec.resources.precision");
+  EXPECT_THAT(std::string(api_.Create(spec).status().message()),
+              HasSubstr("must be auto, fp32, bf16 or fp16; is \"bf32\""));
+  spec.mutable_resources()->set_device("cpu");
+  spec.mutable_resources()->set_precision("fp16");
+  ExpectRefused(spec, "spec.resources.precision");
+}
+
 TEST_F(BadRequestTest, EveryFieldAtOnce) {
   v1::JobSpec spec = TrainingSpec(data_);
   SetInteger("epoch", 3, &spec);

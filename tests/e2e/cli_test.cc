@@ -94,6 +94,42 @@ TEST_F(CliTest, TrainAdaptEvaluate) {
   EXPECT_EQ(evaluate.json["confusion_matrix"].size(), 4u);
 }
 
+TEST_F(CliTest, PrecisionReachesTheRunAndItsWarningComesBack) {
+  const std::string data = NewFile("train.safetensors", ImageDataset({}, true));
+  const std::string out = folder_.File("trained");
+  const std::vector<std::string> command = {"train", "--architecture", "lenet",    "--data",
+                                            data,    "--set",          "epochs=1", "--device",
+                                            "cpu",   "--out",          out,        "--json"};
+  const auto run_in = [&](const std::string& precision) {
+    std::vector<std::string> with = command;
+    with.insert(with.end(), {"--precision", precision});
+    return Run(with);
+  };
+  const Outcome train = run_in("bf16");
+  ASSERT_EQ(train.exit_code, 0) << train.err;
+  const auto report = Json::parse(ReadFile(out + "/report.json"));
+  EXPECT_EQ(report["precision"], "bf16");
+  EXPECT_EQ(Json::parse(ReadFile(out + "/lineage.json"))["precision"], "bf16");
+  const v1::Job job = ApiClient(server_).List().at(0);
+  EXPECT_EQ(job.spec().resources().precision(), "bf16");
+  EXPECT_EQ(job.result().precision(), "bf16");
+  const Outcome shown = Run({"jobs", "get", client::LastSegment(job.name())});
+  EXPECT_THAT(shown.out, HasSubstr("\ncompute  bf16\n"));
+  // On a processor that has no instructions for it.
+  const std::string slow = "precision: bf16 is slower than fp32 here";
+  if (report["warnings"].dump().find(slow) != std::string::npos) {
+    EXPECT_THAT(train.err, HasSubstr(slow));
+    EXPECT_THAT(std::string(job.result().warnings(0)), HasSubstr(slow));
+  }
+
+  const Outcome half = run_in("fp16");
+  EXPECT_NE(half.exit_code, 0);
+  EXPECT_THAT(half.err, HasSubstr("spec.resources.precision: fp16 is for CUDA devices"));
+  const Outcome unknown = run_in("fp8");
+  EXPECT_NE(unknown.exit_code, 0);
+  EXPECT_THAT(unknown.err, HasSubstr("auto, fp32, bf16, fp16"));
+}
+
 TEST_F(CliTest, JsonIsOneDocument) {
   const std::string file = NewFile("blob", "some bytes");
   const Outcome put = Run({"blobs", "put", file, "--json"});
