@@ -75,6 +75,15 @@ TEST(JobPrecisionTest, IsRecordedEverywhereAndTheWeightsAreFloat) {
   EXPECT_GT(result->metrics.at("accuracy"), 0.8);
 }
 
+TEST(JobPrecisionTest, EveryMethodRunsInIt) {
+  for (const methods::MethodSpec& method : Catalog()) {
+    SCOPED_TRACE(method.name);
+    RunSpec spec = Maps().Spec(method.name);
+    spec.precision = "bf16";
+    EXPECT_EQ(PrecisionOf(spec), "bf16");
+  }
+}
+
 TEST(JobPrecisionTest, AutoIsTheFastestOfTheDevice) {
   EXPECT_EQ(PrecisionOf(Maps().Spec("tent")), Fastest());
 }

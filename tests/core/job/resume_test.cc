@@ -1,5 +1,6 @@
 // Every method of the catalogue, stopped anywhere and resumed in new processes, ends bit-equal to
-// one that ran through. A new method is in this test by being registered. So do runs in bf16.
+// one that ran through; some of them also in bf16. A new method is in this test by being
+// registered.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
