@@ -55,8 +55,8 @@ std::vector<ConvolutionCase> ConvolutionCases() {
   return cases;
 }
 
-struct Tensors {
-  explicit Tensors(const ConvolutionCase& c) {
+struct Operands {
+  explicit Operands(const ConvolutionCase& c) {
     torch::manual_seed(3);
     const auto make = [](at::IntArrayRef shape) {
       return at::randn(shape, at::kDouble).requires_grad_();
@@ -74,7 +74,8 @@ struct Tensors {
 };
 
 // The value, its gradients and, when asked for, the gradients of a function of the gradients.
-std::vector<at::Tensor> Derivatives(const Tensors& tensors, const at::Tensor& output, bool second) {
+std::vector<at::Tensor> Derivatives(const Operands& tensors, const at::Tensor& output,
+                                    bool second) {
   std::vector<at::Tensor> results = {output.detach()};
   // Its derivative depends on the output, and its second derivative is not zero.
   const at::Tensor loss = (output * output).sin().sum();
@@ -107,7 +108,7 @@ class ConvolutionTest : public ::testing::TestWithParam<ConvolutionCase> {};
 
 TEST_P(ConvolutionTest, IsThatOfLibTorch) {
   const ConvolutionCase& c = GetParam();
-  const Tensors tensors(c);
+  const Operands tensors(c);
   const std::vector<int64_t> stride(2, c.stride), padding(2, c.padding), dilation(2, c.dilation);
   const std::vector<at::Tensor> expected = Derivatives(
       tensors, at::conv2d(tensors.input, tensors.weight, tensors.bias, stride, padding, dilation),
@@ -132,7 +133,7 @@ INSTANTIATE_TEST_SUITE_P(Shapes, ConvolutionTest, ::testing::ValuesIn(Convolutio
 
 TEST(Convolution, LayoutsOfItsArgumentsDoNotMatter) {
   const ConvolutionCase c{3, 4, 5, 2, 2, 3, 3, 1, 1, 1, true};
-  const Tensors tensors(c);
+  const Operands tensors(c);
   const at::Tensor plain =
       Convolution(tensors.input, tensors.weight, tensors.bias, {1, 1}, {1, 1}, {1, 1}, 1);
   const auto last = [](const at::Tensor& tensor) {
@@ -159,7 +160,7 @@ TEST(Convolution, GradientOfAChannelsLastWeightIsChannelsLast) {
 }
 
 TEST(Convolution, WithoutGradientsRecordsNothing) {
-  const Tensors tensors({2, 3, 4, 4, 4, 3, 3, 1, 1, 1, true});
+  const Operands tensors({2, 3, 4, 4, 4, 3, 3, 1, 1, 1, true});
   const at::NoGradGuard no_grad;
   EXPECT_FALSE(Convolution(tensors.input, tensors.weight, tensors.bias, {1, 1}, {1, 1}, {1, 1}, 1)
                    .requires_grad());
@@ -187,7 +188,7 @@ TEST(Convolution, LeavesToLibTorchWhatIsNotItsOwn) {
 }
 
 // The value and its gradients, in float.
-std::vector<at::Tensor> InFloat(const Tensors& tensors, const at::Tensor& output) {
+std::vector<at::Tensor> InFloat(const Operands& tensors, const at::Tensor& output) {
   std::vector<at::Tensor> results = {output.detach().to(at::kFloat)};
   for (const at::Tensor& gradient :
        torch::autograd::grad({output.to(at::kFloat).square().sum()}, tensors.Leaves())) {
@@ -201,7 +202,7 @@ TEST(RoundedConvolution, BothWaysAreOneConvolution) {
   constexpr double kRounding = 1.0 / 64;  // four places of bf16, of the largest number of a tensor
   for (const Case& c : Cases()) {
     SCOPED_TRACE(c.Name());
-    Tensors tensors(c);
+    Operands tensors(c);
     for (at::Tensor* leaf : {&tensors.input, &tensors.weight, &tensors.bias}) {
       if (leaf->defined()) *leaf = leaf->detach().to(at::kFloat).requires_grad_();
     }

@@ -8,7 +8,7 @@
 namespace acclimate::runtime {
 namespace {
 
-const c10::Device kCpu(c10::kCPU);
+const c10::Device kProcessor(c10::kCPU);
 const c10::Device kGpu(c10::kCUDA, 0);
 
 std::string Cpuinfo(const std::string& flags) {
@@ -25,7 +25,7 @@ TEST(CpuHasBf16Test, GoesByTheFlags) {
   EXPECT_FALSE(CpuHasBf16(""));
 }
 
-TEST(CpuHasBf16Test, HereIsOneAnswer) { EXPECT_EQ(HasFastBf16(kCpu), CpuHasBf16()); }
+TEST(CpuHasBf16Test, HereIsOneAnswer) { EXPECT_EQ(HasFastBf16(kProcessor), CpuHasBf16()); }
 
 // What is asked for, on which device, whether bf16 is fast there; what comes of it.
 struct Row {
@@ -38,14 +38,14 @@ struct Row {
 
 TEST(ResolvePrecisionTest, IsTheTable) {
   const Row rows[] = {
-      {"auto", kCpu, true, at::kBFloat16, ""},
-      {"auto", kCpu, false, at::kFloat, ""},
+      {"auto", kProcessor, true, at::kBFloat16, ""},
+      {"auto", kProcessor, false, at::kFloat, ""},
       {"auto", kGpu, true, at::kBFloat16, ""},
       {"auto", kGpu, false, at::kHalf, ""},
-      {"fp32", kCpu, true, at::kFloat, ""},
+      {"fp32", kProcessor, true, at::kFloat, ""},
       {"fp32", kGpu, true, at::kFloat, ""},
-      {"bf16", kCpu, true, at::kBFloat16, ""},
-      {"bf16", kCpu, false, at::kBFloat16,
+      {"bf16", kProcessor, true, at::kBFloat16, ""},
+      {"bf16", kProcessor, false, at::kBFloat16,
        "bf16 is slower than fp32 here: the processor has neither avx512_bf16 nor amx_bf16"},
       {"bf16", kGpu, true, at::kBFloat16, ""},
       {"bf16", kGpu, false, at::kBFloat16,
@@ -65,7 +65,7 @@ TEST(ResolvePrecisionTest, IsTheTable) {
 
 TEST(ResolvePrecisionTest, HalfOnTheCpuIsAPrecondition) {
   for (const bool fast_bf16 : {false, true}) {
-    const absl::Status status = ResolvePrecision("fp16", kCpu, fast_bf16).status();
+    const absl::Status status = ResolvePrecision("fp16", kProcessor, fast_bf16).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
     EXPECT_EQ(status.message(),
               "fp16 is for CUDA devices and the run is on the CPU, which takes auto, fp32 or bf16");
@@ -74,7 +74,7 @@ TEST(ResolvePrecisionTest, HalfOnTheCpuIsAPrecondition) {
 
 TEST(ResolvePrecisionTest, RefusesNonsenseAndQuotesIt) {
   for (const std::string text : {"", "half", "FP32", "tf32", "bf16 "}) {
-    const absl::Status status = ResolvePrecision(text, kCpu, false).status();
+    const absl::Status status = ResolvePrecision(text, kProcessor, false).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << text;
     EXPECT_NE(status.message().find("\"" + text + "\""), std::string::npos) << status;
   }
