@@ -22,7 +22,7 @@ using testing::SpecFor;
 using testing::TestObserver;
 using testing::World;
 
-constexpr char kStateFile[] = "/training_state.safetensors";
+constexpr char kLastState[] = "/training_state.safetensors";
 
 // Batch norm, dropout and a bottleneck: everything that has state.
 const std::string& WorldFolder() {
@@ -85,9 +85,9 @@ TEST_P(ResumeTest, EndsBitEqual) {
       ASSERT_EQ(Execute({RESUME_RUNNER, method, precision, WorldFolder(), out, state,
                          std::to_string(pause_after)}),
                 0);
-      ASSERT_TRUE(std::filesystem::exists(out + kStateFile));
+      ASSERT_TRUE(std::filesystem::exists(out + kLastState));
       state = out + "/state_" + std::to_string(stop);
-      std::filesystem::rename(out + kStateFile, state);
+      std::filesystem::rename(out + kLastState, state);
       left -= pause_after;
     }
     ASSERT_EQ(Execute({RESUME_RUNNER, method, precision, WorldFolder(), out, state, "0"}), 0);

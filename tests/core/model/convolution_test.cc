@@ -200,7 +200,7 @@ std::vector<at::Tensor> InFloat(const Operands& tensors, const at::Tensor& outpu
 
 TEST(RoundedConvolution, BothWaysAreOneConvolution) {
   constexpr double kRounding = 1.0 / 64;  // four places of bf16, of the largest number of a tensor
-  for (const Case& c : Cases()) {
+  for (const ConvolutionCase& c : ConvolutionCases()) {
     SCOPED_TRACE(c.Name());
     Operands tensors(c);
     for (at::Tensor* leaf : {&tensors.input, &tensors.weight, &tensors.bias}) {
