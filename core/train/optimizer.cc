@@ -38,7 +38,7 @@ class Sgd : public Optimizer {
   using Optimizer::Optimizer;
 
  protected:
-  void UpdateTogether(Together& group) override {
+  void UpdateTogether([[maybe_unused]] Together& group) override {
 #if __has_include(<ATen/ops/_fused_sgd.h>)
     const bool moves = options_.momentum > 0;
     at::_fused_sgd_(
@@ -90,7 +90,7 @@ class Adam : public Optimizer {
   using Optimizer::Optimizer;
 
  protected:
-  void UpdateTogether(Together& group) override {
+  void UpdateTogether([[maybe_unused]] Together& group) override {
 #if __has_include(<ATen/ops/_fused_sgd.h>)
     at::_fused_adam_(group.parameters, group.gradients, group.slots[0], group.slots[1], {},
                      group.updates, group.learning_rate, options_.beta1, options_.beta2,
