@@ -61,12 +61,13 @@ std::vector<std::string> Arguments(const WorkerProcessOptions& options) {
 // Nothing of ours, but for what finds libraries and devices.
 std::vector<std::string> Environment(const WorkerProcessOptions& options) {
   std::vector<std::string> environment = {
-      "PATH=/usr/bin:/bin",
-      "LANG=C.UTF-8",
-      "TZ=UTC",
+      "PATH=/usr/bin:/bin", "LANG=C.UTF-8", "TZ=UTC",
       absl::StrCat("HOME=", options.scratch_directory),
       absl::StrCat("TMPDIR=", options.scratch_directory),
       absl::StrCat("OMP_NUM_THREADS=", options.threads),
+      // Threads that wait for each other give up the processor after some ten microseconds instead
+      // of a millisecond, in which the one they wait for could have run: docs/architecture.md.
+      "GOMP_SPINCOUNT=2000",
       "OPENBLAS_NUM_THREADS=1",  // one pool of threads only
   };
   for (const char* name : {"LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "OPENBLAS_CORETYPE",
