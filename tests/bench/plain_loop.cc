@@ -158,7 +158,7 @@ class Loop : public PlainLoop {
 
   at::Tensor Dann(const at::Tensor& source, const at::Tensor& labels, const at::Tensor& target) {
     const Output both = network_(at::cat({source, target}));
-    const at::Tensor domains = discriminator_(losses::ReverseGradient(both.features, 0.1));
+    const at::Tensor domains = discriminator_(losses::ReverseGradient(both.features, lambda_));
     const at::Tensor truth = at::cat({at::ones({batch_, 1}), at::zeros({batch_, 1})});
     return at::cross_entropy_loss(both.logits.slice(0, 0, batch_), labels) +
            at::binary_cross_entropy_with_logits(domains, truth);
@@ -184,6 +184,7 @@ class Loop : public PlainLoop {
   Network network_;
   const bool adversarial_;
   Layers::Layer discriminator_;
+  const at::Tensor lambda_ = at::full({}, 0.1);
   std::vector<at::Tensor> velocities_;
   at::Tensor source_, target_, labels_;
   int64_t batch_ = 0, steps_ = 0;
