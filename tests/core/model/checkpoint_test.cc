@@ -25,11 +25,11 @@ const std::vector<int64_t> kImage = {3, 32, 32};
 class CheckpointTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (!PythonModels::Get().available()) GTEST_SKIP() << "no python3-torch, python3-torchvision";
+    if (!PythonModels().available()) GTEST_SKIP() << "no python3-torch, python3-torchvision";
   }
-  static std::string Path(const std::string& name) { return PythonModels::Get().Path(name); }
+  static std::string Path(const std::string& name) { return PythonModels().Path(name); }
   static std::string ScratchPath(const std::string& name) {
-    return PythonModels::Get().ScratchPath(name);
+    return PythonModels().ScratchPath(name);
   }
   static std::string ReadBytes(const std::string& name) {
     std::ifstream file(Path(name), std::ios::binary);
@@ -103,7 +103,7 @@ TEST_P(PythonModelTest, SavesWhatPythonLoads) {
   if (std::string(kind) != "trace_train") {
     const at::Tensor outputs = std::string(name) == "lenet" ? logits.log_softmax(1) : logits;
     WriteExpected(ScratchPath("saved.expected.pt"), {{"inputs", inputs}, {"logits", outputs}});
-    EXPECT_TRUE(PythonModels::Python(
+    EXPECT_TRUE(PythonModels().Run(
         absl::StrCat("check ", ScratchPath("saved.pt"), " ", ScratchPath("saved.expected.pt"))));
   }
   auto again = Load(ScratchPath("saved.pt"), {"", kImage});
@@ -249,7 +249,7 @@ TEST_F(CheckpointTest, SavesPickleThatPythonLoads) {
   ASSERT_TRUE(model.ok()) << model.status();
   ASSERT_TRUE((*model)->Save(ScratchPath("saved.pth")).ok());
   WriteExpected(ScratchPath("saved.expected.pt"), (*model)->StateDict());
-  EXPECT_TRUE(PythonModels::Python(
+  EXPECT_TRUE(PythonModels().Run(
       absl::StrCat("check ", ScratchPath("saved.pth"), " ", ScratchPath("saved.expected.pt"))));
 }
 

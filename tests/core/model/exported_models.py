@@ -10,10 +10,7 @@
 Needs PyTorch 2.13 and numpy.
 """
 import json
-import os
 import struct
-import sys
-import traceback
 import warnings
 
 warnings.filterwarnings("ignore")
@@ -22,6 +19,8 @@ import numpy
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+
+import python_commands
 
 CLASSES = 3
 
@@ -345,24 +344,5 @@ def check(saved, expected):
             assert torch.equal(state[name[6:]], tensor), name
 
 
-def serve(commands):
-    """Runs the commands that come on standard input, one a line; answers "done" or "failed"."""
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what torch prints is no answer
-    for line in sys.stdin:
-        name, *arguments = line.split()
-        try:
-            commands[name](*arguments)
-            answer = "done"
-        except Exception:
-            traceback.print_exc()
-            answer = "failed"
-        print(answer, file=answers, flush=True)
-
-
-COMMANDS = {"make": make, "small": small, "check": check}
 if __name__ == "__main__":
-    if sys.argv[1:] == ["serve"]:
-        serve(COMMANDS)
-    else:
-        COMMANDS[sys.argv[1]](*sys.argv[2:])
+    python_commands.run({"make": make, "small": small, "check": check})

@@ -8,7 +8,7 @@
 #include "absl/strings/strip.h"
 #include "core/model/mixture.h"
 #include "tests/core/model/exported_fixture.h"
-#include "tests/core/model/python_process.h"
+#include "tests/core/model/python_files.h"
 
 namespace acclimate::model {
 namespace {
@@ -17,67 +17,23 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
-// The files of exported_models.py, made by the first test process that needs them and kept in the
-// build folder.
-class ExportedModels {
- public:
-  static const ExportedModels& Get() {
-    static const ExportedModels models;
-    return models;
-  }
-  ~ExportedModels() { std::filesystem::remove_all(scratch_); }
-  bool available() const { return available_; }
-  std::string Path(const std::string& name) const { return folder_ + "/" + name; }
-  // A path of this process alone.
-  std::string ScratchPath(const std::string& name) const { return scratch_ + "/" + name; }
-  // Whether the command of exported_models.py succeeded.
-  static bool Python(const std::string& command) {
-    static PythonProcess process(ACCLIMATE_PYTHON, Script());
-    return process.Run(command);
-  }
-
- private:
-  static std::string Script() { return ACCLIMATE_TEST_SOURCE_DIR "/exported_models.py"; }
-
-  ExportedModels() : folder_(ACCLIMATE_TEST_BINARY_DIR "/exported_models") {
-    std::string pattern = std::filesystem::temp_directory_path() / "acclimate_exported_XXXXXX";
-    scratch_ = mkdtemp(pattern.data());
-    std::filesystem::create_directories(folder_);
-    const int lock = open(Path("lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    flock(lock, LOCK_EX);
-    available_ = Made() || Make();
-    close(lock);
-  }
-  bool Made() const {
-    std::error_code missing;
-    const auto made = std::filesystem::last_write_time(Path("made"), missing);
-    return !missing && made >= std::filesystem::last_write_time(Script());
-  }
-  bool Make() const {
-    if (!std::filesystem::exists(ACCLIMATE_PYTHON)) return false;
-    if (!Python(absl::StrCat("make ", folder_))) {
-      ADD_FAILURE() << "exported_models.py make failed";
-      return false;
-    }
-    std::ofstream(Path("made")) << "complete";
-    return true;
-  }
-
-  std::string folder_;
-  std::string scratch_;
-  bool available_ = false;
-};
+// Those of exported_models.py.
+PythonFiles& ExportedModels() {
+  static PythonFiles files("exported_models", ACCLIMATE_PYTHON,
+                           [] { return std::filesystem::exists(ACCLIMATE_PYTHON); });
+  return files;
+}
 
 class ExportedPythonTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (!ExportedModels::Get().available()) {
+    if (!ExportedModels().available()) {
       GTEST_SKIP() << "no Python with torch at " << ACCLIMATE_PYTHON;
     }
   }
-  static std::string Path(const std::string& name) { return ExportedModels::Get().Path(name); }
+  static std::string Path(const std::string& name) { return ExportedModels().Path(name); }
   static std::string ScratchPath(const std::string& name) {
-    return ExportedModels::Get().ScratchPath(name);
+    return ExportedModels().ScratchPath(name);
   }
   static std::unique_ptr<Model> Loaded(const std::string& name) {
     auto model = Load(Path(name), {"", ExportedSampleShape()});
@@ -102,7 +58,7 @@ class ExportedPythonTest : public ::testing::Test {
     expected["inputs"] = inputs;
     expected["logits"] = softmax ? logits.softmax(1) : logits;
     ASSERT_TRUE(io::WriteSafetensors(ScratchPath("expected.safetensors"), expected).ok());
-    EXPECT_TRUE(ExportedModels::Python(
+    EXPECT_TRUE(ExportedModels().Run(
         absl::StrCat("check ", path, " ", ScratchPath("expected.safetensors"))));
   }
 };

@@ -6,13 +6,13 @@
     python_models.py serve                 commands as above from standard input, one a line
 """
 import os
-import sys
-import traceback
 
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 import torchvision
+
+import python_commands
 
 
 class Block(nn.Module):
@@ -159,8 +159,7 @@ class Malicious:
         self.path = path
 
     def __reduce__(self):
-        import os
-        return os.system, ("touch " + self.path,)
+                return os.system, ("touch " + self.path,)
 
 
 MODELS = {
@@ -261,24 +260,5 @@ def check(saved, expected):
     assert difference <= 1e-5, difference
 
 
-def serve(commands):
-    """Runs the commands that come on standard input, one a line; answers "done" or "failed"."""
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what torch prints is no answer
-    for line in sys.stdin:
-        name, *arguments = line.split()
-        try:
-            commands[name](*arguments)
-            answer = "done"
-        except Exception:
-            traceback.print_exc()
-            answer = "failed"
-        print(answer, file=answers, flush=True)
-
-
-COMMANDS = {"make": make, "check": check}
 if __name__ == "__main__":
-    if sys.argv[1:] == ["serve"]:
-        serve(COMMANDS)
-    else:
-        COMMANDS[sys.argv[1]](*sys.argv[2:])
+    python_commands.run({"make": make, "check": check})
