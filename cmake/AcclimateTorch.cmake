@@ -88,9 +88,11 @@ endif()
 
 add_library(acclimate_torch_pch OBJECT ${PROJECT_SOURCE_DIR}/cmake/torch_pch.cc)
 acclimate_compile_options(acclimate_torch_pch)
+# GCC takes a header precompiled with -O2 for -O1 too, but not the other way round.
+target_compile_options(acclimate_torch_pch PRIVATE $<$<CONFIG:Release>:-O2>)
 target_link_libraries(acclimate_torch_pch PUBLIC acclimate_torch)
 target_precompile_headers(acclimate_torch_pch PRIVATE
-  <torch/types.h> <absl/status/statusor.h> <absl/strings/str_cat.h>)
+  <ATen/ATen.h> <absl/status/statusor.h> <absl/strings/str_cat.h>)
 
 # acclimate_torch_library: as acclimate_library, linked with LibTorch and compiled with the precompiled
 # header.

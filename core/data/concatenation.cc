@@ -1,6 +1,6 @@
 #include "core/data/concatenation.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <string>

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include "absl/strings/str_cat.h"
 #include "core/data/dataset_checks.h"
@@ -16,7 +16,7 @@ namespace {
 at::Tensor Broadcastable(const std::vector<double>& values, int64_t dimensions) {
   std::vector<int64_t> shape(dimensions, 1);
   shape[1] = static_cast<int64_t>(values.size());
-  return torch::tensor(values, at::kDouble).view(shape);
+  return at::tensor(values, at::kDouble).view(shape);
 }
 
 absl::Status CheckNormalization(const std::vector<double>& values, const char* field,

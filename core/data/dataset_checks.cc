@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"

@@ -1,6 +1,6 @@
 #include "core/data/dataset_file.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <utility>
 

@@ -1,6 +1,6 @@
 #include "core/data/episodes.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <algorithm>
 

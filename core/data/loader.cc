@@ -1,6 +1,6 @@
 #include "core/data/loader.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <vector>
 

@@ -1,6 +1,6 @@
 #include "core/data/reservoir.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 namespace acclimate::data {
 

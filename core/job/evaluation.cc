@@ -1,6 +1,6 @@
 #include "core/job/evaluation.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include "core/train/pass.h"
 

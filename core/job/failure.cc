@@ -1,7 +1,7 @@
 #include "core/job/failure.h"
 
+#include <ATen/ATen.h>
 #include <torch/csrc/jit/runtime/jit_exception.h>
-#include <torch/types.h>
 
 #include <exception>
 #include <new>

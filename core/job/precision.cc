@@ -1,7 +1,7 @@
 #include "core/job/precision.h"
 
-#include <torch/types.h>
-#include <torch/utils.h>
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <string>
 #include <utility>
@@ -50,7 +50,7 @@ Readers AllModels(const Inputs& inputs) {
 }
 
 absl::Status TryOn(const Readers& models) {
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   try {
     for (const auto& [model, sample] : models) model->Forward(sample, model::Mode::kEvaluation);
   } catch (...) {

@@ -1,6 +1,6 @@
 #include "core/job/report.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 #include <torch/version.h>
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 #include "core/job/training_anew.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <memory>

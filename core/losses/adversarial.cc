@@ -1,7 +1,7 @@
 #include "core/losses/adversarial.h"
 
+#include <ATen/ATen.h>
 #include <torch/autograd.h>
-#include <torch/types.h>
 
 namespace acclimate::losses {
 namespace {

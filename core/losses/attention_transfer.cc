@@ -1,6 +1,6 @@
 #include "core/losses/attention_transfer.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
 #include "core/losses/class_confusion.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include "core/losses/entropy.h"
 

@@ -1,6 +1,6 @@
 #include "core/losses/classifier_discrepancy.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 namespace acclimate::losses {
 

@@ -1,6 +1,6 @@
 #include "core/losses/consistency.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 namespace acclimate::losses {
 

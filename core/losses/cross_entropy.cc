@@ -1,6 +1,6 @@
 #include "core/losses/cross_entropy.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <limits>
 

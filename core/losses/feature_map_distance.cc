@@ -1,6 +1,6 @@
 #include "core/losses/feature_map_distance.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 namespace acclimate::losses {
 

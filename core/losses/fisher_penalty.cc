@@ -1,6 +1,6 @@
 #include "core/losses/fisher_penalty.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 namespace acclimate::losses {
 

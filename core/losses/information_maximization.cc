@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 namespace acclimate::losses {
 

@@ -1,6 +1,6 @@
 #include "core/losses/l2_sp.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 namespace acclimate::losses {
 

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "core/losses/kernel_bandwidth.h"
 

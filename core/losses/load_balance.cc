@@ -1,6 +1,6 @@
 #include "core/losses/load_balance.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 namespace acclimate::losses {
 

@@ -2,7 +2,7 @@
 
 #include <limits>
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include "core/losses/cross_entropy.h"
 

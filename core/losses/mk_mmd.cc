@@ -4,8 +4,8 @@
 #include <cmath>
 #include <functional>
 
+#include <ATen/ATen.h>
 #include <torch/autograd.h>
-#include <torch/types.h>
 
 #include "core/losses/kernel_bandwidth.h"
 

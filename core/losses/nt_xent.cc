@@ -1,7 +1,7 @@
 #include "core/losses/nt_xent.h"
 
+#include <ATen/ATen.h>
 #include <torch/autograd.h>
-#include <torch/types.h>
 
 #include <limits>
 

@@ -4,8 +4,8 @@
 #include <limits>
 #include <tuple>
 
+#include <ATen/ATen.h>
 #include <torch/autograd.h>
-#include <torch/types.h>
 
 namespace acclimate::losses {
 namespace {

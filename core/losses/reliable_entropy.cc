@@ -1,6 +1,6 @@
 #include "core/losses/reliable_entropy.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include "core/losses/entropy.h"
 

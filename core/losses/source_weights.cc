@@ -1,6 +1,6 @@
 #include "core/losses/source_weights.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 namespace acclimate::losses {
 

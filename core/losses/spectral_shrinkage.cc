@@ -1,6 +1,6 @@
 #include "core/losses/spectral_shrinkage.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <limits>

@@ -1,6 +1,6 @@
 #include "core/losses/unit_rows.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 namespace acclimate::losses {
 

@@ -1,6 +1,7 @@
 #include "core/methods/domain_passes.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <limits>
 #include <utility>

@@ -1,5 +1,6 @@
 // Evaluation: counts a model's predictions on labelled data; changes nothing.
-#include <torch/types.h>
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <memory>

@@ -1,6 +1,6 @@
 #include "core/methods/linear_peer.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <vector>
 

@@ -1,6 +1,6 @@
 #include "core/methods/perturbations.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <string>

@@ -1,7 +1,7 @@
 #include "core/model/architectures.h"
 
+#include <ATen/ATen.h>
 #include <torch/script.h>
-#include <torch/types.h>
 
 #include <algorithm>
 #include <functional>

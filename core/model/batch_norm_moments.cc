@@ -1,7 +1,7 @@
 #include "core/model/batch_norm_moments.h"
 
+#include <ATen/ATen.h>
 #include <torch/csrc/jit/runtime/operator.h>
-#include <torch/types.h>
 
 #include <algorithm>
 #include <set>

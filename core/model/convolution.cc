@@ -1,9 +1,9 @@
 #include "core/model/convolution.h"
 
+#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <torch/autograd.h>
 #include <torch/csrc/jit/runtime/custom_operator.h>
-#include <torch/types.h>
 
 #include <algorithm>
 #include <array>

@@ -1,7 +1,7 @@
 #include "core/model/exported_operators.h"
 
+#include <ATen/ATen.h>
 #include <torch/csrc/jit/ir/constants.h>
-#include <torch/types.h>
 
 #include <initializer_list>
 #include <map>

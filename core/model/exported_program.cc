@@ -1,7 +1,7 @@
 #include "core/model/exported_program.h"
 
-#include <torch/types.h>
-#include <torch/utils.h>
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <cstring>
 #include <map>
@@ -243,7 +243,7 @@ absl::StatusOr<ExportedProgram> ReadExportedProgram(TorchArchive archive) {
 absl::Status WriteExportedProgram(const ExportedArchive& archive, const std::string& path,
                                   const std::map<std::string, at::Tensor>& state,
                                   const std::map<std::string, std::string>& metadata) {
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   try {
     RecordUpdate update(archive, state);
     if (absl::Status status = update.Add(archive.weights()); !status.ok()) return status;

@@ -1,7 +1,7 @@
 #include "core/model/layers.h"
 
+#include <ATen/ATen.h>
 #include <torch/script.h>
-#include <torch/types.h>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -42,11 +42,11 @@ Module LayerFactory::Convolution(const ConvolutionShape& shape) const {
 
 Module LayerFactory::BatchNorm(int64_t channels) const {
   Module module = Empty("BatchNorm");
-  module.register_parameter("weight", torch::ones(channels, torch::requires_grad()), false);
-  module.register_parameter("bias", torch::zeros(channels, torch::requires_grad()), false);
-  module.register_buffer("running_mean", torch::zeros(channels));
-  module.register_buffer("running_var", torch::ones(channels));
-  module.register_buffer("num_batches_tracked", torch::zeros({}, torch::kLong));
+  module.register_parameter("weight", at::ones(channels).requires_grad_(), false);
+  module.register_parameter("bias", at::zeros(channels).requires_grad_(), false);
+  module.register_buffer("running_mean", at::zeros(channels));
+  module.register_buffer("running_var", at::ones(channels));
+  module.register_buffer("num_batches_tracked", at::zeros({}, at::kLong));
   module.define(R"(
 def forward(self, x):
   if self.training:

@@ -1,9 +1,9 @@
 #include "core/model/mixture.h"
 
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <torch/csrc/jit/frontend/error_report.h>
 #include <torch/script.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <string>
 #include <utility>
@@ -66,7 +66,7 @@ Module WithExperts(const Model& model, int64_t experts) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Model>> MakeMixture(const Model& model, int64_t experts) {
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   try {
     absl::StatusOr<std::unique_ptr<Model>> mixture =
         ScriptModel::Create(WithExperts(model, experts), {CheckpointForm::kTorchScript, "", {}});

@@ -1,6 +1,6 @@
 #include "core/model/pickle_reader.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <exception>
 #include <vector>

@@ -1,7 +1,7 @@
 #include "core/model/pickle_writer.h"
 
+#include <ATen/ATen.h>
 #include <caffe2/serialize/inline_container.h>
-#include <torch/types.h>
 
 #include <cstdint>
 #include <exception>

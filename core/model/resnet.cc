@@ -1,7 +1,8 @@
 #include "core/model/resnet.h"
 
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <torch/script.h>
-#include <torch/types.h>
 
 #include <cmath>
 #include <string>

@@ -1,10 +1,10 @@
 #include "core/model/script_model.h"
 
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/serialization/export.h>
 #include <torch/script.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <algorithm>
 #include <array>
@@ -398,7 +398,7 @@ void ScriptModel::To(const at::Device& device) {
 }
 
 std::unique_ptr<Model> ScriptModel::Clone() const {
-  torch::NoGradGuard no_grad;
+  at::NoGradGuard no_grad;
   auto clone =
       std::unique_ptr<ScriptModel>(new ScriptModel(module_.deepcopy(), origin_, programs_));
   for (size_t i = 0; i < parameters_.size(); ++i) {
@@ -435,7 +435,7 @@ absl::Status ScriptModel::SaveSafetensors(const std::string& path) const {
 }
 
 absl::Status ScriptModel::SaveTorchScript(const std::string& path) const {
-  torch::NoGradGuard no_grad;
+  at::NoGradGuard no_grad;
   Module module = module_;
   if (!programs_->device.is_cpu() || !programs_->convolution_weights.empty()) {
     module = module_.deepcopy();

@@ -1,7 +1,7 @@
 #include "core/model/single_precision.h"
 
+#include <ATen/ATen.h>
 #include <torch/csrc/jit/runtime/custom_operator.h>
-#include <torch/types.h>
 
 #include <utility>
 

@@ -1,7 +1,7 @@
 #include "core/model/state_dict.h"
 
-#include <torch/types.h>
-#include <torch/utils.h>
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <vector>
 
@@ -39,7 +39,7 @@ absl::Status CopyState(const std::map<std::string, at::Tensor>& from,
     return absl::InvalidArgumentError(
         absl::StrCat("the state dict does not fit the model: ", absl::StrJoin(faults, "; ")));
   }
-  torch::NoGradGuard no_grad;
+  at::NoGradGuard no_grad;
   for (const auto& [name, tensor] : from) at::Tensor(into.at(name)).copy_(tensor);
   return absl::OkStatus();
 }

@@ -1,6 +1,6 @@
 #include "core/model/unpickler.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <cstring>

@@ -1,6 +1,6 @@
 #include "core/model/weight_draw.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <cmath>
 

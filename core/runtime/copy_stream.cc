@@ -1,9 +1,9 @@
 #include "core/runtime/copy_stream.h"
 
+#include <ATen/ATen.h>
 #include <c10/core/Event.h>
 #include <c10/core/StreamGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
-#include <torch/types.h>
 
 namespace acclimate::runtime {
 

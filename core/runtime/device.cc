@@ -1,7 +1,7 @@
 #include "core/runtime/device.h"
 
+#include <ATen/ATen.h>
 #include <torch/cuda.h>
-#include <torch/types.h>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"

@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
-#include <torch/types.h>
 
 #include "absl/strings/match.h"
 #include "core/runtime/blas.h"

@@ -2,8 +2,7 @@
 
 #include <mutex>
 
-#include <torch/types.h>
-#include <torch/utils.h>
+#include <ATen/ATen.h>
 
 #include "absl/strings/str_cat.h"
 
@@ -39,7 +38,7 @@ absl::Status Restore(const std::map<std::string, at::Tensor>& states, const char
 
 }  // namespace
 
-void SeedEverything(uint64_t seed) { torch::manual_seed(seed); }
+void SeedEverything(uint64_t seed) { at::manual_seed(seed); }
 
 std::map<std::string, at::Tensor> GeneratorStates(const at::Device& device) {
   std::map<std::string, at::Tensor> states;

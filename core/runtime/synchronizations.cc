@@ -1,7 +1,7 @@
 #include "core/runtime/synchronizations.h"
 
+#include <ATen/ATen.h>
 #include <ATen/record_function.h>
-#include <torch/types.h>
 
 #include <cstdlib>
 #include <memory>

@@ -1,6 +1,6 @@
 #include "core/selection/accuracy_estimate.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <cmath>

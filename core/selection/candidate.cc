@@ -1,6 +1,7 @@
 #include "core/selection/candidate.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <cmath>
@@ -374,7 +375,7 @@ at::Tensor ToTensor(const Candidate& candidate) {
     values.push_back(it == candidate.estimate.by_estimator.end() ? kNone : it->second);
   }
   values.insert(values.end(), candidate.scores.begin(), candidate.scores.end());
-  at::Tensor numbers = torch::tensor(values, at::kDouble);
+  at::Tensor numbers = at::tensor(values, at::kDouble);
   if (!candidate.predicted.defined()) return numbers;
   return at::cat({numbers, candidate.predicted.to(at::kDouble)});
 }

@@ -1,6 +1,6 @@
 #include "core/selection/clusters.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <cmath>

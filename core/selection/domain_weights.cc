@@ -1,6 +1,6 @@
 #include "core/selection/domain_weights.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include "core/losses/unit_rows.h"
 

@@ -1,6 +1,6 @@
 #include "core/selection/examiner.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <utility>
 

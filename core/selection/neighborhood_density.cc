@@ -1,6 +1,6 @@
 #include "core/selection/neighborhood_density.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include "core/losses/entropy.h"
 

@@ -1,6 +1,6 @@
 #include "core/selection/predictions.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <tuple>

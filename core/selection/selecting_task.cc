@@ -1,6 +1,6 @@
 #include "core/selection/selecting_task.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>

@@ -1,6 +1,7 @@
 #include "core/shift/domain_sample.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <utility>

@@ -1,6 +1,7 @@
 #include "core/shift/h_score.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <cmath>
 

@@ -1,6 +1,7 @@
 #include "core/shift/leep.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 namespace acclimate::shift {
 

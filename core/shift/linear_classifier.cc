@@ -1,7 +1,8 @@
 #include "core/shift/linear_classifier.h"
 
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <torch/optim.h>
-#include <torch/types.h>
 
 #include <tuple>
 

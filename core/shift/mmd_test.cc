@@ -1,6 +1,7 @@
 #include "core/shift/mmd_test.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "core/losses/kernel_bandwidth.h"
 

@@ -1,6 +1,7 @@
 #include "core/shift/place_measures.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "core/losses/coral.h"
 #include "core/shift/domain_classifier.h"

@@ -1,6 +1,6 @@
 #include "core/shift/standardization.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 namespace acclimate::shift {
 namespace {

@@ -1,6 +1,7 @@
 #include "core/shift/transfer_scores.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "core/shift/h_score.h"
 #include "core/shift/leep.h"

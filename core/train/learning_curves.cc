@@ -1,6 +1,6 @@
 #include "core/train/learning_curves.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <algorithm>
 
@@ -50,7 +50,7 @@ TensorMap LearningCurves::State() const {
   }
   for (const auto& [name, sum] : pending_) {
     state[absl::StrCat(kPending, name)] =
-        torch::tensor({sum.total, static_cast<double>(sum.count)}, at::kDouble).view({1, 2});
+        at::tensor({sum.total, static_cast<double>(sum.count)}, at::kDouble).view({1, 2});
   }
   return state;
 }

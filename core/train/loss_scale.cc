@@ -1,6 +1,6 @@
 #include "core/train/loss_scale.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 namespace acclimate::train {
 namespace {

@@ -1,6 +1,6 @@
 #include "core/train/step_graphs.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <utility>
 #include <vector>

@@ -1,6 +1,6 @@
 #include "core/train/step_metrics.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <utility>
 

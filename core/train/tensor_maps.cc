@@ -1,6 +1,6 @@
 #include "core/train/tensor_maps.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 namespace acclimate::train {
 

@@ -1,6 +1,6 @@
 #include "core/train/trainer.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <cmath>

@@ -1,6 +1,7 @@
 #include "core/train/training_state.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <utility>
 

@@ -17,6 +17,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "acclimate/v1/worker.pb.h"
+#include "core/job/warm_up.h"
 #include "core/runtime/blas.h"
 #include "core/runtime/cuda_library.h"
 #include "core/runtime/device.h"
@@ -27,7 +28,6 @@
 #include "server/worker/channel.h"
 #include "server/worker/exit_codes.h"
 #include "server/worker/sandbox.h"
-#include "server/worker/warm_up.h"
 
 namespace acclimate::worker {
 namespace {
@@ -113,7 +113,7 @@ int Serve(const Flags& flags) {
   runtime::ConfigureThreads(flags.threads);
   const auto device = runtime::ResolveDevice(flags.device);
   if (!Reported(device.status(), "device").ok()) return EXIT_FAILURE;
-  absl::Status warm = WarmUp(flags.scratch, flags.device, flags.threads);
+  absl::Status warm = job::WarmUp(flags.scratch, flags.device, flags.threads);
   if (!Reported(warm, "warm-up").ok()) return EXIT_FAILURE;
   runtime::KeepLargeBlocks();  // what the warm-up used goes back first
   sandbox->Close();

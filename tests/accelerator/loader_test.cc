@@ -1,8 +1,7 @@
 #include "core/data/loader.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include "core/runtime/synchronizations.h"
 #include "tests/accelerator/pretend_accelerator.h"
@@ -13,7 +12,7 @@ namespace {
 class LoaderTest : public ::testing::TestWithParam<at::ScalarType> {
  protected:
   LoaderTest() {
-    torch::manual_seed(5);
+    at::manual_seed(5);
     const at::Tensor values = at::randint(256, {20, 3, 4, 4}, at::kByte).to(GetParam());
     dataset_ = Dataset::FromTensors(values, at::arange(20, at::kLong) % 4, "some").value();
     EXPECT_TRUE(dataset_->SetNormalization({{0.4, 0.5, 0.6}, {0.2, 0.3, 0.1}}).ok());
@@ -30,7 +29,7 @@ class LoaderTest : public ::testing::TestWithParam<at::ScalarType> {
 };
 
 TEST_P(LoaderTest, GivesTheBatchesOfTheCpu) {
-  const at::Tensor index = torch::tensor({3, 0, 19, 3}, at::kLong);
+  const at::Tensor index = at::tensor({3, 0, 19, 3}, at::kLong);
   const Dataset view = dataset_->Subset(at::arange(19, 4, -1, at::kLong));
   for (const Dataset& dataset : {*dataset_, view}) {
     const Loader loader(dataset, testing::PretendAccelerator());
@@ -44,7 +43,7 @@ TEST_P(LoaderTest, GivesTheBatchesOfTheCpu) {
 TEST_P(LoaderTest, NeverMakesTheHostWait) {
   const Loader loader(*dataset_, testing::PretendAccelerator());
   const runtime::SynchronizationCounter counter;
-  loader.Gather(torch::tensor({3, 0, 19, 3}, at::kLong));
+  loader.Gather(at::tensor({3, 0, 19, 3}, at::kLong));
   loader.Slice(2, 9);
   EXPECT_EQ(counter.by_operator(), (std::map<std::string, int64_t>()));
 }

@@ -1,8 +1,7 @@
 #include "core/train/loss_scale.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <limits>
 #include <memory>
@@ -58,7 +57,7 @@ class SkippedUpdateTest : public ::testing::TestWithParam<OptimizerOptions::Kind
 TEST_P(SkippedUpdateTest, LeavesEverythingAsItWas) {
   OptimizerOptions options;
   options.kind = GetParam();
-  torch::manual_seed(1);
+  at::manual_seed(1);
   const at::Tensor weight = at::randn({3, 2}).to(PretendAccelerator()).requires_grad_();
   const auto optimizer = MakeOptimizer(options, {{{{"weight", weight}}, 1.0}});
   const at::Tensor zero = at::zeros({}, at::TensorOptions(PretendAccelerator()));
@@ -99,7 +98,7 @@ class HalfTest : public ::testing::Test {
   }
   std::unique_ptr<Task> NewTask() {
     scene_.model->set_precision(at::kHalf);
-    torch::manual_seed(2);
+    at::manual_seed(2);
     return scene_.Task(
         "dann",
         {{"batch_size", int64_t{16}}, {"steps", int64_t{24}}, {"augment", std::string("none")}},

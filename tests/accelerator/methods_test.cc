@@ -1,7 +1,6 @@
 // Every method on an accelerator: its tensors are all there, and alignment never waits for it.
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <algorithm>
 #include <cmath>
@@ -48,7 +47,7 @@ struct Trained {
 Trained TrainOn(const at::Device& device, const std::string& method, bool replay = true) {
   Scene scene("conv4", {1, 8, 8});
   scene.sources.push_back(Blobs(30, {1, 8, 8}, 7));
-  torch::manual_seed(4);
+  at::manual_seed(4);
   const auto task = scene.Task(method, Short(method), device);
   train::TrainerOptions options;
   options.device = device;
@@ -61,7 +60,7 @@ Trained TrainOn(const at::Device& device, const std::string& method, bool replay
   };
   train::Trainer trainer(*task, *scene.model, scene.sources, scene.target, options, hooks);
   train::StopSignal stop([] { return train::Directive::kContinue; });
-  torch::manual_seed(8);
+  at::manual_seed(8);
   EXPECT_TRUE(trainer.RunTo(1, stop).ok());
   const int64_t total = task->plan().total_steps;
   {

@@ -1,8 +1,7 @@
 #include "core/train/optimizer.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <memory>
 #include <utility>
@@ -22,7 +21,7 @@ constexpr int kSteps = 12;
 class Weights {
  public:
   explicit Weights(const at::Device& device) {
-    torch::manual_seed(3);
+    at::manual_seed(3);
     const std::vector<std::vector<int64_t>> shapes = {{4, 3}, {5}, {8, 2, 3, 3}, {2}};
     for (const std::vector<int64_t>& shape : shapes) {
       tensors_.push_back(at::randn(shape).to(device).requires_grad_());
@@ -33,7 +32,7 @@ class Weights {
             {{{"third", tensors_[2]}, {"frozen", tensors_[3]}}, 0.1}};
   }
   void Update(Optimizer& optimizer, int step) {
-    torch::manual_seed(100 + step);
+    at::manual_seed(100 + step);
     for (size_t i = 0; i < 3; ++i) {
       tensors_[i].mutable_grad() = at::randn(tensors_[i].sizes()).to(tensors_[i].device());
     }

@@ -1,5 +1,6 @@
 #include "tests/accelerator/pretend_accelerator.h"
 
+#include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/EmptyTensor.h>
 #include <ATen/InferSize.h>
@@ -9,7 +10,6 @@
 #include <ATen/detail/MTIAHooksInterface.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <torch/library.h>
-#include <torch/types.h>
 
 #include <atomic>
 #include <cstdlib>

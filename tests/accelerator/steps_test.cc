@@ -1,8 +1,7 @@
 // The loop on an accelerator: recorded steps, and those that cannot be.
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <functional>
 #include <limits>
@@ -76,7 +75,7 @@ class StepsTest : public ::testing::Test {
     trainer_ = std::make_unique<Trainer>(task, *scene_.model, scene_.sources, scene_.target,
                                          options, hooks);
     StopSignal stop([] { return Directive::kContinue; });
-    torch::manual_seed(6);  // of dropout
+    at::manual_seed(6);  // of dropout
     return trainer_->Run(stop);
   }
 

@@ -1,6 +1,6 @@
 #include "tests/bench/accuracy_run.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <cmath>

@@ -1,6 +1,6 @@
 #include "tests/bench/adaptation_tasks.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <filesystem>
 #include <functional>
@@ -117,8 +117,8 @@ AdaptationTask GasDrift(const Folders& folders, int batch) {
 AdaptationTask GasDriftFromAllBefore(const Folders& folders, int batch) {
   constexpr double kMostDeviations = 20;
   AdaptationTask task = GasDrift(folders, batch);
-  const at::Tensor mean = torch::tensor(task.mean, at::kFloat);
-  const at::Tensor most = kMostDeviations * torch::tensor(task.std, at::kFloat);
+  const at::Tensor mean = at::tensor(task.mean, at::kFloat);
+  const at::Tensor most = kMostDeviations * at::tensor(task.std, at::kFloat);
   for (int before = 1; before < batch; ++before) {
     task.domains.push_back(
         Made(folders.Made(absl::StrCat("gas_clipped", before, ".safetensors")), [&] {

@@ -3,7 +3,7 @@
 //
 //   continual_accuracy [--variants none,ewc,er,der++] [--seeds 1,2,3] [--architecture mlp]
 //                      [--set memory_size=500]... [--threads 1] [--out FOLDER] [--json FILE]
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <cstdint>
 #include <cstdio>

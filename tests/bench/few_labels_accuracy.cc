@@ -12,8 +12,7 @@
 // Every method has its defaults but for the epochs of `finetune`, which are as many for both sides.
 // Data: $ACCLIMATE_TEST_DATA or ../shared/data beside the repository; without them it says so and
 // ends well.
-#include <torch/types.h>
-#include <torch/utils.h>
+#include <ATen/ATen.h>
 
 #include <cstdint>
 #include <cstdio>
@@ -98,7 +97,7 @@ Samples Few(const Samples& samples) {
 
 // Each image with a blur, a contrast, a brightness and a noise of its own.
 Samples Corrupted(const Samples& samples, uint64_t seed) {
-  torch::manual_seed(seed);
+  at::manual_seed(seed);
   const int64_t count = samples.inputs.size(0);
   const auto uniform = [&](double low, double high) {
     return at::rand({count, 1, 1, 1}) * (high - low) + low;

@@ -7,7 +7,7 @@
 //
 // --held-out takes names separated by commas. --start: a checkpoint to start from instead of a
 // fresh model.
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <cstdint>

@@ -1,7 +1,8 @@
 // The rate of LibTorch's matrix products in the worker's configuration against oneDNN's own:
 // one JSON line. Argument: the number of threads (1).
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <dnnl.h>
-#include <torch/types.h>
 
 #include <algorithm>
 #include <chrono>

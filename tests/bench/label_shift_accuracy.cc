@@ -9,8 +9,7 @@
 //                        [--architecture lenet] [--seed 1] [--out FOLDER] [--json FILE]
 //
 // Data: $ACCLIMATE_TEST_DATA or ../shared/data beside the repository.
-#include <torch/types.h>
-#include <torch/utils.h>
+#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <cmath>
@@ -135,7 +134,7 @@ int main(int argc, char** argv) {
 
   std::map<std::string, Summary> summaries;
   for (int64_t draw = 0; draw < options.draws; ++draw) {
-    torch::manual_seed(options.seed * 1000 + draw);
+    at::manual_seed(options.seed * 1000 + draw);
     const at::Tensor gamma =
         at::_standard_gamma(at::full({kClasses}, options.concentration, at::kDouble));
     const TensorMap target =

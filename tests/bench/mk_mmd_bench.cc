@@ -1,7 +1,6 @@
 // The fused MK-MMD against the broadcast form, forward and backward, and its memory: one JSON line.
 // Argument: the number of threads (1).
-#include <torch/types.h>
-#include <torch/utils.h>
+#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <chrono>
@@ -85,7 +84,7 @@ int main(int argc, char** argv) {
   acclimate::runtime::ReexecWithRightBlas(argv);
   int threads = argc > 1 ? std::atoi(argv[1]) : 1;
   acclimate::runtime::ConfigureThreads(threads);
-  torch::manual_seed(1);
+  at::manual_seed(1);
   double mebibytes = MebibytesAboveInputs(2048, 2048);
 
   at::Tensor source = at::randn({128, 2048}), target = at::randn({128, 2048}).add_(0.1);

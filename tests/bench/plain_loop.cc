@@ -1,6 +1,7 @@
 #include "tests/bench/plain_loop.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <cmath>
 #include <functional>

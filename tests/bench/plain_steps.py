@@ -3,7 +3,8 @@
 of step_time.cc: each line of standard input names a row and a number of steps, each answer is one
 JSON line. The networks are those of core/model/architectures.cc and resnet.cc; learning rate,
 momentum, weight decay and batches are those of the methods' defaults. Arguments: the number of
-threads, and "compile" for networks under torch.compile."""
+threads, and "compile" for networks under torch.compile; or "export", a folder, an architecture,
+channels, size and batch, to write the network into model.pt and model.pt2."""
 
 import json
 import math
@@ -291,6 +292,20 @@ class Run:
         self.done += 1
 
 
+# What a whole job is held against: the steps that it makes, from a fresh optimiser on.
+class BareLoop:
+    STEPS = {"dann": 200, "tent": 10}
+
+    def __init__(self, method, *row):
+        self.method = method.split("-")[0]
+        self.row = row
+
+    def step(self):
+        run = Run(self.method, *self.row)
+        for _ in range(self.STEPS[self.method]):
+            run.step()
+
+
 # Batches alone: those of a tensor by index, or of a DataLoader.
 class Loader:
     def __init__(self, method, architecture, channels, size, batch, compiled):
@@ -312,7 +327,34 @@ class Loader:
         next(self.batches)
 
 
+class Logits(nn.Module):
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, x):
+        return self.network(x)[1]
+
+
+def export(folder, architecture, channels, size, batch):
+    """The network as TorchScript (model.pt) and as torch.export writes it (model.pt2)."""
+    network = Logits(NETWORKS[architecture](channels, size, 10))
+    inputs = torch.randn(batch, channels, size, size)
+    torch.jit.script(network).save(f"{folder}/model.pt")
+    program = torch.export.export(
+        network, (inputs,), dynamic_shapes=({0: torch.export.Dim("batch", min=2)},))
+    torch.export.save(program, f"{folder}/model.pt2")
+
+
+def kind_of(method):
+    if method in ("index", "dataloader"):
+        return Loader
+    return BareLoop if method.endswith("-job") else Run
+
+
 def main():
+    if sys.argv[1:2] == ["export"]:
+        return export(*sys.argv[2:4], *map(int, sys.argv[4:]))
     torch.set_num_threads(int(sys.argv[1]) if len(sys.argv) > 1 else 1)
     compiled = sys.argv[2:] == ["compile"]
     torch.manual_seed(1)
@@ -321,8 +363,7 @@ def main():
         *row, steps = line.split()
         method, architecture, *numbers = row
         if tuple(row) not in runs:
-            kind = Loader if method in ("index", "dataloader") else Run
-            runs[tuple(row)] = kind(method, architecture, *map(int, numbers), compiled)
+            runs[tuple(row)] = kind_of(method)(method, architecture, *map(int, numbers), compiled)
         steps = int(steps)
         begin, processor_begin = time.perf_counter(), time.process_time()
         for _ in range(steps):

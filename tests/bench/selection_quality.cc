@@ -13,7 +13,7 @@
 // --share shortens every run to that part of its default length. Tasks: adaptation_tasks.h. Data:
 // $ACCLIMATE_TEST_DATA or ../shared/data beside the repository. Source models are kept in FOLDER
 // and used again.
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <cmath>

@@ -16,7 +16,7 @@
 //   requested     `finetune` on the samples that `concept_shift` asks labels for
 //   concept       `concept_shift` with the labels as they are, and with two classes exchanged: how
 //                 often its test finds the change (p < 0.05), over the seeds
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <cstdint>
 #include <cstdio>

@@ -8,9 +8,8 @@
 // dann32 and dann64 are the default DANN job on ResNet-18, scaled down: of 2000 steps of 64 + 64
 // samples, 2000 target and 20000 source samples this share. What costs the same for any length of a
 // run weighs more so than in the real one.
+#include <ATen/ATen.h>
 #include <sys/resource.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <algorithm>
 #include <cmath>
@@ -18,6 +17,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -31,11 +31,11 @@
 #include "core/train/optimizer.h"
 #include "core/train/trainer.h"
 #include "tests/bench/accuracy_run.h"
+#include "tests/bench/job_files.h"
 
 namespace acclimate::bench {
 namespace {
 
-constexpr int64_t kClasses = 10;
 constexpr int64_t kDefaultSteps = 2000, kDefaultTarget = 2000, kDefaultSource = 20000;
 
 struct Usage {
@@ -59,50 +59,12 @@ Usage UsageOf(const std::function<void()>& work) {
   return {after.seconds - before.seconds, after.faults - before.faults};
 }
 
-struct Files {
-  std::string model, source, target;
-};
-
-// Images of one blob a class, so that there is something to learn.
-std::map<std::string, at::Tensor> Images(int64_t samples, int64_t side, double gain, bool labels) {
-  const at::Tensor of = at::randint(kClasses, {samples}, at::kLong);
-  const at::Tensor centres =
-      at::randn({kClasses, 3, side, side}, at::detail::createCPUGenerator(1));
-  const at::Tensor inputs =
-      gain * (0.5 * centres.index_select(0, of) + at::randn({samples, 3, side, side}));
-  std::map<std::string, at::Tensor> tensors = {{"inputs", inputs}};
-  if (labels) tensors["labels"] = of;
-  return tensors;
-}
-
-Files WriteFiles(const std::string& folder, int64_t side, int64_t source, int64_t target) {
-  std::filesystem::create_directories(folder);
-  const Files files = {folder + "/model.safetensors", folder + "/source.safetensors",
-                       folder + "/target.safetensors"};
-  torch::manual_seed(3);
-  Must(Must(model::BuildArchitecture({"resnet18", {3, side, side}, kClasses}))->Save(files.model));
-  WriteTensors(files.source, Images(source, side, 1.0, /*labels=*/true));
-  WriteTensors(files.target, Images(target, side, 1.5, /*labels=*/false));
-  return files;
-}
-
-job::RunSpec Spec(const std::string& method, const Files& files, const std::string& out,
-                  const methods::Hyperparameters& settings) {
-  job::RunSpec spec;
-  spec.method = method;
-  spec.checkpoint = OpenFile(files.model);
-  if (method == "dann") spec.sources = {OpenFile(files.source)};
-  spec.target = OpenFile(files.target);
-  spec.hyperparameters = settings;
-  spec.threads = 1;
-  spec.output_directory = out;
-  return spec;
-}
+model::ArchitectureOptions ResNet18(int64_t side) { return {"resnet18", {3, side, side}, 10}; }
 
 // Core seconds of a step of DANN's task alone.
-double DannStep(const Files& files, int64_t side, int64_t batch_size, bool augment,
+double DannStep(const JobFiles& files, int64_t side, int64_t batch_size, bool augment,
                 int64_t timed_steps) {
-  const auto model = Must(model::BuildArchitecture({"resnet18", {3, side, side}, kClasses}));
+  const auto model = Must(model::BuildArchitecture(ResNet18(side)));
   const std::vector<data::Dataset> sources = {Must(data::Dataset::Read(OpenFile(files.source)))};
   const data::Dataset target = Must(data::Dataset::Read(OpenFile(files.target)));
   const methods::MethodEntry& entry = *methods::FindMethod("dann");
@@ -120,8 +82,8 @@ double DannStep(const Files& files, int64_t side, int64_t batch_size, bool augme
 }
 
 // Core seconds of one pass of TENT, written out.
-double TentPass(const Files& files, int64_t side, int64_t batch_size) {
-  const auto model = Must(model::BuildArchitecture({"resnet18", {3, side, side}, kClasses}));
+double TentPass(const JobFiles& files, int64_t side, int64_t batch_size) {
+  const auto model = Must(model::BuildArchitecture(ResNet18(side)));
   const data::Dataset target = Must(data::Dataset::Read(OpenFile(files.target)));
   train::ParameterGroup group;
   for (const model::Parameter& parameter : model->parameters()) {
@@ -144,20 +106,14 @@ double TentPass(const Files& files, int64_t side, int64_t batch_size) {
       .seconds;
 }
 
-void Print(const std::string& row, double steps_seconds, const Usage& job, const char* bar) {
-  std::printf("%-44s %9.2f %9.2f %7.2f   %-8s %8.0f\n", row.c_str(), steps_seconds, job.seconds,
-              job.seconds / steps_seconds, bar, static_cast<double>(job.faults) / job.seconds);
-  std::fflush(stdout);
-}
-
 class Rows {
  public:
   Rows(std::string folder, double scale) : folder_(std::move(folder)), scale_(scale) {}
 
-  void DefaultDann(int64_t side) const {
+  void DefaultDann(int64_t side) {
     const int64_t steps = Scaled(kDefaultSteps);
-    const Files files = WriteFiles(absl::StrCat(folder_, "/dann", side), side,
-                                   Scaled(kDefaultSource), Scaled(kDefaultTarget));
+    const JobFiles files = WriteJobFiles(absl::StrCat(folder_, "/dann", side), ResNet18(side),
+                                         Scaled(kDefaultSource), Scaled(kDefaultTarget));
     const int64_t timed = std::max<int64_t>(steps / 10, 5);
     const auto step = [&] { return DannStep(files, side, 64, /*augment=*/true, timed); };
     const double before = step();
@@ -168,13 +124,14 @@ class Rows {
     const double alone_steps = static_cast<double>(steps) * (before + between) / 2;
     const double peers_steps = static_cast<double>(steps) * (between + after) / 2;
     const std::string name = absl::StrCat("DANN ResNet-18 ", side, "x", side);
-    Print(name + ", peers=0", alone_steps, alone, "<= 1.1");
-    Print(name, peers_steps, with_peers, "<= 1.5");
+    Print(absl::StrCat("dann", side, "_alone"), name + ", peers=0", alone_steps, alone, "<= 1.1");
+    Print(absl::StrCat("dann", side), name, peers_steps, with_peers, "<= 1.5");
   }
 
-  void Beside(int64_t side) const {
+  void Beside(int64_t side) {
     constexpr int64_t kSteps = 20, kBatch = 32;
-    const Files files = WriteFiles(absl::StrCat(folder_, "/beside", side), side, 1000, 256);
+    const JobFiles files =
+        WriteJobFiles(absl::StrCat(folder_, "/beside", side), ResNet18(side), 1000, 256);
     const double before = DannStep(files, side, kBatch, /*augment=*/false, kSteps / 2);
     const Usage job = Job("dann", files,
                           {{"steps", kSteps},
@@ -185,37 +142,52 @@ class Rows {
                            {"augment", std::string("none")}});
     const double after = DannStep(files, side, kBatch, /*augment=*/false, kSteps / 2);
     const double step = (before + after) / 2;
-    Print(absl::StrCat("DANN ", side, "x", side, " 32+32, 20 steps, nothing chosen"), kSteps * step,
+    Print(absl::StrCat("beside", side),
+          absl::StrCat("DANN ", side, "x", side, " 32+32, 20 steps, nothing chosen"), kSteps * step,
           job, "-");
     std::printf("  beside its steps: %.2f s, %.1f steps' worth\n", job.seconds - kSteps * step,
                 job.seconds / step - kSteps);
   }
 
-  void Tent(int64_t side) const {
+  void Tent(int64_t side) {
     constexpr int64_t kSamples = 2000;
-    const Files files = WriteFiles(absl::StrCat(folder_, "/tent", side), side, 100, kSamples);
+    const JobFiles files =
+        WriteJobFiles(absl::StrCat(folder_, "/tent", side), ResNet18(side), 100, kSamples);
     TentPass(files, side, 200);
     const double before = TentPass(files, side, 200);
     const Usage job =
         Job("tent", files, {{"selection", std::string("last")}, {"guard", std::string("off")}});
     const double after = TentPass(files, side, 200);
-    Print(absl::StrCat("TENT ResNet-18 ", side, "x", side, ", 2000 images"), (before + after) / 2,
+    Print(absl::StrCat("tent", side),
+          absl::StrCat("TENT ResNet-18 ", side, "x", side, ", 2000 images"), (before + after) / 2,
           job, "<= 1.5");
   }
 
+  void PrintJson() const { std::printf("%s\n", ratios_.dump().c_str()); }
+
  private:
+  void Print(const std::string& key, const std::string& title, double steps_seconds,
+             const Usage& job, const char* bar) {
+    const double ratio = job.seconds / steps_seconds;
+    std::printf("%-44s %9.2f %9.2f %7.2f   %-8s %8.0f\n", title.c_str(), steps_seconds, job.seconds,
+                ratio, bar, static_cast<double>(job.faults) / job.seconds);
+    std::fflush(stdout);
+    ratios_[key] = std::round(1000 * ratio) / 1000;
+  }
+
   int64_t Scaled(int64_t count) const { return std::llround(static_cast<double>(count) * scale_); }
 
-  Usage Job(const std::string& method, const Files& files,
+  Usage Job(const std::string& method, const JobFiles& files,
             const methods::Hyperparameters& settings) const {
     return UsageOf([&] {
-      RunOrFail(Spec(method, files, absl::StrCat(folder_, "/job"), settings),
+      RunOrFail(JobSpec(method, files, absl::StrCat(folder_, "/job"), settings),
                 /*print_warnings=*/false);
     });
   }
 
   const std::string folder_;
   const double scale_;
+  nlohmann::json ratios_ = nlohmann::json::object();  // the last line of the output
 };
 
 int Main(int argc, char** argv) {
@@ -224,7 +196,7 @@ int Main(int argc, char** argv) {
       {{"rows", "dann32,dann64,beside64,tent32"}, {"scale", "0.1"}, {"out", "/tmp/trust_cost"}});
   runtime::KeepLargeBlocks();  // as the worker does
   runtime::ConfigureThreads(1);
-  const Rows rows(flags.Text("out"), flags.Number("scale"));
+  Rows rows(flags.Text("out"), flags.Number("scale"));
   std::printf("%-44s %9s %9s %7s   %-8s %8s\n", "core seconds", "steps", "job", "ratio", "to reach",
               "faults/s");
   for (const std::string& row : flags.List("rows")) {
@@ -240,6 +212,7 @@ int Main(int argc, char** argv) {
       Fail(absl::StrCat("--rows ", row, ": no such row"));
     }
   }
+  rows.PrintJson();
   return 0;
 }
 

@@ -2,8 +2,8 @@
 #ifndef ACCLIMATE_TESTS_CORE_NORMAL_SAMPLES_H_
 #define ACCLIMATE_TESTS_CORE_NORMAL_SAMPLES_H_
 
+#include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
-#include <torch/types.h>
 
 #include <cstdint>
 

@@ -1,7 +1,7 @@
 // Jobs on a GPU: every method runs, gives what the CPU gives, and gives its memory back.
+#include <ATen/ATen.h>
 #include <c10/core/CachingDeviceAllocator.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
 
 #include <algorithm>
 #include <filesystem>

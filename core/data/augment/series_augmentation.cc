@@ -1,6 +1,6 @@
 #include "core/data/augment/series_augmentation.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <vector>
 

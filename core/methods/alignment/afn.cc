@@ -1,5 +1,5 @@
 // AFN: features of both domains grow step by step to common large norms.
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <memory>
 

@@ -1,6 +1,6 @@
 #include "core/methods/alignment/alignment.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <nlohmann/json.hpp>
 #include <utility>

@@ -1,5 +1,5 @@
 // CDAN: features and predictions together that a domain classifier cannot tell apart.
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <memory>
 #include <string>

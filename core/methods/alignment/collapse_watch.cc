@@ -1,6 +1,6 @@
 #include "core/methods/alignment/collapse_watch.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <map>
 

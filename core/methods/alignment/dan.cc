@@ -1,5 +1,5 @@
 // DAN: the kernel mean embeddings of the last layers brought together by MK-MMD.
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include "core/losses/mk_mmd.h"
 #include "core/methods/alignment/alignment.h"

@@ -1,5 +1,5 @@
 // DANN: features that a domain classifier cannot tell apart.
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <memory>
 #include <vector>

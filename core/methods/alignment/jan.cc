@@ -1,5 +1,5 @@
 // JAN: the joint distribution of features and predictions brought together by joint MMD.
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include "core/losses/joint_mmd.h"
 #include "core/methods/alignment/alignment.h"

@@ -1,5 +1,6 @@
 // MCD: two classifiers seek where they disagree on the target; the features move away from there.
-#include <torch/types.h>
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <memory>
 #include <vector>

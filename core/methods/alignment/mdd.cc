@@ -1,5 +1,5 @@
 // MDD: features on which no second classifier can disagree with the first in the target only.
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <memory>
 #include <utility>

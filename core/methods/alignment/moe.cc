@@ -1,6 +1,7 @@
 // Mixture of experts: a classifier for each source domain, and a gate that tells which of them to
 // ask about a sample.
-#include <torch/types.h>
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <map>

@@ -1,6 +1,6 @@
 // DANN with several sources: a domain classifier for each, and the sources weighed by how bad their
 // bounds on the target's error are.
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <memory>
 #include <nlohmann/json.hpp>

@@ -1,6 +1,6 @@
 #include "core/methods/alignment/perceptron.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <utility>
 

@@ -1,6 +1,6 @@
 #include "core/methods/continual/accuracy_matrix.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 namespace acclimate::methods {
 

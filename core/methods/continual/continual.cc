@@ -1,6 +1,5 @@
 // Continual learning: a sequence of labelled tasks, learned one after the other without forgetting.
-#include <torch/autograd.h>
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <cmath>
@@ -18,6 +17,7 @@
 #include "core/methods/continual/replay_memory.h"
 #include "core/methods/method.h"
 #include "core/methods/optimization.h"
+#include "core/train/gradients.h"
 #include "core/train/pass.h"
 
 namespace acclimate::methods {
@@ -289,9 +289,7 @@ class ContinualTask : public train::Task {
       const data::Batch sample = task.dataset->Gather(task.rows.slice(0, i, i + 1), device_);
       const at::Tensor logits = model_.Forward(sample.inputs, model::Mode::kEvaluation).logits;
       const std::vector<at::Tensor> gradients =
-          torch::autograd::grad({losses::CrossEntropy(logits, sample.labels)}, tensors, {},
-                                /*retain_graph=*/false, /*create_graph=*/false,
-                                /*allow_unused=*/true);
+          train::Gradients(losses::CrossEntropy(logits, sample.labels), tensors);
       for (size_t p = 0; p < tensors.size(); ++p) {
         if (gradients[p].defined()) {
           squares[p].addcmul_(gradients[p], gradients[p], 1.0 / static_cast<double>(samples));

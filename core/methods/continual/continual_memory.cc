@@ -1,6 +1,6 @@
 #include "core/methods/continual/continual_memory.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <utility>
 

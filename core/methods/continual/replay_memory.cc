@@ -1,6 +1,6 @@
 #include "core/methods/continual/replay_memory.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <algorithm>
 

@@ -1,5 +1,5 @@
 // Concept shift: what can be seen of it, and which labels would show the rest.
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <cmath>

@@ -1,5 +1,5 @@
 // The evaluation matrix and its verdict: how source and target differ, and what to do about it.
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <map>
 #include <memory>

@@ -1,6 +1,6 @@
 #include "core/methods/diagnosis/diagnosis.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <nlohmann/json.hpp>
 

@@ -1,7 +1,8 @@
 // Label shift: the target's class shares, estimated, and the classifier layer corrected for them.
 #include "core/shift/label_shift.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <map>

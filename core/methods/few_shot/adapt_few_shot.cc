@@ -1,5 +1,6 @@
 // New classes from a handful of examples: the inner loop of meta-learning, once and for good.
-#include <torch/types.h>
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <memory>
 #include <nlohmann/json.hpp>

@@ -1,7 +1,6 @@
 #include "core/methods/few_shot/episodic_task.h"
 
-#include <torch/autograd.h>
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -10,6 +9,7 @@
 #include "core/losses/cross_entropy.h"
 #include "core/methods/optimization.h"
 #include "core/methods/perturbations.h"
+#include "core/train/gradients.h"
 
 namespace acclimate::methods {
 namespace {
@@ -138,9 +138,7 @@ absl::StatusOr<train::StepOutput> EpisodicTask::Step(const train::StepInput&, tr
     }
     const at::Tensor logits = QueryLogits(episode, EpisodeUse::kTraining);
     const at::Tensor loss = losses::CrossEntropy(logits, episode.query.labels) * share;
-    const std::vector<at::Tensor> of_episode = torch::autograd::grad(
-        {loss}, parameters, /*grad_outputs=*/{}, /*retain_graph=*/false, /*create_graph=*/false,
-        /*allow_unused=*/true);
+    const std::vector<at::Tensor> of_episode = train::Gradients(loss, parameters);
     for (size_t p = 0; p < parameters.size(); ++p) {
       if (!of_episode[p].defined()) continue;
       gradients[p] = gradients[p].defined() ? gradients[p] + of_episode[p] : of_episode[p];
@@ -173,7 +171,7 @@ absl::Status EpisodicTask::Finish(train::StopSignal& stop) {
 
 train::TensorMap EpisodicTask::State() const {
   if (!before_) return {};
-  return {{kBefore, torch::tensor({before_->mean, before_->half_width}, at::kDouble)}};
+  return {{kBefore, at::tensor({before_->mean, before_->half_width}, at::kDouble)}};
 }
 
 absl::Status EpisodicTask::Restore(const train::TensorMap& state) {

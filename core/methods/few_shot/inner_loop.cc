@@ -1,9 +1,10 @@
 #include "core/methods/few_shot/inner_loop.h"
 
-#include <torch/autograd.h>
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <vector>
+
+#include "core/train/gradients.h"
 
 namespace acclimate::methods {
 
@@ -14,9 +15,8 @@ ParameterMap Adapt(const ParameterMap& start,
   for (int64_t step = 0; step < options.steps; ++step) {
     std::vector<at::Tensor> tensors;
     for (const auto& [name, tensor] : fast) tensors.push_back(tensor);
-    const std::vector<at::Tensor> gradients = torch::autograd::grad(
-        {loss(fast)}, tensors, /*grad_outputs=*/{}, /*retain_graph=*/options.second_order,
-        /*create_graph=*/options.second_order, /*allow_unused=*/true);
+    const std::vector<at::Tensor> gradients = train::Gradients(
+        loss(fast), tensors, /*retain_graph=*/false, /*create_graph=*/options.second_order);
     size_t i = 0;
     for (auto& [name, tensor] : fast) {
       const at::Tensor& gradient = gradients[i++];

@@ -1,6 +1,7 @@
 #include "core/methods/few_shot/maml_task.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <utility>
 

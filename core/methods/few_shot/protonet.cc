@@ -1,5 +1,6 @@
 // Prototypical networks: features in which the nearest class mean is the class.
-#include <torch/types.h>
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <memory>
 #include <utility>

@@ -1,6 +1,6 @@
 #include "core/methods/few_shot/prototypes.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 namespace acclimate::methods {
 

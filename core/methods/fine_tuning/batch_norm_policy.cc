@@ -1,6 +1,7 @@
 #include "core/methods/fine_tuning/batch_norm_policy.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -146,7 +147,7 @@ absl::StatusOr<double> BatchNormPolicy::MeasureSimilarity(train::StopSignal& sto
 
 train::TensorMap BatchNormPolicy::State() const {
   if (!automatic_) return {};
-  return {{kDecision, torch::tensor({static_cast<double>(kind_), similarity_}, at::kDouble)}};
+  return {{kDecision, at::tensor({static_cast<double>(kind_), similarity_}, at::kDouble)}};
 }
 
 absl::Status BatchNormPolicy::Restore(const train::TensorMap& state) {

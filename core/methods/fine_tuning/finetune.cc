@@ -1,6 +1,6 @@
 // Supervised training on labelled target data, from scratch or from a checkpoint: discriminative
 // learning rates, a regulariser that keeps the network near its start, a batch-norm policy.
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <map>

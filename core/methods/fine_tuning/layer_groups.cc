@@ -1,6 +1,6 @@
 #include "core/methods/fine_tuning/layer_groups.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <cmath>

@@ -1,5 +1,5 @@
 // Light transfer: labelled target data move a small part of the model.
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <map>
 #include <memory>

@@ -1,6 +1,7 @@
 // Progressive transfer: the classifier first, then groups of layers from the top down, each stage
 // kept only where it does not hurt.
-#include <torch/types.h>
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <map>

@@ -1,5 +1,5 @@
 // Automatic choice: methods race, label-free validators judge, the guard has the last word.
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <chrono>
@@ -131,8 +131,8 @@ class AutoTask : public train::Task {
     }
     std::vector<int64_t> alive(alive_.begin(), alive_.end());
     std::vector<int64_t> failed(failed_.begin(), failed_.end());
-    state.tensors[kAlive] = torch::tensor(alive, at::kLong);
-    state.tensors[kFailed] = torch::tensor(failed, at::kLong);
+    state.tensors[kAlive] = at::tensor(alive, at::kLong);
+    state.tensors[kFailed] = at::tensor(failed, at::kLong);
     state.Add(kRounds, ToTensors(standings_));
     return state.tensors;
   }

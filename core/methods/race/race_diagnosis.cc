@@ -1,6 +1,6 @@
 #include "core/methods/race/race_diagnosis.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <utility>

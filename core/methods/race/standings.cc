@@ -1,6 +1,6 @@
 #include "core/methods/race/standings.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <cmath>
@@ -50,7 +50,7 @@ train::TensorMap ToTensors(const std::vector<std::vector<Standing>>& rounds) {
     for (size_t place = 0; place < rounds[round].size(); ++place) {
       const Standing& standing = rounds[round][place];
       const at::Tensor head =
-          torch::tensor({static_cast<double>(standing.racer), standing.score}, at::kDouble);
+          at::tensor({static_cast<double>(standing.racer), standing.score}, at::kDouble);
       tensors[absl::StrFormat("%03d/%03d", round, place)] =
           at::cat({head, selection::ToTensor(standing.best)});
     }

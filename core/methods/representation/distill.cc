@@ -1,6 +1,7 @@
 // Distillation in three stages: a student network learns what a teacher knows, from unlabelled data
 // that both can read, each in its own form.
-#include <torch/types.h>
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <cmath>

@@ -1,6 +1,7 @@
 #include "core/methods/representation/representation_probe.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <vector>

@@ -1,5 +1,5 @@
 // SimCLR: features learned from unlabelled data, as the start of any other method.
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <limits>
 #include <map>

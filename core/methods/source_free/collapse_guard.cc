@@ -1,6 +1,7 @@
 #include "core/methods/source_free/collapse_guard.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <nlohmann/json.hpp>
 #include <utility>

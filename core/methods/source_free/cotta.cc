@@ -1,6 +1,7 @@
 // CoTTA: a student follows the moving average of itself, seen through augmentations where the
 // source model is unsure, and now and then forgets what it learned.
-#include <torch/types.h>
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <map>
 #include <memory>

@@ -1,6 +1,5 @@
 // EATA: entropy minimisation on reliable and novel samples, tied to the source by a Fisher penalty.
-#include <torch/autograd.h>
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <cmath>
@@ -13,6 +12,7 @@
 #include "core/losses/fisher_penalty.h"
 #include "core/losses/reliable_entropy.h"
 #include "core/methods/source_free/test_time_task.h"
+#include "core/train/gradients.h"
 
 namespace acclimate::methods {
 namespace {
@@ -118,9 +118,7 @@ class EataTask : public TestTimeTask {
           model_.Forward(source->Gather(index, device_).inputs, model::Mode::kBatchStatistics)
               .logits;
       const at::Tensor loss = at::cross_entropy_loss(logits, logits.detach().argmax(1));
-      const std::vector<at::Tensor> gradients = torch::autograd::grad(
-          {loss}, parameters, {}, /*retain_graph=*/false, /*create_graph=*/false,
-          /*allow_unused=*/true);
+      const std::vector<at::Tensor> gradients = train::Gradients(loss, parameters);
       for (size_t i = 0; i < gradients.size(); ++i) {
         if (!gradients[i].defined()) continue;
         fisher_[i].add_(gradients[i].square(), 1.0 / static_cast<double>(batches.size()));

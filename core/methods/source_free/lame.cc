@@ -1,5 +1,6 @@
 // LAME: corrects the predictions for the target, all at once, and leaves the weights alone.
-#include <torch/types.h>
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <map>
 #include <memory>

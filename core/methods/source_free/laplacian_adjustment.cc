@@ -1,6 +1,6 @@
 #include "core/methods/source_free/laplacian_adjustment.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <cmath>

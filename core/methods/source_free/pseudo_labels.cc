@@ -1,6 +1,6 @@
 #include "core/methods/source_free/pseudo_labels.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include "core/losses/unit_rows.h"
 

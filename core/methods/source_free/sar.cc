@@ -1,6 +1,6 @@
 // SAR: sharpness-aware entropy minimisation on reliable samples, with a way back to the source.
-#include <torch/autograd.h>
-#include <torch/types.h>
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <cmath>
 #include <map>
@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/losses/reliable_entropy.h"
 #include "core/methods/source_free/test_time_task.h"
+#include "core/train/gradients.h"
 
 namespace acclimate::methods {
 namespace {
@@ -113,9 +114,7 @@ class SarTask : public TestTimeTask {
   std::map<std::string, at::Tensor> SharpestNearby(const at::Tensor& loss) const {
     std::vector<at::Tensor> parameters;
     for (const train::NamedParameter& parameter : moving()) parameters.push_back(parameter.tensor);
-    const std::vector<at::Tensor> gradients = torch::autograd::grad(
-        {loss}, parameters, {}, /*retain_graph=*/false, /*create_graph=*/false,
-        /*allow_unused=*/true);
+    const std::vector<at::Tensor> gradients = train::Gradients(loss, parameters);
     at::Tensor square = at::zeros({}, device_);
     for (const at::Tensor& gradient : gradients) {
       if (gradient.defined()) square = square + gradient.square().sum();

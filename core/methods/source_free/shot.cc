@@ -1,5 +1,6 @@
 // SHOT: source-free adaptation with a frozen classifier.
-#include <torch/types.h>
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <memory>
 #include <utility>

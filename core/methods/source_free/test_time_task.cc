@@ -1,6 +1,7 @@
 #include "core/methods/source_free/test_time_task.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <utility>

@@ -1,8 +1,8 @@
 #include "core/data/concatenation.h"
 
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
 
 namespace acclimate::data {
 namespace {
@@ -21,8 +21,8 @@ TEST(ConcatenateTest, KeepsOrderAndBytes) {
   EXPECT_EQ(all->size(), 5);
   EXPECT_EQ(all->name(), "a + b");
   EXPECT_EQ(all->stored_inputs().scalar_type(), at::kByte);
-  EXPECT_TRUE(at::equal(all->labels(), torch::tensor({0, 1, 0, 1, 2}, at::kLong)));
-  Batch batch = all->Gather(torch::tensor({1, 4}, at::kLong), at::kCPU);
+  EXPECT_TRUE(at::equal(all->labels(), at::tensor({0, 1, 0, 1, 2}, at::kLong)));
+  Batch batch = all->Gather(at::tensor({1, 4}, at::kLong), at::kCPU);
   EXPECT_FLOAT_EQ(batch.inputs[0][0][0].item<float>(), 1.0f);
   EXPECT_FLOAT_EQ(batch.inputs[1][0][0].item<float>(), 0.2f);
 }

@@ -2,8 +2,8 @@
 #ifndef ACCLIMATE_TESTS_CORE_DATA_DATASET_FILES_H_
 #define ACCLIMATE_TESTS_CORE_DATA_DATASET_FILES_H_
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
 #include <zlib.h>
 
 #include <cstdint>

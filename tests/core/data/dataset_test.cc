@@ -1,9 +1,9 @@
 #include "core/data/dataset.h"
 
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
-#include <torch/types.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -85,13 +85,13 @@ TEST(DatasetTest, OtherFloatsAndLabelTypesAreConverted) {
 TEST(DatasetTest, GatherScalesThenNormalisesEachChannel) {
   at::Tensor inputs = at::randint(0, 256, {6, 2, 3, 3}, at::kByte);
   Dataset dataset = Dataset::FromTensors(inputs, Labels(6), "d").value();
-  at::Tensor index = torch::tensor({5, 0, 3, 3}, at::kLong);
+  at::Tensor index = at::tensor({5, 0, 3, 3}, at::kLong);
   at::Tensor unit = inputs.index_select(0, index).to(at::kFloat) / 255;
   EXPECT_TRUE(at::allclose(dataset.Gather(index, at::kCPU).inputs, unit, 1e-6, 1e-7));
 
   ASSERT_TRUE(dataset.SetNormalization({{0.1, 0.4}, {0.5, 2}}).ok());
-  at::Tensor mean = torch::tensor({0.1f, 0.4f}).view({1, 2, 1, 1});
-  at::Tensor std = torch::tensor({0.5f, 2.0f}).view({1, 2, 1, 1});
+  at::Tensor mean = at::tensor({0.1f, 0.4f}).view({1, 2, 1, 1});
+  at::Tensor std = at::tensor({0.5f, 2.0f}).view({1, 2, 1, 1});
   Batch batch = dataset.Gather(index, at::kCPU);
   EXPECT_TRUE(at::allclose(batch.inputs, (unit - mean) / std, 1e-6, 1e-6));
   EXPECT_TRUE(at::equal(batch.labels, Labels(6).index_select(0, index)));
@@ -206,7 +206,7 @@ TEST(DatasetTest, RefusesBadTensorsAndNamesTheIndex) {
       {good, at::arange(5), "d: labels has shape [5], but inputs holds 4"},
       {good, at::zeros({4, 1}, at::kLong), "d: labels has shape [4, 1]"},
       {good, at::zeros({4}), "d: labels has dtype Float"},
-      {good, torch::tensor({0, 1, -7, 0}, at::kLong), "d: labels[2] is -7"},
+      {good, at::tensor({0, 1, -7, 0}, at::kLong), "d: labels[2] is -7"},
       {good, at::full({4}, std::numeric_limits<int64_t>::max(), at::kLong), "d: labels[0] is 9223"},
   };
   for (const auto& [inputs, labels, message] : cases) {
@@ -252,9 +252,9 @@ TEST(DatasetTest, TruncatedSafetensorsAreRefused) {
 class CsrTest : public ::testing::Test {
  protected:
   // [[0, 5, 0, 0], [0, 0, 0, 0], [7, 0, 9, 0]]
-  Tensors tensors_ = {{"values", torch::tensor({5, 7, 9}, at::kByte)},
-                      {"indices", torch::tensor({1, 0, 2}, at::kInt)},
-                      {"indptr", torch::tensor({0, 1, 1, 3}, at::kLong)},
+  Tensors tensors_ = {{"values", at::tensor({5, 7, 9}, at::kByte)},
+                      {"indices", at::tensor({1, 0, 2}, at::kInt)},
+                      {"indptr", at::tensor({0, 1, 1, 3}, at::kLong)},
                       {"labels", Labels(3)}};
 
   absl::StatusOr<Dataset> Read(const std::map<std::string, std::string>& metadata = {}) {
@@ -263,7 +263,7 @@ class CsrTest : public ::testing::Test {
 };
 
 TEST_F(CsrTest, IsDensified) {
-  at::Tensor dense = torch::tensor({{0, 5, 0}, {0, 0, 0}, {7, 0, 9}}, at::kFloat);
+  at::Tensor dense = at::tensor({0, 5, 0, 0, 0, 0, 7, 0, 9}, at::kFloat).view({3, 3});
   EXPECT_TRUE(at::equal(Read().value().stored_inputs(), dense));
   at::Tensor wide = at::constant_pad_nd(dense, {0, 1});
   EXPECT_TRUE(at::equal(Read({{"columns", "4"}}).value().stored_inputs(), wide));
@@ -280,16 +280,16 @@ TEST_F(CsrTest, DamageIsRefusedAndNamed) {
     at::Tensor tensor;
     std::string message;
   } cases[] = {
-      {"indices", torch::tensor({1, -1, 2}, at::kInt), "indices[1] is -1"},
-      {"indices", torch::tensor({1, 2}, at::kInt), "values has 3 entries, indices 2"},
+      {"indices", at::tensor({1, -1, 2}, at::kInt), "indices[1] is -1"},
+      {"indices", at::tensor({1, 2}, at::kInt), "values has 3 entries, indices 2"},
       {"indices", at::zeros({3}), "indices has dtype Float"},
       {"indices", at::full({3}, std::numeric_limits<int64_t>::max(), at::kLong), "indices[0]"},
-      {"indptr", torch::tensor({0, 2, 1, 3}, at::kLong), "indptr decreases after index 1"},
-      {"indptr", torch::tensor({0, 1, 1, 4}, at::kLong), "indptr runs from 0 to 4"},
-      {"indptr", torch::tensor({1, 1, 1, 3}, at::kLong), "indptr runs from 1 to 3"},
-      {"indptr", torch::tensor({0}, at::kLong), "indptr holds no samples"},
+      {"indptr", at::tensor({0, 2, 1, 3}, at::kLong), "indptr decreases after index 1"},
+      {"indptr", at::tensor({0, 1, 1, 4}, at::kLong), "indptr runs from 0 to 4"},
+      {"indptr", at::tensor({1, 1, 1, 3}, at::kLong), "indptr runs from 1 to 3"},
+      {"indptr", at::tensor({0}, at::kLong), "indptr holds no samples"},
       {"values", at::ones({3, 1}), "values has 2 dimensions"},
-      {"values", torch::tensor({5.f, kNan, 9.f}), "inputs[2, 0] is not a number"},
+      {"values", at::tensor({5.f, kNan, 9.f}), "inputs[2, 0] is not a number"},
   };
   for (const auto& [name, tensor, message] : cases) {
     tensors_ = good;
@@ -311,7 +311,7 @@ TEST(RealDataTest, MnistHasItsDigits) {
   EXPECT_EQ(mnist.size(), 10000);
   EXPECT_EQ(mnist.num_classes(), 10);
   at::Tensor first = mnist.labels().slice(0, 0, 5);
-  EXPECT_TRUE(at::equal(first, torch::tensor({7, 2, 1, 0, 4}, at::kLong)));
+  EXPECT_TRUE(at::equal(first, at::tensor({7, 2, 1, 0, 4}, at::kLong)));
   EXPECT_NEAR(mnist.Slice(0, 10000, at::kCPU).inputs.mean().item<double>(), 0.1325, 1e-3);
 }
 

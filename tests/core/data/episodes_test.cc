@@ -1,9 +1,8 @@
 #include "core/data/episodes.h"
 
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <set>
 #include <vector>
@@ -31,7 +30,7 @@ Dataset Numbered(const std::vector<int64_t>& samples_by_class) {
 }
 
 TEST(EpisodesTest, ClassesAreDistinctAndSupportAndQueryAreDisjoint) {
-  torch::manual_seed(1);
+  at::manual_seed(1);
   const Dataset dataset = Numbered({9, 9, 9, 9, 9, 9, 9});
   const EpisodeSampler sampler = EpisodeSampler::Create(dataset, {4, 2, 3}).value();
   for (int run = 0; run < 50; ++run) {
@@ -59,7 +58,7 @@ TEST(EpisodesTest, ClassesAreDistinctAndSupportAndQueryAreDisjoint) {
 }
 
 TEST(EpisodesTest, EveryClassAndEverySampleIsEquallyLikely) {
-  torch::manual_seed(2);
+  at::manual_seed(2);
   const Dataset dataset = Numbered({4, 4, 4, 4, 4});
   const EpisodeSampler sampler = EpisodeSampler::Create(dataset, {2, 1, 1}).value();
   constexpr int kRuns = 4000;
@@ -80,7 +79,7 @@ TEST(EpisodesTest, EveryClassAndEverySampleIsEquallyLikely) {
 }
 
 TEST(EpisodesTest, TurnedClassesAreClassesOfTheirOwn) {
-  torch::manual_seed(3);
+  at::manual_seed(3);
   const Dataset dataset = Numbered({6});
   EpisodeShape shape{4, 1, 2};
   EXPECT_FALSE(EpisodeSampler::Create(dataset, shape).ok());
@@ -104,9 +103,9 @@ TEST(EpisodesTest, AGeneratorOfItsOwnLeavesTheDefaultOneAlone) {
   const Dataset dataset = Numbered({5, 5, 5});
   const EpisodeSampler sampler = EpisodeSampler::Create(dataset, {2, 1, 1}).value();
   const auto generator = [] { return at::make_generator<at::CPUGeneratorImpl>(7); };
-  torch::manual_seed(4);
+  at::manual_seed(4);
   const at::Tensor expected = at::rand({3});
-  torch::manual_seed(4);
+  at::manual_seed(4);
   const Episode first = sampler.Next(at::kCPU, generator());
   EXPECT_TRUE(at::rand({3}).equal(expected));
   EXPECT_TRUE(sampler.Next(at::kCPU, generator()).query.inputs.equal(first.query.inputs));

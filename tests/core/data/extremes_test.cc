@@ -1,7 +1,7 @@
 #include "core/data/extremes.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
 
 #include <utility>
 

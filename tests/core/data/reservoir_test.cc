@@ -1,8 +1,7 @@
 #include "core/data/reservoir.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <vector>
 
@@ -32,7 +31,7 @@ TEST(ReservoirTest, KeepsEverythingWhileThereIsRoom) {
 
 // Every item is kept with probability M / seen: 1 - M / N of the usual chi^2, since exactly M are.
 TEST(ReservoirTest, EveryItemIsKeptWithTheSameProbability) {
-  torch::manual_seed(1);
+  at::manual_seed(1);
   constexpr int64_t kCapacity = 10, kItems = 60;
   constexpr int kRuns = 2000;
   std::vector<double> counts(kItems, 0.0);
@@ -49,11 +48,11 @@ TEST(ReservoirTest, EveryItemIsKeptWithTheSameProbability) {
 }
 
 TEST(ReservoirTest, GoesOnWhereItWasLeft) {
-  torch::manual_seed(2);
+  at::manual_seed(2);
   Reservoir whole(4);
   whole.Offer(10);
   const at::Tensor expected = whole.Offer(10);
-  torch::manual_seed(2);
+  at::manual_seed(2);
   Reservoir(4).Offer(10);
   Reservoir resumed(4, 10);
   EXPECT_TRUE(resumed.Offer(10).equal(expected));

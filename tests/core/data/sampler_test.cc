@@ -1,8 +1,7 @@
 #include "core/data/sampler.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <set>
 #include <vector>
@@ -63,7 +62,7 @@ TEST(SamplerTest, EverySampleIsEquallyLikely) {
 TEST(SamplerTest, SeedsDecideTheOrderAndTheGlobalGeneratorDoesNot) {
   Sampler a(100, 10, 5), b(100, 10, 5), c(100, 10, 6);
   at::Tensor first = a.Next();
-  torch::manual_seed(123);
+  at::manual_seed(123);
   EXPECT_TRUE(at::equal(first, b.Next()));
   EXPECT_FALSE(at::equal(first, c.Next()));
 }

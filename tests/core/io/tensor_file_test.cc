@@ -1,6 +1,6 @@
 #include "core/io/tensor_file.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -49,12 +49,12 @@ class TensorFileTest : public ::testing::Test {
 
 TEST_F(TensorFileTest, GivesBackWhatWasWritten) {
   const std::map<std::string, at::Tensor> tensors = {
-      {"a", torch::randn({3, 4})},
-      {"b.transposed", torch::randn({5, 2}).t()},
-      {"bytes", torch::arange(7, torch::kByte)},  // leaves what follows unaligned
-      {"counter", torch::tensor(int64_t{42})},
-      {"empty", torch::zeros({0, 3})},
-      {"half", torch::randn({3}).to(torch::kHalf)}};
+      {"a", at::randn({3, 4})},
+      {"b.transposed", at::randn({5, 2}).t()},
+      {"bytes", at::arange(7, at::kByte)},  // leaves what follows unaligned
+      {"counter", at::tensor(int64_t{42})},
+      {"empty", at::zeros({0, 3})},
+      {"half", at::randn({3}).to(at::kHalf)}};
   ASSERT_TRUE(WriteSafetensors(path_, tensors, {{"key", "value"}}).ok());
   EXPECT_FALSE(std::filesystem::exists(path_ + ".partial"));
   const auto read = Read();
@@ -64,18 +64,18 @@ TEST_F(TensorFileTest, GivesBackWhatWasWritten) {
   for (const auto& [name, tensor] : tensors) {
     const at::Tensor& other = read->tensors.at(name);
     EXPECT_EQ(other.scalar_type(), tensor.scalar_type()) << name;
-    EXPECT_TRUE(torch::equal(other, tensor)) << name;
+    EXPECT_TRUE(at::equal(other, tensor)) << name;
   }
 }
 
 TEST_F(TensorFileTest, WritingToATensorLeavesTheFile) {
-  ASSERT_TRUE(WriteSafetensors(path_, {{"a", torch::ones({8})}}).ok());
+  ASSERT_TRUE(WriteSafetensors(path_, {{"a", at::ones({8})}}).ok());
   {
     const auto read = Read();
     ASSERT_TRUE(read.ok());
     at::Tensor(read->tensors.at("a")).fill_(2);
   }
-  EXPECT_TRUE(torch::equal(Read()->tensors.at("a"), torch::ones({8})));
+  EXPECT_TRUE(at::equal(Read()->tensors.at("a"), at::ones({8})));
 }
 
 TEST_F(TensorFileTest, RefusesDamagedHeaders) {
@@ -130,7 +130,7 @@ TEST_F(TensorFileTest, RefusesAHeaderLongerThanTheFile) {
 }
 
 TEST_F(TensorFileTest, EveryTruncationAndFlippedBitIsAnswered) {
-  ASSERT_TRUE(WriteSafetensors(path_, {{"a", torch::ones({8})}, {"b", torch::ones({2})}}).ok());
+  ASSERT_TRUE(WriteSafetensors(path_, {{"a", at::ones({8})}, {"b", at::ones({2})}}).ok());
   std::ifstream file(path_, std::ios::binary);
   const std::string whole{std::istreambuf_iterator<char>(file), {}};
   for (size_t i = 0; i < whole.size(); ++i) {
@@ -145,10 +145,10 @@ TEST_F(TensorFileTest, EveryTruncationAndFlippedBitIsAnswered) {
 }
 
 TEST_F(TensorFileTest, AFailedWriteLeavesTheOldFile) {
-  ASSERT_TRUE(WriteSafetensors(path_, {{"a", torch::ones({8})}}).ok());
-  EXPECT_FALSE(WriteSafetensors(path_, {{"a", torch::zeros({8}, torch::kComplexFloat)}}).ok());
-  EXPECT_FALSE(WriteSafetensors(folder_ + "/none/file", {{"a", torch::ones({8})}}).ok());
-  EXPECT_TRUE(torch::equal(Read()->tensors.at("a"), torch::ones({8})));
+  ASSERT_TRUE(WriteSafetensors(path_, {{"a", at::ones({8})}}).ok());
+  EXPECT_FALSE(WriteSafetensors(path_, {{"a", at::zeros({8}, at::kComplexFloat)}}).ok());
+  EXPECT_FALSE(WriteSafetensors(folder_ + "/none/file", {{"a", at::ones({8})}}).ok());
+  EXPECT_TRUE(at::equal(Read()->tensors.at("a"), at::ones({8})));
 }
 
 }  // namespace

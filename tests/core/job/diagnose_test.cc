@@ -1,7 +1,7 @@
 // The verdict on domains that were made to differ in a known way, from files to report.json.
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
 
 #include <nlohmann/json.hpp>
 

@@ -1,7 +1,7 @@
 #include "core/job/feature_view.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
 
 #include <nlohmann/json.hpp>
 

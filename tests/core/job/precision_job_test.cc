@@ -1,9 +1,9 @@
 // In which precision a job runs: as asked, as the method says, as the state says, as the model
 // allows.
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/script.h>
-#include <torch/types.h>
 
 #include <nlohmann/json.hpp>
 #include <string>

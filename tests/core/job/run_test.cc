@@ -1,8 +1,8 @@
 #include "core/job/run.h"
 
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>

@@ -1,7 +1,7 @@
 // Choice, guard and automatic method as a job sees them.
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
 
 #include <nlohmann/json.hpp>
 

@@ -1,6 +1,6 @@
 #include "tests/core/job/synthetic.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 #include <unistd.h>
 
 #include <cstdlib>

@@ -1,9 +1,8 @@
 #include "core/losses/adversarial.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <torch/autograd.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <cmath>
 
@@ -16,7 +15,7 @@ at::Tensor Scalar(double value) { return at::scalar_tensor(value, at::kDouble); 
 
 class ReverseGradientTest : public ::testing::Test {
  protected:
-  ReverseGradientTest() { torch::manual_seed(4); }
+  ReverseGradientTest() { at::manual_seed(4); }
 
   at::Tensor Loss(const at::Tensor& features) const {
     return DomainAdversarialLoss(features.mm(discriminator_), (features * 2).mm(discriminator_));

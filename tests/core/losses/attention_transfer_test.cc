@@ -1,8 +1,7 @@
 #include "core/losses/attention_transfer.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <cmath>
 #include <vector>
@@ -48,7 +47,7 @@ double BruteForceTransfer(const at::Tensor& student, const at::Tensor& teacher,
 }
 
 TEST(AttentionTransferTest, EqualsItsDefinition) {
-  torch::manual_seed(1);
+  at::manual_seed(1);
   const at::Tensor student = Normal({3, 2, 4, 6});
   EXPECT_NEAR(AttentionTransfer(student, Normal({3, 2, 4, 6}) * 0).item<double>(), 1.0 / 24,
               1e-12);  // unit maps against nothing
@@ -58,7 +57,7 @@ TEST(AttentionTransferTest, EqualsItsDefinition) {
 }
 
 TEST(AttentionTransferTest, LargerMapsAreAveragedDown) {
-  torch::manual_seed(2);
+  at::manual_seed(2);
   const at::Tensor student = Normal({2, 3, 3, 4}), teacher = Normal({2, 4, 6, 8});
   const double expected = BruteForceTransfer(student, teacher, 2);
   EXPECT_NEAR(AttentionTransfer(student, teacher).item<double>(), expected, 1e-14);
@@ -66,7 +65,7 @@ TEST(AttentionTransferTest, LargerMapsAreAveragedDown) {
 }
 
 TEST(AttentionTransferTest, ScaleDoesNotDecide) {
-  torch::manual_seed(3);
+  at::manual_seed(3);
   const at::Tensor student = Normal({2, 3, 4, 4}), teacher = Normal({2, 3, 4, 4});
   EXPECT_NEAR(AttentionTransfer(student, teacher).item<double>(),
               AttentionTransfer(student * 10, teacher * 0.1).item<double>(), 1e-14);
@@ -74,7 +73,7 @@ TEST(AttentionTransferTest, ScaleDoesNotDecide) {
 }
 
 TEST(AttentionTransferTest, GradientIsRightForImagesAndSeries) {
-  torch::manual_seed(4);
+  at::manual_seed(4);
   const at::Tensor images = Normal({2, 3, 4, 4}), series = Normal({2, 3, 8});
   ExpectGradient([&](const at::Tensor& probe) { return AttentionTransfer(probe, images); },
                  Normal({2, 2, 2, 3}));

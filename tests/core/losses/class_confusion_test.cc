@@ -1,8 +1,7 @@
 #include "core/losses/class_confusion.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <cmath>
 #include <vector>
@@ -63,7 +62,7 @@ double BruteForceConfusion(const at::Tensor& logits, double temperature,
 }
 
 TEST(EntropyWeightsTest, EqualTheirDefinitionAndAreHeld) {
-  torch::manual_seed(3);
+  at::manual_seed(3);
   const at::Tensor logits = Normal({6, 4}).mul(2).requires_grad_();
   const at::Tensor weights = EntropyWeights(logits);
   EXPECT_FALSE(weights.requires_grad());
@@ -73,7 +72,7 @@ TEST(EntropyWeightsTest, EqualTheirDefinitionAndAreHeld) {
 }
 
 TEST(ClassConfusionTest, EqualsItsDefinition) {
-  torch::manual_seed(4);
+  at::manual_seed(4);
   const at::Tensor logits = Normal({7, 4}) * 3;
   for (const double temperature : {1.0, 2.5}) {
     const std::vector<double> weights = Weights(Softmax(logits / temperature));
@@ -83,7 +82,7 @@ TEST(ClassConfusionTest, EqualsItsDefinition) {
 }
 
 TEST(ClassConfusionTest, GradientIsThatOfTheDefinitionWithTheWeightsHeld) {
-  torch::manual_seed(5);
+  at::manual_seed(5);
   const at::Tensor logits = Normal({5, 3});
   const std::vector<double> held = Weights(Softmax(logits / 2.5));
   ExpectGradient(

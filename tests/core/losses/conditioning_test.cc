@@ -1,8 +1,7 @@
 #include "core/losses/conditioning.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <cmath>
 
@@ -12,7 +11,7 @@ namespace acclimate::losses {
 namespace {
 
 TEST(OuterProductTest, EqualsItsDefinition) {
-  torch::manual_seed(12);
+  at::manual_seed(12);
   const at::Tensor f = Normal({3, 4}), g = Normal({3, 5}), map = OuterProduct(f, g);
   ASSERT_EQ(map.sizes(), at::IntArrayRef({3, 20}));
   for (int64_t i = 0; i < 3; ++i) {
@@ -26,7 +25,7 @@ TEST(OuterProductTest, EqualsItsDefinition) {
 }
 
 TEST(OuterProductTest, GradientIsRight) {
-  torch::manual_seed(13);
+  at::manual_seed(13);
   const at::Tensor f = Normal({3, 2}), g = Normal({3, 4}), weights = Normal({3, 8});
   ExpectGradient([&](const at::Tensor& probe) { return (OuterProduct(probe, g) * weights).sum(); },
                  f);
@@ -35,7 +34,7 @@ TEST(OuterProductTest, GradientIsRight) {
 }
 
 TEST(RandomizedProductTest, EqualsItsDefinition) {
-  torch::manual_seed(14);
+  at::manual_seed(14);
   const at::Tensor f = Normal({2, 3}), g = Normal({2, 4}), rf = Normal({3, 5}), rg = Normal({4, 5});
   const at::Tensor map = RandomizedProduct(f, g, rf, rg);
   ASSERT_EQ(map.sizes(), at::IntArrayRef({2, 5}));
@@ -55,7 +54,7 @@ TEST(RandomizedProductTest, EqualsItsDefinition) {
 TEST(RandomizedProductTest, KeepsInnerProductsOfTheOuterProductInExpectation) {
   // <map(f, g), map(f', g')> is a mean of K products with the variance of fourth moments of normal
   // numbers: its error is a few times |f||f'||g||g'| / sqrt(K).
-  torch::manual_seed(15);
+  at::manual_seed(15);
   constexpr int64_t kWidth = 200000;
   const at::Tensor f = Normal({2, 3}), g = Normal({2, 4}).softmax(1);
   const at::Tensor outer = OuterProduct(f, g);

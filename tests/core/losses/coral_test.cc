@@ -1,9 +1,8 @@
 #include "core/losses/coral.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <torch/autograd.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include "tests/core/losses/gradient_check.h"
 
@@ -25,7 +24,7 @@ double BruteForceCoral(const at::Tensor& x, const at::Tensor& y) {
 }
 
 TEST(DeepCoralTest, BothFormsEqualTheDefinition) {
-  torch::manual_seed(1);
+  at::manual_seed(1);
   for (auto [n, m, d] : {std::tuple(6, 6, 3), std::tuple(4, 7, 20), std::tuple(9, 2, 8)}) {
     at::Tensor x = Normal({n, d}), y = Normal({m, d}) * 2 + 5;
     double expected = BruteForceCoral(x, y);
@@ -36,7 +35,7 @@ TEST(DeepCoralTest, BothFormsEqualTheDefinition) {
 }
 
 TEST(DeepCoralTest, BothFormsHaveTheSameGradient) {
-  torch::manual_seed(2);
+  at::manual_seed(2);
   at::Tensor x = Normal({5, 12}).requires_grad_(), y = Normal({8, 12});
   at::Tensor by_covariance = torch::autograd::grad({DeepCoralByCovariance(x, y)}, {x})[0];
   at::Tensor by_gram = torch::autograd::grad({DeepCoralByGram(x, y)}, {x})[0];
@@ -44,7 +43,7 @@ TEST(DeepCoralTest, BothFormsHaveTheSameGradient) {
 }
 
 TEST(DeepCoralTest, GradientIsRight) {
-  torch::manual_seed(3);
+  at::manual_seed(3);
   at::Tensor x = Normal({5, 3}), y = Normal({4, 3}) * 2;
   ExpectGradient([&](const at::Tensor& probe) { return DeepCoral(probe, y); }, x);
   ExpectGradient([&](const at::Tensor& probe) { return DeepCoral(x, probe); }, y);

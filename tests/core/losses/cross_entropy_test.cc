@@ -1,7 +1,7 @@
 #include "core/losses/cross_entropy.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
 
 #include <cmath>
 
@@ -11,7 +11,7 @@ namespace acclimate::losses {
 namespace {
 
 TEST(CrossEntropyTest, EqualsItsDefinition) {
-  at::Tensor logits = Normal({5, 4}), labels = torch::tensor({0, 3, 1, 1, 2}, at::kLong);
+  at::Tensor logits = Normal({5, 4}), labels = at::tensor({0, 3, 1, 1, 2}, at::kLong);
   at::Tensor log_p = logits.softmax(1).log();
   for (double a : {0.0, 0.1, 1.0}) {
     double expected = 0;
@@ -26,17 +26,17 @@ TEST(CrossEntropyTest, EqualsItsDefinition) {
 }
 
 TEST(CrossEntropyTest, GradientIsRight) {
-  at::Tensor labels = torch::tensor({0, 2, 1}, at::kLong);
+  at::Tensor labels = at::tensor({0, 2, 1}, at::kLong);
   ExpectGradient([&](const at::Tensor& probe) { return CrossEntropy(probe, labels, 0.1); },
                  Normal({3, 3}));
 }
 
 TEST(CrossEntropyTest, RefusesLabelsOutsideTheClasses) {
   at::Tensor logits = at::randn({1, 4});
-  EXPECT_THROW(CrossEntropy(logits, torch::tensor({4}, at::kLong)), c10::Error);
-  EXPECT_THROW(CrossEntropy(logits, torch::tensor({-1}, at::kLong)), c10::Error);
-  EXPECT_THROW(CrossEntropy(logits, torch::tensor({-5}, at::kLong)), c10::Error);
-  EXPECT_THROW(CrossEntropy(logits, torch::tensor({-100}, at::kLong)), c10::Error);
+  EXPECT_THROW(CrossEntropy(logits, at::tensor({4}, at::kLong)), c10::Error);
+  EXPECT_THROW(CrossEntropy(logits, at::tensor({-1}, at::kLong)), c10::Error);
+  EXPECT_THROW(CrossEntropy(logits, at::tensor({-5}, at::kLong)), c10::Error);
+  EXPECT_THROW(CrossEntropy(logits, at::tensor({-100}, at::kLong)), c10::Error);
 }
 
 }  // namespace

@@ -1,9 +1,8 @@
 #include "core/losses/distillation.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <torch/autograd.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <cmath>
 
@@ -33,7 +32,7 @@ double BruteForceDistillation(const at::Tensor& student, const at::Tensor& teach
 }
 
 TEST(KlDistillationTest, EqualsItsDefinition) {
-  torch::manual_seed(1);
+  at::manual_seed(1);
   const at::Tensor student = Normal({5, 4}) * 2, teacher = Normal({5, 4}) * 2;
   for (const double temperature : {1.0, 4.0, 10.0}) {
     EXPECT_NEAR(KlDistillation(student, teacher, temperature).item<double>(),
@@ -43,7 +42,7 @@ TEST(KlDistillationTest, EqualsItsDefinition) {
 }
 
 TEST(KlDistillationTest, GradientIsRight) {
-  torch::manual_seed(2);
+  at::manual_seed(2);
   const at::Tensor teacher = Normal({3, 4});
   ExpectGradient([&](const at::Tensor& probe) { return KlDistillation(probe, teacher, 3); },
                  Normal({3, 4}));
@@ -52,7 +51,7 @@ TEST(KlDistillationTest, GradientIsRight) {
 // What T^2 is for: at high temperatures the gradient tends to that of half the squared difference
 // of centred logits over C, whatever T.
 TEST(KlDistillationTest, GradientsDoNotShrinkWithTheTemperature) {
-  torch::manual_seed(3);
+  at::manual_seed(3);
   at::Tensor student = Normal({6, 5}).requires_grad_();
   const at::Tensor teacher = Normal({6, 5});
   const auto gradient = [&](double temperature) {

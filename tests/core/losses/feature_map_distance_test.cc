@@ -1,8 +1,7 @@
 #include "core/losses/feature_map_distance.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <cmath>
 #include <vector>
@@ -32,7 +31,7 @@ double BruteForceMapDistance(const at::Tensor& maps, const at::Tensor& start,
 }
 
 TEST(FeatureMapDistanceTest, EqualsItsDefinition) {
-  torch::manual_seed(1);
+  at::manual_seed(1);
   const at::Tensor attention = Normal({3}).softmax(0);
   const std::vector<std::vector<int64_t>> shapes = {{4, 3}, {4, 3, 5}, {2, 3, 2, 4}};
   for (const std::vector<int64_t>& shape : shapes) {
@@ -44,7 +43,7 @@ TEST(FeatureMapDistanceTest, EqualsItsDefinition) {
 }
 
 TEST(FeatureMapDistanceTest, GradientIsRightAndTheStartHasNone) {
-  torch::manual_seed(2);
+  at::manual_seed(2);
   const at::Tensor attention = Normal({3}).softmax(0);
   const at::Tensor start = Normal({2, 3, 2, 2}).requires_grad_();
   ExpectGradient(
@@ -54,11 +53,10 @@ TEST(FeatureMapDistanceTest, GradientIsRightAndTheStartHasNone) {
 }
 
 TEST(FeatureMapDistanceTest, FilterWithoutAttentionIsFree) {
-  torch::manual_seed(3);
+  at::manual_seed(3);
   const at::Tensor maps = Normal({2, 2, 3}), start = maps.clone();
   start.select(1, 1).add_(1.0);
-  EXPECT_EQ(FeatureMapDistance(maps, start, torch::tensor({1.0, 0.0}, at::kDouble)).item<double>(),
-            0);
+  EXPECT_EQ(FeatureMapDistance(maps, start, at::tensor({1.0, 0.0}, at::kDouble)).item<double>(), 0);
 }
 
 TEST(FeatureMapDistanceTest, RefusesWrongShapes) {
@@ -68,7 +66,7 @@ TEST(FeatureMapDistanceTest, RefusesWrongShapes) {
 
 TEST(FilterAttentionTest, IsTheSoftmaxOfTheRiseInLoss) {
   const at::Tensor attention =
-      FilterAttention(torch::tensor({0.5, 2.0, 1.0}, at::kDouble), /*loss=*/0.75);
+      FilterAttention(at::tensor({0.5, 2.0, 1.0}, at::kDouble), /*loss=*/0.75);
   const double sum = std::exp(-0.25) + std::exp(1.25) + std::exp(0.25);
   EXPECT_NEAR(attention[0].item<double>(), std::exp(-0.25) / sum, 1e-12);
   EXPECT_NEAR(attention[1].item<double>(), std::exp(1.25) / sum, 1e-12);

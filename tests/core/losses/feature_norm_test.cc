@@ -1,9 +1,8 @@
 #include "core/losses/feature_norm.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <torch/autograd.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <cmath>
 #include <vector>
@@ -35,7 +34,7 @@ double BruteForceFeatureNorm(const at::Tensor& features, const std::vector<doubl
 }
 
 TEST(StepwiseFeatureNormTest, GradientIsThatOfTheDefinitionWithTheNormHeld) {
-  torch::manual_seed(1);
+  at::manual_seed(1);
   const at::Tensor features = Normal({4, 3});
   const std::vector<double> held = Norms(features);
   EXPECT_NEAR(StepwiseFeatureNorm(features, 0.7).item<double>(),
@@ -50,7 +49,7 @@ TEST(StepwiseFeatureNormTest, GradientIsThatOfTheDefinitionWithTheNormHeld) {
 }
 
 TEST(StepwiseFeatureNormTest, DescentMakesFeaturesLongerByAShareOfTheStep) {
-  torch::manual_seed(2);
+  at::manual_seed(2);
   const at::Tensor features = Normal({5, 4}).requires_grad_();
   const at::Tensor gradient =
       torch::autograd::grad({StepwiseFeatureNorm(features, 1.5)}, {features})[0];

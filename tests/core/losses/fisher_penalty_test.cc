@@ -1,7 +1,7 @@
 #include "core/losses/fisher_penalty.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
 
 #include "tests/core/losses/gradient_check.h"
 

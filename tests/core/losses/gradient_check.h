@@ -2,9 +2,10 @@
 #ifndef ACCLIMATE_TESTS_CORE_LOSSES_GRADIENT_CHECK_H_
 #define ACCLIMATE_TESTS_CORE_LOSSES_GRADIENT_CHECK_H_
 
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 #include <torch/autograd.h>
-#include <torch/types.h>
 
 #include <functional>
 

@@ -1,8 +1,7 @@
 #include "core/losses/joint_mmd.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <algorithm>
 #include <cmath>
@@ -81,7 +80,7 @@ double BruteForceJointMmd(const std::vector<JointMmdLayer>& layers, const MkMmdO
 
 class JointMmdTest : public ::testing::TestWithParam<MkMmdOptions> {
  protected:
-  JointMmdTest() { torch::manual_seed(16); }
+  JointMmdTest() { at::manual_seed(16); }
 
   // Features, and probabilities under JAN's fixed width.
   std::vector<JointMmdLayer> Layers(int64_t n, int64_t m) const {
@@ -122,7 +121,7 @@ INSTANTIATE_TEST_SUITE_P(Statistics, JointMmdTest,
                                            MkMmdOptions{{0.5, 1}, Bandwidth::kMedian, false}));
 
 TEST(JointMmdOneLayerTest, IsMkMmd) {
-  torch::manual_seed(17);
+  at::manual_seed(17);
   const at::Tensor x = Normal({6, 4}), y = Normal({8, 4}) + 1;
   for (const Bandwidth bandwidth : {Bandwidth::kMean, Bandwidth::kMedian}) {
     MkMmdOptions options;
@@ -139,7 +138,7 @@ TEST(JointMmdVStatisticTest, IsExactlyZeroForIdenticalSamples) {
 
 TEST(JointMmdVStatisticTest, SeesADependenceThatTheLayersAloneDoNotShow) {
   // Both layers have the same distribution in both domains; only how they go together differs.
-  torch::manual_seed(18);
+  at::manual_seed(18);
   const at::Tensor x = Normal({64, 2}), order = at::randperm(64);
   const JointMmdLayer first{x, x}, second{x, x.index_select(0, order)};
   EXPECT_LT(MkMmd(second.source, second.target).item<double>(), 1e-12);

@@ -1,8 +1,7 @@
 #include "core/losses/l2_sp.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <vector>
 
@@ -19,7 +18,7 @@ double SquaredLength(const at::Tensor& tensor) {
 }
 
 TEST(L2SpTest, EqualsItsDefinition) {
-  torch::manual_seed(1);
+  at::manual_seed(1);
   const std::vector<at::Tensor> weights = {Normal({3, 2}), Normal({4})};
   const std::vector<at::Tensor> start = {Normal({3, 2}), Normal({4})};
   const std::vector<at::Tensor> fresh = {Normal({2, 2, 2}), Normal({1})};
@@ -37,13 +36,13 @@ TEST(L2SpTest, EqualsItsDefinition) {
 }
 
 TEST(L2SpTest, WithoutAStartItIsWeightDecay) {
-  torch::manual_seed(2);
+  at::manual_seed(2);
   const at::Tensor fresh = Normal({5});
   EXPECT_NEAR(L2Sp({}, {}, {fresh}, 0.3, 0.7).item<double>(), 0.35 * SquaredLength(fresh), 1e-12);
 }
 
 TEST(L2SpTest, GradientIsRight) {
-  torch::manual_seed(3);
+  at::manual_seed(3);
   const at::Tensor start = Normal({3, 2});
   ExpectGradient([&](const at::Tensor& probe) { return L2Sp({probe}, {start}, {probe}, 0.3, 0.7); },
                  Normal({3, 2}));

@@ -1,8 +1,7 @@
 #include "core/losses/load_balance.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <vector>
 
@@ -28,7 +27,7 @@ double BruteForceBalance(const at::Tensor& gates) {
 }
 
 TEST(LoadBalanceTest, EqualsItsDefinition) {
-  torch::manual_seed(3);
+  at::manual_seed(3);
   for (const int64_t experts : {1, 2, 5}) {
     const at::Tensor gates = Normal({9, experts}).softmax(1);
     EXPECT_NEAR(LoadBalance(gates).item<double>(), BruteForceBalance(gates), 1e-12);
@@ -43,7 +42,7 @@ TEST(LoadBalanceTest, IsOneForEvenSharesAndTheNumberOfExpertsForOneAlone) {
 
 // The share of first choices is held: it moves in jumps, and none lies within the differences.
 TEST(LoadBalanceTest, GradientIsRight) {
-  torch::manual_seed(4);
+  at::manual_seed(4);
   ExpectGradient([](const at::Tensor& probe) { return LoadBalance(probe.softmax(1)); },
                  Normal({6, 3}));
 }

@@ -1,8 +1,7 @@
 #include "core/losses/margin_disparity.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <cmath>
 
@@ -39,7 +38,7 @@ double BruteForceMarginDisparity(const MarginDisparityLogits& source,
 }
 
 TEST(MarginDisparityTest, EqualsItsDefinition) {
-  torch::manual_seed(10);
+  at::manual_seed(10);
   const MarginDisparityLogits source{Normal({6, 4}), Normal({6, 4}) * 2};
   const MarginDisparityLogits target{Normal({9, 4}), Normal({9, 4}) * 2};
   for (const double margin : {1.0, 4.0}) {
@@ -49,7 +48,7 @@ TEST(MarginDisparityTest, EqualsItsDefinition) {
 }
 
 TEST(MarginDisparityTest, GradientOfTheAdversaryIsRight) {
-  torch::manual_seed(11);
+  at::manual_seed(11);
   const MarginDisparityLogits source{Normal({4, 3}), Normal({4, 3})};
   const MarginDisparityLogits target{Normal({5, 3}), Normal({5, 3})};
   ExpectGradient(

@@ -1,9 +1,8 @@
 #include "core/losses/mk_mmd.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <torch/autograd.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <algorithm>
 #include <cmath>
@@ -60,7 +59,7 @@ double BruteForceMkMmd(const at::Tensor& x, const at::Tensor& y, const MkMmdOpti
 
 class MkMmdTest : public ::testing::TestWithParam<MkMmdOptions> {
  protected:
-  MkMmdTest() { torch::manual_seed(7); }
+  MkMmdTest() { at::manual_seed(7); }
 };
 
 TEST_P(MkMmdTest, EqualsItsDefinition) {
@@ -117,14 +116,14 @@ TEST(MkMmdVStatisticTest, IsExactlyZeroForIdenticalSamples) {
 }
 
 TEST(MkMmdVStatisticTest, IsNeverNegative) {
-  torch::manual_seed(3);
+  at::manual_seed(3);
   for (int i = 0; i < 50; ++i) {
     EXPECT_GE(MkMmd(Normal({5, 3}), Normal({7, 3})).item<double>(), -1e-15);
   }
 }
 
 TEST(MkMmdUStatisticTest, HasMeanZeroWhenTheDistributionsAreEqual) {
-  torch::manual_seed(11);
+  at::manual_seed(11);
   constexpr int kDraws = 1000;
   MkMmdOptions unbiased;
   unbiased.unbiased = true;

@@ -1,9 +1,8 @@
 #include "core/losses/nt_xent.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <torch/autograd.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <cmath>
 #include <vector>
@@ -34,7 +33,7 @@ double BruteForceNtXent(const at::Tensor& first, const at::Tensor& second, doubl
 }
 
 TEST(NtXentTest, EqualsItsDefinition) {
-  torch::manual_seed(1);
+  at::manual_seed(1);
   for (const int64_t samples : {1, 2, 7}) {
     for (const double temperature : {0.1, 0.5, 2.0}) {
       const at::Tensor first = Normal({samples, 5}), second = Normal({samples, 5}) * 3;
@@ -45,7 +44,7 @@ TEST(NtXentTest, EqualsItsDefinition) {
 }
 
 TEST(NtXentTest, GradientIsRightForBothViews) {
-  torch::manual_seed(2);
+  at::manual_seed(2);
   const at::Tensor first = Normal({4, 3}), second = Normal({4, 3});
   ExpectGradient([&](const at::Tensor& probe) { return NtXent(probe, second, 0.4); }, first);
   ExpectGradient([&](const at::Tensor& probe) { return NtXent(first, probe, 0.4); }, second);
@@ -55,7 +54,7 @@ TEST(NtXentTest, GradientIsRightForBothViews) {
 }
 
 TEST(NtXentTest, SharpTemperaturesStayFinite) {
-  torch::manual_seed(3);
+  at::manual_seed(3);
   at::Tensor first = at::randn({6, 4}).requires_grad_();
   const at::Tensor loss = NtXent(first, first.detach() + 0.01 * at::randn({6, 4}), 1e-3);
   loss.backward();

@@ -1,9 +1,8 @@
 #include "core/losses/nuclear_norm.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <torch/autograd.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <cmath>
 
@@ -48,7 +47,7 @@ double BruteForceNuclearNorm(at::Tensor matrix) {
 }
 
 TEST(BatchNuclearNormTest, EqualsItsDefinition) {
-  torch::manual_seed(6);
+  at::manual_seed(6);
   for (auto [n, classes] : {std::pair(7, 4), std::pair(4, 4), std::pair(3, 6)}) {
     const at::Tensor logits = Normal({n, classes}) * 2;
     EXPECT_NEAR(BatchNuclearNorm(logits).item<double>(),
@@ -57,7 +56,7 @@ TEST(BatchNuclearNormTest, EqualsItsDefinition) {
 }
 
 TEST(BatchNuclearNormTest, GradientIsRight) {
-  torch::manual_seed(7);
+  at::manual_seed(7);
   for (auto [n, classes] : {std::pair(6, 3), std::pair(3, 5)}) {
     ExpectGradient(
         [](const at::Tensor& probe) {

@@ -1,9 +1,8 @@
 #include "core/losses/source_weights.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <torch/autograd.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <cmath>
 
@@ -15,7 +14,7 @@ namespace {
 constexpr double kSharpness = 3.0;
 
 TEST(SourceWeightsTest, EqualTheirDefinitionAndAreHeld) {
-  torch::manual_seed(3);
+  at::manual_seed(3);
   const at::Tensor values = Normal({4}).requires_grad_();
   const at::Tensor weights = SourceWeights(values, kSharpness);
   EXPECT_FALSE(weights.requires_grad());
@@ -29,7 +28,7 @@ TEST(SourceWeightsTest, EqualTheirDefinitionAndAreHeld) {
 }
 
 TEST(SourceWeightsTest, AreTheGradientOfTheSmoothMaximum) {
-  torch::manual_seed(4);
+  at::manual_seed(4);
   const at::Tensor values = Normal({5}).requires_grad_();
   const at::Tensor maximum = (values * kSharpness).exp().sum().log() / kSharpness;
   const at::Tensor gradient = torch::autograd::grad({maximum}, {values})[0];

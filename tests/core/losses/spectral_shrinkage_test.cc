@@ -1,9 +1,8 @@
 #include "core/losses/spectral_shrinkage.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <torch/autograd.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <algorithm>
 #include <cmath>
@@ -63,7 +62,7 @@ double BruteForceSpectralShrinkage(const at::Tensor& features, int64_t count) {
 }
 
 TEST(SpectralShrinkageTest, EqualsItsDefinition) {
-  torch::manual_seed(1);
+  at::manual_seed(1);
   for (auto [n, d] : {std::pair(7, 4), std::pair(4, 4), std::pair(3, 6)}) {
     const at::Tensor features = Normal({n, d});
     for (const int64_t count : {1, 2, 10}) {
@@ -74,14 +73,14 @@ TEST(SpectralShrinkageTest, EqualsItsDefinition) {
 }
 
 TEST(SpectralShrinkageTest, AllOfThemAreTheSumOfSquares) {
-  torch::manual_seed(2);
+  at::manual_seed(2);
   const at::Tensor features = Normal({5, 3});
   EXPECT_NEAR(SpectralShrinkage(features, 3).item<double>(), features.square().sum().item<double>(),
               1e-10);
 }
 
 TEST(SpectralShrinkageTest, GradientIsRight) {
-  torch::manual_seed(3);
+  at::manual_seed(3);
   for (auto [n, d] : {std::pair(6, 3), std::pair(3, 5)}) {
     for (const int64_t count : {1, 2}) {
       ExpectGradient(

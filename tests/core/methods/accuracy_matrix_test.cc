@@ -1,8 +1,7 @@
 #include "core/methods/continual/accuracy_matrix.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <algorithm>
 #include <cmath>
@@ -11,7 +10,7 @@ namespace acclimate::methods {
 namespace {
 
 TEST(AccuracyMatrixTest, EqualsItsDefinitions) {
-  torch::manual_seed(1);
+  at::manual_seed(1);
   constexpr int64_t kTasks = 5;
   at::Tensor matrix = at::rand({kTasks, kTasks}, at::kDouble);
   double average = 0, transfer = 0, forgetting = 0;

@@ -1,14 +1,15 @@
 // adapt_few_shot on what the meta-learning methods made.
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/autograd.h>
-#include <torch/types.h>
 
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "core/losses/cross_entropy.h"
 #include "core/model/checkpoint.h"
+#include "core/train/gradients.h"
 #include "tests/core/methods/base_classes.h"
 
 namespace acclimate::methods {
@@ -90,7 +91,7 @@ TEST(AdaptFewShotTest, StepsArePlainGradientDescentOnAllExamples) {
     const at::Tensor logits =
         expected->Forward(examples.inputs, model::Mode::kBatchStatistics).logits;
     const auto gradients =
-        torch::autograd::grad({losses::CrossEntropy(logits, examples.labels)}, tensors);
+        train::Gradients(losses::CrossEntropy(logits, examples.labels), tensors);
     const at::NoGradGuard no_grad;
     for (size_t i = 0; i < tensors.size(); ++i) tensors[i].sub_(0.05 * gradients[i]);
   }

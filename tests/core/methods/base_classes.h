@@ -2,7 +2,8 @@
 #ifndef ACCLIMATE_TESTS_CORE_METHODS_BASE_CLASSES_H_
 #define ACCLIMATE_TESTS_CORE_METHODS_BASE_CLASSES_H_
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <string>
 

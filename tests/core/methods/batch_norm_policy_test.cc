@@ -1,8 +1,9 @@
 #include "core/methods/fine_tuning/batch_norm_policy.h"
 
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
 
 #include <cmath>
 #include <map>

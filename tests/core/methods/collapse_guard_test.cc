@@ -1,8 +1,8 @@
 #include "core/methods/source_free/collapse_guard.h"
 
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
 
 #include <cmath>
 #include <nlohmann/json.hpp>

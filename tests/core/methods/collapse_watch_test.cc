@@ -1,8 +1,8 @@
 #include "core/methods/alignment/collapse_watch.h"
 
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
 
 namespace acclimate::methods {
 namespace {
@@ -22,10 +22,10 @@ at::Tensor ProgressAt(int64_t step, int64_t steps = kSteps) {
 
 // Logits whose largest is in the class given, a sample each.
 at::Tensor Predicting(const std::vector<int64_t>& classes) {
-  return at::one_hot(torch::tensor(classes, at::kLong), kClasses).to(at::kFloat);
+  return at::one_hot(at::tensor(classes, at::kLong), kClasses).to(at::kFloat);
 }
 
-at::Tensor Labels(const std::vector<int64_t>& classes) { return torch::tensor(classes, at::kLong); }
+at::Tensor Labels(const std::vector<int64_t>& classes) { return at::tensor(classes, at::kLong); }
 
 // `right` of ten samples in each domain are told right.
 void SeeDomains(CollapseWatch& watch, int64_t step, int64_t right) {
@@ -37,8 +37,8 @@ void SeeDomains(CollapseWatch& watch, int64_t step, int64_t right) {
 
 TEST(CollapseWatchTest, AccuracyWeighsBothDomainsAlike) {
   CollapseWatch watch = Watch();
-  const at::Tensor source = torch::tensor({1.0, 1.0, 1.0, -1.0}).view({4, 1});  // 3 of 4 right
-  const at::Tensor target = torch::tensor({1.0, -1.0}).view({2, 1});            // 1 of 2 right
+  const at::Tensor source = at::tensor({1.f, 1.f, 1.f, -1.f}).view({4, 1});  // 3 of 4 right
+  const at::Tensor target = at::tensor({1.f, -1.f}).view({2, 1});            // 1 of 2 right
   EXPECT_DOUBLE_EQ(watch.SeeDomains(ProgressAt(0), source, target).item<double>(), 0.625);
 }
 

@@ -1,7 +1,7 @@
 // continual: sequences of tasks through job::Run.
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
 
 #include <nlohmann/json.hpp>
 #include <set>

@@ -1,13 +1,12 @@
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/autograd.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <cmath>
 
 #include "core/losses/adversarial.h"
 #include "core/methods/alignment/domain_discriminator.h"
+#include "core/train/gradients.h"
 #include "tests/core/methods/reference_mlp.h"
 #include "tests/core/methods/scene.h"
 
@@ -27,7 +26,7 @@ double Lambda(double progress) { return kTradeOff * (2 / (1 + std::exp(-10 * pro
 class DannTest : public ::testing::Test {
  protected:
   DannTest() : discriminator_(scene_.model->feature_size(), kWidth, at::kCPU) {
-    torch::manual_seed(4);
+    at::manual_seed(4);
     task_ = scene_.Task(
         "dann",
         {{"trade_off", kTradeOff}, {"discriminator_width", kWidth}, {"batch_size", kBatch}});
@@ -57,7 +56,7 @@ class DannTest : public ::testing::Test {
 
   static std::vector<at::Tensor> Gradients(const at::Tensor& loss,
                                            const std::vector<at::Tensor>& parameters) {
-    return torch::autograd::grad({loss}, parameters, {}, /*retain_graph=*/true);
+    return train::Gradients(loss, parameters, /*retain_graph=*/true);
   }
 
   static at::Tensor Joined(const std::vector<at::Tensor>& tensors) {

@@ -1,11 +1,11 @@
 // DAN and Deep CORAL: the same task around two losses; and what all methods with sources share.
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/autograd.h>
-#include <torch/types.h>
 
 #include "core/losses/coral.h"
 #include "core/losses/mk_mmd.h"
+#include "core/train/gradients.h"
 #include "tests/core/methods/reference_mlp.h"
 #include "tests/core/methods/scene.h"
 
@@ -69,7 +69,7 @@ TEST_P(DiscrepancyTest, BothTermsMoveTheFeatures) {
   ASSERT_TRUE(output.ok()) << output.status();
   for (const char* part : {"source", "discrepancy"}) {
     const auto gradients =
-        torch::autograd::grad({output->parts.at(part)}, parameters, {}, /*retain_graph=*/true);
+        train::Gradients(output->parts.at(part), parameters, /*retain_graph=*/true);
     EXPECT_GT(gradients[0].abs().max().item<double>(), 0.0) << part;
   }
 }

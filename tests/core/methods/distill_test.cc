@@ -1,8 +1,7 @@
 // The method `distill` as a user runs it.
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <nlohmann/json.hpp>
 #include <string>
@@ -103,7 +102,7 @@ TEST(DistillTest, LabelledSamplesCount) {
 
 TEST(DistillTest, AttentionIsComparedLevelByLevelAcrossArchitecturesAndSizes) {
   const std::string folder = NewFolder("distill_images");
-  torch::manual_seed(1);
+  at::manual_seed(1);
   const auto teacher = model::BuildArchitecture({"resnet18", {3, 32, 32}, 3}).value();
   ASSERT_TRUE(teacher->Save(folder + "/teacher.safetensors").ok());
   const at::Tensor colour = MakeDomain(24, {3, 32, 32}, 1).inputs;

@@ -1,9 +1,8 @@
 #include "core/methods/alignment/domain_discriminator.h"
 
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <set>
 
@@ -16,7 +15,7 @@ using ::testing::StartsWith;
 constexpr int64_t kFeatures = 5, kFeatureWidth = 7;
 
 DomainDiscriminator New(int64_t seed, int64_t width = kFeatureWidth) {
-  torch::manual_seed(seed);
+  at::manual_seed(seed);
   return DomainDiscriminator(kFeatures, width, at::kCPU);
 }
 

@@ -1,9 +1,8 @@
 // maml, anil and protonet: one step by hand, and whole runs.
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/autograd.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <cmath>
 #include <memory>
@@ -15,6 +14,7 @@
 #include "core/losses/cross_entropy.h"
 #include "core/methods/registry.h"
 #include "core/model/architectures.h"
+#include "core/train/gradients.h"
 #include "tests/core/methods/base_classes.h"
 
 namespace acclimate::methods {
@@ -34,7 +34,7 @@ constexpr uint64_t kEpisodeSeed = 11;
 // A task over few classes and what one step of it gives; the episode is drawn again by hand.
 struct OneStep {
   explicit OneStep(const std::string& method, Hyperparameters given = {}) {
-    torch::manual_seed(5);
+    at::manual_seed(5);
     model = model::BuildArchitecture({"mlp", {6}, 3}).value();
     model->metadata()["few_shot.algorithm"] = method;  // keeps its head
     const at::Tensor labels = at::arange(40, at::kLong).remainder(5);
@@ -54,10 +54,10 @@ struct OneStep {
     }
     before = model->Clone();
     train::StopSignal stop([] { return train::Directive::kContinue; });
-    torch::manual_seed(kEpisodeSeed);
+    at::manual_seed(kEpisodeSeed);
     output = task->Step({}, stop).value();
-    gradients = torch::autograd::grad({output.loss}, moving);
-    torch::manual_seed(kEpisodeSeed);
+    gradients = train::Gradients(output.loss, moving);
+    at::manual_seed(kEpisodeSeed);
     episode = data::EpisodeSampler::Create(*target, {3, 2, 4})->Next(at::kCPU);
   }
 
@@ -80,9 +80,8 @@ void Descend(model::Model& model, const data::Batch& support, int64_t steps, dou
     for (const model::Parameter& parameter : model.parameters()) {
       if (parameter.head || !head_only) moving.push_back(parameter.tensor);
     }
-    const std::vector<at::Tensor> gradients = torch::autograd::grad(
-        {losses::CrossEntropy(model.Forward(support.inputs, kMode).logits, support.labels)},
-        moving);
+    const std::vector<at::Tensor> gradients = train::Gradients(
+        losses::CrossEntropy(model.Forward(support.inputs, kMode).logits, support.labels), moving);
     const at::NoGradGuard no_grad;
     for (size_t i = 0; i < moving.size(); ++i) moving[i].sub_(rate * gradients[i]);
   }
@@ -119,9 +118,9 @@ TEST(MamlTest, WithoutSecondOrderTheGradientIsThatAtTheAdaptedWeights) {
   std::vector<at::Tensor> tensors;
   for (const model::Parameter& parameter : adapted->parameters())
     tensors.push_back(parameter.tensor);
-  const std::vector<at::Tensor> expected = torch::autograd::grad(
-      {losses::CrossEntropy(adapted->Forward(first.episode.query.inputs, kMode).logits,
-                            first.episode.query.labels)},
+  const std::vector<at::Tensor> expected = train::Gradients(
+      losses::CrossEntropy(adapted->Forward(first.episode.query.inputs, kMode).logits,
+                           first.episode.query.labels),
       tensors);
   double difference = 0;
   for (size_t i = 0; i < tensors.size(); ++i) {

@@ -1,9 +1,9 @@
 #include "core/methods/few_shot/inner_loop.h"
 
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 #include <torch/autograd.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <cmath>
 #include <vector>
@@ -72,7 +72,7 @@ at::Tensor TinyLogits(const at::Tensor& theta, const at::Tensor& inputs) {
 }
 
 TEST(InnerLoopTest, GradientThroughTheStepsEqualsCentralDifferences) {
-  torch::manual_seed(3);
+  at::manual_seed(3);
   const at::Tensor support = Normal({4, 3}), query = Normal({6, 3});
   const at::Tensor support_labels = at::tensor({0, 1, 0, 1}, at::kLong);
   const at::Tensor query_labels = at::tensor({0, 1, 1, 0, 1, 0}, at::kLong);
@@ -111,7 +111,7 @@ TEST(InnerLoopTest, StartStaysAndUnusedParametersToo) {
 // Through a network as methods have it, with convolutions and batch norm: the gradient is
 // (I - a Hess L^S(theta)) grad L^Q(theta'), the product with the Hessian taken by itself.
 TEST(InnerLoopTest, GradientThroughAModelIsTheHessianForm) {
-  torch::manual_seed(4);
+  at::manual_seed(4);
   const auto model = model::BuildArchitecture({"conv4", {1, 12, 12}, 3}).value();
   constexpr double kRate = 0.2;
   constexpr model::Mode kMode = model::Mode::kBatchStatistics;

@@ -1,8 +1,9 @@
 // label_shift through job::Run: the prior in the report, the correction inside the saved model.
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/script.h>
-#include <torch/types.h>
 
 #include <nlohmann/json.hpp>
 

@@ -1,8 +1,7 @@
 #include "core/methods/source_free/laplacian_adjustment.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <algorithm>
 #include <cmath>
@@ -13,7 +12,7 @@ namespace acclimate::methods {
 namespace {
 
 TEST(NearestNeighborsTest, EqualsASearchInLoops) {
-  torch::manual_seed(1);
+  at::manual_seed(1);
   const at::Tensor features = at::randn({700, 5});  // more than one block of rows
   const at::Tensor found = NearestNeighbors(features, 3);
   ASSERT_EQ(found.sizes(), at::IntArrayRef({700, 3}));
@@ -41,7 +40,7 @@ TEST(NearestNeighborsTest, TwinsAndFewSamples) {
 
 // With the dense affinity of the paper, in plain loops, run to its end.
 TEST(LaplacianAdjustmentTest, EqualsTheDenseForm) {
-  torch::manual_seed(2);
+  at::manual_seed(2);
   const int64_t n = 30, classes = 3;
   const at::Tensor log_p = (at::randn({n, classes}, at::kDouble)).log_softmax(1);
   const at::Tensor neighbors = NearestNeighbors(at::randn({n, 4}), 4);

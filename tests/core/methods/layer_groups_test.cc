@@ -1,8 +1,8 @@
 #include "core/methods/fine_tuning/layer_groups.h"
 
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
 
 #include "core/model/architectures.h"
 

@@ -1,8 +1,7 @@
 // Light transfer: what moves, what it costs, and that the saved weights are base plus adapters.
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -37,7 +36,7 @@ json RunToReport(const job::RunSpec& spec) {
 }
 
 TEST(LowRankAdapterTest, BeginsAsTheWeightAndAddsTheProduct) {
-  torch::manual_seed(1);
+  at::manual_seed(1);
   at::Tensor weight = at::randn({6, 3, 2, 2});
   const at::Tensor before = weight.clone();
   const LowRankAdapter adapter("w", weight, 2, 0.5);

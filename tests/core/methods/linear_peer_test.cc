@@ -1,7 +1,7 @@
 #include "core/methods/linear_peer.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
 
 #include <algorithm>
 #include <vector>

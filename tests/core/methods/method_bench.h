@@ -2,9 +2,8 @@
 #ifndef ACCLIMATE_TESTS_CORE_METHODS_METHOD_BENCH_H_
 #define ACCLIMATE_TESTS_CORE_METHODS_METHOD_BENCH_H_
 
-#include <torch/autograd.h>
-#include <torch/types.h>
-#include <torch/utils.h>
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <map>
 #include <memory>
@@ -15,6 +14,7 @@
 #include "core/methods/method.h"
 #include "core/methods/registry.h"
 #include "core/model/architectures.h"
+#include "core/train/gradients.h"
 #include "tests/core/job/synthetic.h"
 
 namespace acclimate::methods {
@@ -25,7 +25,7 @@ class MethodBench {
  public:
   MethodBench(const std::string& method, Hyperparameters given, bool with_source = false,
               int64_t target_samples = 64) {
-    torch::manual_seed(21);
+    at::manual_seed(21);
     model = model::BuildArchitecture({"mlp", {12}, 3}).value();
     const at::NoGradGuard no_grad;
     for (const model::BatchNormLayer& layer : model->batch_norm_layers()) {
@@ -66,7 +66,7 @@ class MethodBench {
   std::vector<at::Tensor> Gradients(const at::Tensor& loss) const {
     std::vector<at::Tensor> parameters;
     for (const train::NamedParameter& parameter : moving) parameters.push_back(parameter.tensor);
-    return torch::autograd::grad({loss}, parameters, {}, /*retain_graph=*/true);
+    return train::Gradients(loss, parameters, /*retain_graph=*/true);
   }
 
   // Copies of everything that moves.

@@ -1,7 +1,7 @@
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <nlohmann/json.hpp>
 #include <string>
@@ -52,7 +52,7 @@ at::Tensor Logits(model::Model& model, const at::Tensor& inputs) {
 class MoeTest : public ::testing::Test {
  protected:
   MoeTest() {
-    torch::manual_seed(5);
+    at::manual_seed(5);
     scene_.sources = {Source(1, 0.0, false), Source(3, kFarOffset, true)};
   }
 

@@ -1,7 +1,5 @@
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/autograd.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -11,6 +9,7 @@
 #include "core/losses/adversarial.h"
 #include "core/losses/cross_entropy.h"
 #include "core/methods/alignment/domain_discriminator.h"
+#include "core/train/gradients.h"
 #include "tests/core/methods/scene.h"
 
 namespace acclimate::methods {
@@ -32,7 +31,7 @@ class MultiSourceDannTest : public ::testing::Test {
   }
 
   std::unique_ptr<train::Task> Task(const std::string& method) {
-    torch::manual_seed(4);
+    at::manual_seed(4);
     Hyperparameters given = {{"trade_off", kTradeOff},
                              {"discriminator_width", kWidth},
                              {"batch_size", int64_t{16}},
@@ -62,8 +61,7 @@ class MultiSourceDannTest : public ::testing::Test {
 
   static at::Tensor Gradient(const at::Tensor& loss, const std::vector<at::Tensor>& parameters) {
     std::vector<at::Tensor> flat;
-    for (const at::Tensor& gradient :
-         torch::autograd::grad({loss}, parameters, {}, /*retain_graph=*/true)) {
+    for (const at::Tensor& gradient : train::Gradients(loss, parameters, /*retain_graph=*/true)) {
       flat.push_back(gradient.flatten());
     }
     return at::cat(flat);

@@ -1,9 +1,8 @@
 #include "core/methods/peers.h"
 
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include "core/methods/linear_peer.h"
 #include "tests/core/methods/scene.h"
@@ -29,7 +28,7 @@ class PeersTest : public ::testing::Test {
 
   selection::OtherModels Peers(const std::string& method, int64_t count) {
     train::StopSignal stop([] { return train::Directive::kContinue; });
-    torch::manual_seed(7);
+    at::manual_seed(7);
     return Run(method, count, stop).value();
   }
 

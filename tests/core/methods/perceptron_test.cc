@@ -1,14 +1,13 @@
 #include "core/methods/alignment/perceptron.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 namespace acclimate::methods {
 namespace {
 
 TEST(PerceptronTest, IsLinearLayersWithReluBetween) {
-  torch::manual_seed(1);
+  at::manual_seed(1);
   Perceptron network("head", {4, 5, 3}, Perceptron::Norm::kNone, at::kCPU);
   const train::TensorMap state = network.State();
   ASSERT_EQ(state.size(), 4u);

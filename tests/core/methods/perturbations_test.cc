@@ -1,8 +1,7 @@
 #include "core/methods/perturbations.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <nlohmann/json.hpp>
 
@@ -35,7 +34,7 @@ TEST(PerturbationsTest, NothingIsTheIdentity) {
 }
 
 TEST(PerturbationsTest, ShiftsStayWithinTheirBounds) {
-  torch::manual_seed(3);
+  at::manual_seed(3);
   PerturbationOptions options = Nothing();
   options.shift = 1.0 / 16;  // two pixels of 32
   double furthest = 0;
@@ -48,7 +47,7 @@ TEST(PerturbationsTest, ShiftsStayWithinTheirBounds) {
 }
 
 TEST(PerturbationsTest, RotatesAroundTheCentre) {
-  torch::manual_seed(4);
+  at::manual_seed(4);
   PerturbationOptions options = Nothing();
   options.degrees = 15;
   double furthest = 0;
@@ -62,7 +61,7 @@ TEST(PerturbationsTest, RotatesAroundTheCentre) {
 }
 
 TEST(PerturbationsTest, MirrorsHalfOfTheSamples) {
-  torch::manual_seed(5);
+  at::manual_seed(5);
   PerturbationOptions options = Nothing();
   options.flip = true;
   const at::Tensor images = at::randn({200, 1, 6, 6});
@@ -76,7 +75,7 @@ TEST(PerturbationsTest, MirrorsHalfOfTheSamples) {
 }
 
 TEST(PerturbationsTest, VectorsAreScaledAsAWholeAndNoisy) {
-  torch::manual_seed(6);
+  at::manual_seed(6);
   const at::Tensor vectors = at::randn({100, 8});
   PerturbationOptions options = Nothing();
   options.scale = 0.1;

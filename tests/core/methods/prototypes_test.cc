@@ -1,8 +1,8 @@
 #include "core/methods/few_shot/prototypes.h"
 
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include "core/methods/few_shot/linear_head.h"
 #include "core/model/architectures.h"
@@ -11,7 +11,7 @@ namespace acclimate::methods {
 namespace {
 
 TEST(PrototypesTest, AreTheClassMeans) {
-  torch::manual_seed(1);
+  at::manual_seed(1);
   const at::Tensor features = at::randn({7, 4}, at::kDouble);
   const at::Tensor labels = at::tensor({2, 0, 0, 2, 1, 2, 0}, at::kLong);
   const at::Tensor prototypes = Prototypes(features, labels, 3);
@@ -29,7 +29,7 @@ TEST(PrototypesTest, AreTheClassMeans) {
 }
 
 TEST(PrototypesTest, TheLinearFormHasTheSoftmaxOfSquaredDistances) {
-  torch::manual_seed(2);
+  at::manual_seed(2);
   const at::Tensor features = at::randn({5, 4}, at::kDouble);
   const at::Tensor prototypes = at::randn({3, 4}, at::kDouble);
   const PrototypeLayer layer = LinearForm(prototypes);
@@ -47,7 +47,7 @@ TEST(PrototypesTest, TheLinearFormHasTheSoftmaxOfSquaredDistances) {
 }
 
 TEST(LinearHeadTest, IsTheModelsClassifier) {
-  torch::manual_seed(3);
+  at::manual_seed(3);
   const auto model = model::BuildArchitecture({"mlp", {6}, 4}).value();
   const LinearHead head = LinearHead::Of(*model).value();
   const at::Tensor features = at::randn({5, 256});

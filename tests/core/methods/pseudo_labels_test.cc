@@ -1,9 +1,8 @@
 #include "core/methods/source_free/pseudo_labels.h"
 
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include "tests/core/methods/plain_pseudo_labels.h"
 
@@ -24,7 +23,7 @@ std::vector<int64_t> Labels(const at::Tensor& features, const at::Tensor& probab
 
 struct Draw {
   explicit Draw(int64_t seed) {
-    torch::manual_seed(seed);
+    at::manual_seed(seed);
     features = at::randn({60, 7}, at::kDouble);
     probabilities = (at::randn({60, 5}, at::kDouble) + features.narrow(1, 0, 5)).softmax(1);
   }
@@ -44,9 +43,9 @@ TEST(PseudoLabelsTest, EqualPlainLoops) {
 
 TEST(PseudoLabelsTest, FeaturesAreExtendedByOne) {
   // Same direction, different length: only the extension tells the two groups apart.
-  const at::Tensor features = torch::tensor({{0.1}, {0.2}, {5.0}, {6.0}}, at::kDouble);
+  const at::Tensor features = at::tensor({0.1, 0.2, 5.0, 6.0}, at::kDouble).view({4, 1});
   const at::Tensor probabilities =
-      torch::tensor({{0.9, 0.1}, {0.8, 0.2}, {0.2, 0.8}, {0.1, 0.9}}, at::kDouble);
+      at::tensor({0.9, 0.1, 0.8, 0.2, 0.2, 0.8, 0.1, 0.9}, at::kDouble).view({4, 2});
   EXPECT_THAT(Labels(features, probabilities), ::testing::ElementsAre(0, 0, 1, 1));
 }
 
@@ -76,13 +75,13 @@ TEST(PseudoLabelsTest, ClassThatLostAllItsSamplesIsNotGiven) {
   std::vector<at::Tensor> features, probabilities;
   for (int i = 0; i < 10; ++i) {
     for (const double side : {1.0, -1.0}) {
-      features.push_back(torch::tensor({-500.0, side * 866.0}, at::kDouble));
-      probabilities.push_back(side > 0 ? torch::tensor({0.6, 0.0, 0.4}, at::kDouble)
-                                       : torch::tensor({0.0, 0.6, 0.4}, at::kDouble));
+      features.push_back(at::tensor({-500.0, side * 866.0}, at::kDouble));
+      probabilities.push_back(side > 0 ? at::tensor({0.6, 0.0, 0.4}, at::kDouble)
+                                       : at::tensor({0.0, 0.6, 0.4}, at::kDouble));
     }
   }
-  features.push_back(torch::tensor({1000.0, 1.0}, at::kDouble));
-  probabilities.push_back(torch::tensor({0.3, 0.3, 0.4}, at::kDouble));
+  features.push_back(at::tensor({1000.0, 1.0}, at::kDouble));
+  probabilities.push_back(at::tensor({0.3, 0.3, 0.4}, at::kDouble));
   const at::Tensor f = at::stack(features), p = at::stack(probabilities);
   const auto expected = PlainPseudoLabels(f, p);
   ASSERT_THAT(expected, Not(Contains(2)));

@@ -1,6 +1,6 @@
 #include "tests/core/methods/reference_mlp.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 namespace acclimate::testing {
 

@@ -1,9 +1,9 @@
 // What holds for every method, by being registered.
 #include "core/methods/registry.h"
 
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
 
 #include <set>
 

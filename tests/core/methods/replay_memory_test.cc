@@ -1,8 +1,7 @@
 #include "core/methods/continual/replay_memory.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <set>
 #include <vector>
@@ -36,7 +35,7 @@ void ExpectConsistent(const ReplayMemory::Sample& sample) {
 }
 
 TEST(ReplayMemoryTest, DrawsDifferentSamplesWithTheirOwnLabelsAndLogits) {
-  torch::manual_seed(1);
+  at::manual_seed(1);
   const data::Dataset first = Bytes(0, 50), second = Bytes(50, 100);
   ReplayMemory memory(20, 4);
   const int64_t a = memory.AddDataset(first), b = memory.AddDataset(second);
@@ -61,7 +60,7 @@ TEST(ReplayMemoryTest, DrawsDifferentSamplesWithTheirOwnLabelsAndLogits) {
 }
 
 TEST(ReplayMemoryTest, ContentsAreAsStoredAndGoOnInAnotherRun) {
-  torch::manual_seed(2);
+  at::manual_seed(2);
   const data::Dataset stream = Bytes(0, 60);
   ReplayMemory memory(16, 4);
   const at::Tensor rows = at::arange(60, at::kLong);
@@ -87,7 +86,7 @@ TEST(ReplayMemoryTest, ContentsAreAsStoredAndGoOnInAnotherRun) {
 }
 
 TEST(ReplayMemoryTest, AMemoryThatDroppedNothingMayGrow) {
-  torch::manual_seed(3);
+  at::manual_seed(3);
   const data::Dataset few = Bytes(0, 5), more = Bytes(5, 25);
   const at::Tensor rows = at::arange(5, at::kLong);
   ReplayMemory memory(12, 4);
@@ -102,7 +101,7 @@ TEST(ReplayMemoryTest, AMemoryThatDroppedNothingMayGrow) {
 
 // A part of a memory is a uniform part: none of its samples is more likely to stay.
 TEST(ReplayMemoryTest, ShrinkingKeepsAUniformPart) {
-  torch::manual_seed(4);
+  at::manual_seed(4);
   const data::Dataset kept = Bytes(0, 20);
   std::vector<double> counts(20, 0.0);
   for (int run = 0; run < 1000; ++run) {
@@ -117,7 +116,7 @@ TEST(ReplayMemoryTest, ShrinkingKeepsAUniformPart) {
 }
 
 TEST(ReplayMemoryTest, RestoresItsState) {
-  torch::manual_seed(5);
+  at::manual_seed(5);
   const data::Dataset stream = Bytes(0, 60);
   const at::Tensor rows = at::arange(60, at::kLong);
   ReplayMemory memory(16, 4), restored(16, 4), other(15, 4);

@@ -1,8 +1,7 @@
 #include "core/methods/representation/representation_probe.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <algorithm>
 #include <cmath>
@@ -36,7 +35,7 @@ int64_t BruteForceNeighbour(const LabelledFeatures& fit, const at::Tensor& asked
 }
 
 TEST(RepresentationProbeTest, NeighboursVoteAsDefined) {
-  torch::manual_seed(1);
+  at::manual_seed(1);
   const LabelledFeatures fit = Clouds(40, 1);
   const at::Tensor asked = at::randn({1100, 5});  // more than are compared at once
   const at::Tensor predicted = NeighbourPredictions(fit, asked, 7);

@@ -1,8 +1,8 @@
 #include "tests/core/methods/scene.h"
 
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <stdexcept>
 
@@ -15,7 +15,7 @@ namespace {
 
 std::unique_ptr<model::Model> NewModel(const std::string& architecture,
                                        const std::vector<int64_t>& sample_shape) {
-  torch::manual_seed(9);
+  at::manual_seed(9);
   auto model = model::BuildArchitecture({architecture, sample_shape, kClasses}).value();
   const at::NoGradGuard no_grad;
   for (const model::BatchNormLayer& norm : model->batch_norm_layers()) {

@@ -1,7 +1,7 @@
 // The method `simclr` as a user runs it.
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
 
 #include <nlohmann/json.hpp>
 #include <string>

@@ -1,7 +1,8 @@
 // TENT, EATA, SAR, CoTTA and AdaBN, step by step, and through job::Run.
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
 
 #include <cmath>
 #include <nlohmann/json.hpp>

@@ -1,7 +1,7 @@
 #include "core/model/architectures.h"
 
-#include <torch/types.h>
-#include <torch/utils.h>
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -24,21 +24,21 @@ struct Case {
 };
 
 std::unique_ptr<Model> Build(const std::string& name, const std::vector<int64_t>& shape) {
-  torch::manual_seed(1);
+  at::manual_seed(1);
   return BuildArchitecture({name, shape, 10}).value();
 }
 
 at::Tensor Inputs(const std::vector<int64_t>& shape, int64_t count) {
   std::vector<int64_t> sizes{count};
   sizes.insert(sizes.end(), shape.begin(), shape.end());
-  return torch::rand(sizes);
+  return at::rand(sizes);
 }
 
 bool SameState(const Model& a, const Model& b) {
   const auto state = a.StateDict(), other = b.StateDict();
   if (state.size() != other.size()) return false;
   for (const auto& [name, tensor] : state) {
-    if (!torch::equal(tensor, other.at(name))) return false;
+    if (!at::equal(tensor, other.at(name))) return false;
   }
   return true;
 }
@@ -56,7 +56,7 @@ TEST_P(ArchitectureTest, SplitsIntoFeaturesAndHeadInEveryMode) {
     const ForwardResult result = model->Forward(inputs, mode);
     EXPECT_EQ(result.features.sizes(), (std::vector<int64_t>{4, GetParam().feature_size}));
     EXPECT_EQ(result.logits.sizes(), (std::vector<int64_t>{4, 10}));
-    EXPECT_TRUE(torch::equal(model->ClassifyFeatures(result.features), result.logits));
+    EXPECT_TRUE(at::equal(model->ClassifyFeatures(result.features), result.logits));
   }
 }
 
@@ -102,10 +102,10 @@ TEST(ArchitecturesTest, TheSeedDecidesTheWeightsAndTheRun) {
   const auto first = Build("dtn", {1, 28, 28}), second = Build("dtn", {1, 28, 28});
   EXPECT_TRUE(SameState(*first, *second));
   for (int run = 0; run < 3; ++run) {  // nothing depends on how often it ran before
-    torch::manual_seed(run);
+    at::manual_seed(run);
     const at::Tensor expected = first->Forward(inputs, Mode::kTraining).logits;
-    torch::manual_seed(run);
-    EXPECT_TRUE(torch::equal(second->Forward(inputs, Mode::kTraining).logits, expected));
+    at::manual_seed(run);
+    EXPECT_TRUE(at::equal(second->Forward(inputs, Mode::kTraining).logits, expected));
   }
   EXPECT_TRUE(SameState(*first, *second));
   EXPECT_EQ(first->StateDict().at("bn1.num_batches_tracked").item<int64_t>(), 3);
@@ -117,8 +117,8 @@ TEST(ArchitecturesTest, ModesTouchOnlyWhatTheyMay) {
   const at::Tensor inputs = Inputs({1, 28, 28}, 8);
   const at::Tensor evaluation = model->Forward(inputs, Mode::kEvaluation).logits;
   const at::Tensor batch = model->Forward(inputs, Mode::kBatchStatistics).logits;
-  EXPECT_FALSE(torch::allclose(evaluation, batch));
-  EXPECT_TRUE(torch::equal(model->Forward(inputs, Mode::kBatchStatistics).logits, batch));
+  EXPECT_FALSE(at::allclose(evaluation, batch));
+  EXPECT_TRUE(at::equal(model->Forward(inputs, Mode::kBatchStatistics).logits, batch));
   EXPECT_TRUE(SameState(*model, *untouched));
   model->Forward(inputs, Mode::kTraining);
   EXPECT_FALSE(SameState(*model, *untouched));
@@ -132,7 +132,7 @@ TEST(ArchitecturesTest, ACloneIsIndependent) {
   EXPECT_FALSE(clone->parameters()[0].tensor.requires_grad());
   EXPECT_TRUE(clone->parameters()[1].tensor.requires_grad());
   EXPECT_TRUE(clone->parameters()[1].tensor.is_leaf());
-  torch::NoGradGuard no_grad;
+  at::NoGradGuard no_grad;
   at::Tensor(clone->parameters()[0].tensor).add_(1);
   EXPECT_FALSE(SameState(*model, *clone));
   ASSERT_TRUE(clone->LoadStateDict(model->StateDict()).ok());
@@ -144,9 +144,9 @@ TEST(ArchitecturesTest, LoadStateDictNamesEveryFaultAndChangesNothing) {
   const auto before = model->Clone();
   auto state = Build("lenet", {1, 28, 28})->StateDict();
   state.erase("conv1.weight");
-  state["conv2.bias"] = torch::zeros({49});
-  state["extra"] = torch::zeros({1});
-  state["fc.bias"] = torch::ones({10});
+  state["conv2.bias"] = at::zeros({49});
+  state["extra"] = at::zeros({1});
+  state["fc.bias"] = at::ones({10});
   const std::string message(model->LoadStateDict(state).message());
   EXPECT_THAT(message, HasSubstr("missing conv1.weight"));
   EXPECT_THAT(message, HasSubstr("conv2.bias has shape [49] instead of [50]"));

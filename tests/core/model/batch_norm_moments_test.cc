@@ -1,7 +1,7 @@
 // Model::ForwardWithMoments() against the definitions.
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <limits>
 #include <memory>
@@ -22,7 +22,7 @@ std::vector<int64_t> ShapeFor(const std::string& architecture) {
 class BatchNormMomentsTest : public ::testing::TestWithParam<std::string> {
  protected:
   BatchNormMomentsTest() {
-    torch::manual_seed(4);
+    at::manual_seed(4);
     model_ = BuildArchitecture({GetParam(), ShapeFor(GetParam()), 3}).value();
     std::vector<int64_t> shape = ShapeFor(GetParam());
     shape.insert(shape.begin(), 20);

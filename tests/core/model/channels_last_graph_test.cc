@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/jit/ir/irparser.h>
 #include <torch/script.h>
-#include <torch/utils.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -70,7 +69,7 @@ graph(%x : Tensor, %w : Tensor):
 
 // Two convolutions and a classifier behind a view.
 torch::jit::Module Network() {
-  torch::manual_seed(5);
+  at::manual_seed(5);
   const LayerFactory layers;
   torch::jit::Module net = layers.Empty("Network");
   net.register_module("conv1", layers.Convolution({3, 8, 3, 1, 1}));

@@ -44,7 +44,7 @@ inline std::string ReadFileBytes(const std::string& path) {
 // The gradients of the summed cross entropy are left in the parameters.
 inline ForwardResult ForwardAndBackward(Model* model, const at::Tensor& inputs, Mode mode) {
   ForwardResult result = model->Forward(inputs, mode);
-  const at::Tensor labels = torch::arange(inputs.size(0)) % 3;
+  const at::Tensor labels = at::arange(inputs.size(0)) % 3;
   torch::nn::functional::cross_entropy(
       result.logits, labels,
       torch::nn::functional::CrossEntropyFuncOptions().reduction(torch::kSum))

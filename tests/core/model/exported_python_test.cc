@@ -48,12 +48,12 @@ class ExportedPythonTest : public ::testing::Test {
   }
   // Fails unless Python loads the saved program and gets the model's logits and tensors.
   static void ExpectPythonLoads(Model* model, const std::string& path, bool softmax) {
-    const torch::NoGradGuard no_grad;
+    const at::NoGradGuard no_grad;
     std::map<std::string, at::Tensor> expected;
     for (const auto& [name, tensor] : model->StateDict()) {
       expected["state:" + name] = tensor.clone();  // a forward pass may change it
     }
-    const at::Tensor inputs = torch::randn({7, 1, 12, 12});
+    const at::Tensor inputs = at::randn({7, 1, 12, 12});
     const at::Tensor logits = model->Forward(inputs, Mode::kEvaluation).logits;
     expected["inputs"] = inputs;
     expected["logits"] = softmax ? logits.softmax(1) : logits;
@@ -88,14 +88,14 @@ TEST_P(ExportedModelTest, ComputesWhatPythonComputes) {
 
 TEST_P(ExportedModelTest, IsEqualToTorchScriptOfTheSameNetwork) {
   const std::string name = GetParam();
-  const at::Tensor inputs = torch::randn({6, 1, 12, 12});
+  const at::Tensor inputs = at::randn({6, 1, 12, 12});
   for (const Mode mode : {Mode::kEvaluation, Mode::kTraining, Mode::kBatchStatistics}) {
     const auto exported = Loaded(name + ".pt2");
     const auto scripted = Loaded(name + ".pt");
     ASSERT_TRUE(exported != nullptr && scripted != nullptr);
     ForwardResult results[2];
     for (int i : {0, 1}) {
-      torch::manual_seed(7);  // the same draws of dropout
+      at::manual_seed(7);  // the same draws of dropout
       results[i] = ForwardAndBackward(i == 0 ? exported.get() : scripted.get(), inputs, mode);
     }
     const int number = static_cast<int>(mode);
@@ -147,8 +147,8 @@ TEST_P(ExportedModelTest, HasTheSameRolesAsTorchScript) {
   if (!Named("encoder_core")) {
     EXPECT_GE(exported->levels().size(), scripted->levels().size());
   }
-  const torch::NoGradGuard no_grad;
-  const at::Tensor inputs = torch::randn({4, 1, 12, 12});
+  const at::NoGradGuard no_grad;
+  const at::Tensor inputs = at::randn({4, 1, 12, 12});
   for (size_t level = 0; level < exported->levels().size(); ++level) {
     const at::Tensor middle = exported->ForwardTo(level, inputs, Mode::kEvaluation);
     EXPECT_EQ(Difference(exported->ForwardFrom(level, middle, Mode::kEvaluation).logits,
@@ -161,7 +161,7 @@ TEST_P(ExportedModelTest, HasTheSameRolesAsTorchScript) {
 TEST_P(ExportedModelTest, SavesWhatPythonLoads) {
   const std::string name = GetParam();
   const auto model = Loaded(name + ".pt2");
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   for (const Parameter& parameter : model->parameters()) {
     at::Tensor(parameter.tensor).mul_(1.01);
   }
@@ -173,7 +173,7 @@ TEST_P(ExportedModelTest, SavesWhatPythonLoads) {
   auto again = Load(path, {"", ExportedSampleShape()});
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_EQ((*again)->metadata().at("mean"), "0.5");
-  const at::Tensor inputs = torch::randn({6, 1, 12, 12});
+  const at::Tensor inputs = at::randn({6, 1, 12, 12});
   EXPECT_EQ(Difference((*again)->Forward(inputs, Mode::kEvaluation).logits,
                        model->Forward(inputs, Mode::kEvaluation).logits),
             0);
@@ -196,8 +196,8 @@ TEST_P(ExportedModelTest, BecomesAMixtureInTorchScript) {
   ASSERT_TRUE((*mixture)->Save(ScratchPath("mixture.pt")).ok());
   auto again = Load(ScratchPath("mixture.pt"), {"", ExportedSampleShape()});
   ASSERT_TRUE(again.ok()) << again.status();
-  const torch::NoGradGuard no_grad;
-  const at::Tensor inputs = torch::randn({6, 1, 12, 12});
+  const at::NoGradGuard no_grad;
+  const at::Tensor inputs = at::randn({6, 1, 12, 12});
   for (const Mode mode : {Mode::kEvaluation, Mode::kBatchStatistics}) {
     EXPECT_EQ(Difference((*again)->Forward(inputs, mode).logits,
                          (*mixture)->Forward(inputs, mode).logits),
@@ -215,7 +215,7 @@ INSTANTIATE_TEST_SUITE_P(Models, ExportedModelTest,
 
 TEST_F(ExportedPythonTest, InputsWithoutEffectAreLeftOut) {
   const auto model = Loaded("flagged.pt2");
-  EXPECT_EQ(model->Forward(torch::randn({4, 1, 12, 12}), Mode::kEvaluation).logits.size(0), 4);
+  EXPECT_EQ(model->Forward(at::randn({4, 1, 12, 12}), Mode::kEvaluation).logits.size(0), 4);
   EXPECT_THAT(Refusal("masked.pt2"), HasSubstr("\"mask\" has an effect"));
 }
 
@@ -225,7 +225,7 @@ TEST_F(ExportedPythonTest, TheFirstOfSeveralOutputsCounts) {
 
 TEST_F(ExportedPythonTest, TakesAnyBatchWhereTheBatchHasNoName) {
   const auto model = Loaded("unnamed.pt2");
-  EXPECT_EQ(model->Forward(torch::randn({9, 1, 12, 12}), Mode::kEvaluation).logits.size(0), 9);
+  EXPECT_EQ(model->Forward(at::randn({9, 1, 12, 12}), Mode::kEvaluation).logits.size(0), 9);
   for (const int64_t count : {1, 2, 4}) {
     EXPECT_THAT(Refusal(absl::StrCat("fixed", count, ".pt2")),
                 HasSubstr(absl::StrCat("batches of exactly ", count, " samples")));
@@ -243,8 +243,8 @@ TEST_F(ExportedPythonTest, TiedWeightsStayTied) {
     const auto model = Loaded(name)->Clone();
     const auto state = model->StateDict();
     EXPECT_EQ(state.at("first.weight").data_ptr(), state.at("second.weight").data_ptr());
-    const torch::NoGradGuard no_grad;
-    const at::Tensor inputs = torch::randn({3, 1, 12, 12});
+    const at::NoGradGuard no_grad;
+    const at::Tensor inputs = at::randn({3, 1, 12, 12});
     const at::Tensor halved = state.at("first.weight") * 0.5;
     const at::Tensor with =
         model->ForwardWith({{"first.weight", halved}}, inputs, Mode::kEvaluation).logits;

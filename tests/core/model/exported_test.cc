@@ -154,7 +154,7 @@ TEST_F(ExportedTest, StatisticsFollowInTrainingAlone) {
     SCOPED_TRACE(name);
     const Tensors expected = ReadTensorFile(DataPath(name + ".expected.safetensors"));
     const auto model = Loaded(DataPath(name + ".pt2"));
-    const torch::NoGradGuard no_grad;
+    const at::NoGradGuard no_grad;
     const auto before = Loaded(DataPath(name + ".pt2"))->StateDict();
     model->Forward(expected.at("inputs"), Mode::kEvaluation);
     model->Forward(expected.at("inputs"), Mode::kBatchStatistics);
@@ -174,11 +174,11 @@ TEST_F(ExportedTest, StatisticsFollowInTrainingAlone) {
 }
 
 TEST_F(ExportedTest, DropoutFollowsTheMode) {
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   for (const std::string name : {"cnn", "cnn_training", "attention"}) {
     SCOPED_TRACE(name);
     const auto model = Loaded(DataPath(name + ".pt2"));
-    const at::Tensor inputs = torch::randn({16, 1, 12, 12});
+    const at::Tensor inputs = at::randn({16, 1, 12, 12});
     for (const Mode mode : {Mode::kEvaluation, Mode::kBatchStatistics}) {
       EXPECT_EQ(
           Difference(model->Forward(inputs, mode).logits, model->Forward(inputs, mode).logits), 0);
@@ -216,8 +216,8 @@ TEST_F(ExportedTest, DevicesAreTheModels) {
          ["name"] = "sum";
   records[kProgram] = program.dump();
   std::ofstream(ScratchPath("ones.pt2"), std::ios::binary) << Archive(records);
-  const torch::NoGradGuard no_grad;
-  const at::Tensor inputs = torch::randn({2, 1, 12, 12});
+  const at::NoGradGuard no_grad;
+  const at::Tensor inputs = at::randn({2, 1, 12, 12});
   EXPECT_EQ(Difference(Loaded(ScratchPath("ones.pt2"))->Forward(inputs, Mode::kEvaluation).logits,
                        Loaded(DataPath("cnn.pt2"))->Forward(inputs, Mode::kEvaluation).logits + 1),
             0);
@@ -252,7 +252,7 @@ TEST_F(ExportedTest, ComesBackByteForByte) {
 
 TEST_F(ExportedTest, OnlyChangedWeightsAndTheirSumsDiffer) {
   const auto model = Loaded(DataPath("cnn.pt2"));
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   const at::Tensor weight = model->StateDict().at("fc.weight");
   weight[1][2].fill_(12345.5);
   ASSERT_TRUE(model->Save(ScratchPath("changed.pt2")).ok());
@@ -296,7 +296,7 @@ TEST_F(ExportedTest, AnotherShapeCannotBeSaved) {
   const auto archive = TorchArchive::Open(*io::MappedFile::Open(DataPath("cnn.pt2")));
   const ExportedArchive exported(*archive);
   const absl::Status status =
-      WriteExportedProgram(exported, ScratchPath("wide.pt2"), {{"fc.bias", torch::zeros({4})}}, {});
+      WriteExportedProgram(exported, ScratchPath("wide.pt2"), {{"fc.bias", at::zeros({4})}}, {});
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(status.message()),
               AllOf(HasSubstr("fc.bias"), HasSubstr("[4]"), HasSubstr("[3]")));
@@ -324,7 +324,7 @@ TEST_F(ExportedTest, ViewsOfOneStorage) {
   EXPECT_EQ(state.at("bn1.weight").storage_offset(), 0);
   EXPECT_TRUE(
       state.at("bn1.weight").equal(Loaded(DataPath("cnn.pt2"))->StateDict().at("bn1.weight")));
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   at::Tensor(state.at("bn1.weight")).fill_(3);
   at::Tensor(state.at("conv1.bias")).fill_(2);
   ASSERT_TRUE(model->Save(ScratchPath("again.pt2")).ok());
@@ -524,9 +524,9 @@ TEST_F(ExportedTest, NamesMayNotRunAway) {
 // A damaged file is refused, or its logits are those of the whole one; it never crashes.
 TEST_F(ExportedTest, FindsDamage) {
   const std::string whole = ReadFileBytes(DataPath("cnn_core.pt2"));
-  const at::Tensor inputs = torch::ones({2, 1, 12, 12});
+  const at::Tensor inputs = at::ones({2, 1, 12, 12});
   const LoadOptions options{"", ExportedSampleShape()};
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   const at::Tensor expected =
       (*LoadBytes(whole, options))->Forward(inputs, Mode::kEvaluation).logits;
   int refused = 0;

@@ -1,7 +1,7 @@
 // A network cut at its levels, and a network run with other parameters than its own.
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <torch/autograd.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -20,15 +20,15 @@ struct LevelsCase {
 };
 
 std::unique_ptr<Model> BuildCase(const LevelsCase& given) {
-  torch::manual_seed(1);
+  at::manual_seed(1);
   return BuildArchitecture({given.name, given.shape, 10}).value();
 }
 
 at::Tensor LevelsInputs(const LevelsCase& given, int64_t count = 4) {
   std::vector<int64_t> sizes{count};
   sizes.insert(sizes.end(), given.shape.begin(), given.shape.end());
-  torch::manual_seed(2);
-  return torch::rand(sizes);
+  at::manual_seed(2);
+  return at::rand(sizes);
 }
 
 class LevelsTest : public ::testing::TestWithParam<LevelsCase> {};

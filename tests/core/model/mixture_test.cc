@@ -1,10 +1,10 @@
 #include "core/model/mixture.h"
 
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/script.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <cmath>
 #include <filesystem>
@@ -29,7 +29,7 @@ constexpr int64_t kClasses = 3, kExperts = 4, kSamples = 5;
 class MixtureTest : public ::testing::Test {
  protected:
   MixtureTest() {
-    torch::manual_seed(2);
+    at::manual_seed(2);
     model_ = BuildArchitecture({"mlp", {6}, kClasses}).value();
     inputs_ = at::randn({kSamples, 6});
     mixture_ = MakeMixture(*model_, kExperts).value();

@@ -1,7 +1,7 @@
 // Models that compute below float: built-in ones, TorchScript and programs of torch.export.
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 #include <torch/autograd.h>
-#include <torch/utils.h>
 
 #include <filesystem>
 #include <thread>
@@ -45,7 +45,7 @@ std::unique_ptr<Model> Made(const std::string& name) {
     return Load(absl::StrCat(ACCLIMATE_TEST_DATA_DIR, "/", name), {"", ExportedSampleShape()})
         .value();
   }
-  torch::manual_seed(1);
+  at::manual_seed(1);
   const std::string architecture = name.substr(0, name.find('.'));
   std::unique_ptr<Model> model = BuildArchitecture({architecture, SampleShape(name), 3}).value();
   if (name == architecture) return model;
@@ -60,7 +60,7 @@ std::unique_ptr<Model> Made(const std::string& name) {
 at::Tensor InputsFor(const std::string& name, int64_t count = 16) {
   std::vector<int64_t> shape = SampleShape(name);
   shape.insert(shape.begin(), count);
-  torch::manual_seed(2);
+  at::manual_seed(2);
   return at::rand(shape);
 }
 
@@ -68,7 +68,7 @@ class PrecisionTest : public ::testing::TestWithParam<std::string> {
  protected:
   // A pass with the same draws of dropout for everybody.
   static ForwardResult Forward(Model& model, const at::Tensor& inputs, Mode mode) {
-    torch::manual_seed(3);
+    at::manual_seed(3);
     return model.Forward(inputs, mode);
   }
   std::unique_ptr<Model> Rounded() const {
@@ -96,7 +96,7 @@ TEST_P(PrecisionTest, AgreesWithFloatInEveryMode) {
 
 TEST_P(PrecisionTest, LayersPassItOnAndTheClassifierIsFloat) {
   const auto model = Rounded();
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   const ForwardResult result = model->Forward(InputsFor(GetParam()), Mode::kEvaluation);
   EXPECT_TRUE(FitsBf16(result.features));
   EXPECT_FALSE(FitsBf16(result.logits));
@@ -127,7 +127,7 @@ TEST_P(PrecisionTest, FloatIsAsIfTheChoiceWereNotThere) {
   for (const Mode mode : kEveryMode) {
     const auto plain = Made(GetParam()), back = Rounded();
     {
-      const torch::NoGradGuard no_grad;
+      const at::NoGradGuard no_grad;
       back->Forward(inputs, Mode::kEvaluation);
     }
     back->set_precision(at::kFloat);
@@ -140,7 +140,7 @@ TEST_P(PrecisionTest, FloatIsAsIfTheChoiceWereNotThere) {
 
 TEST_P(PrecisionTest, StatisticsOfBatchNormAreFloat) {
   const at::Tensor inputs = InputsFor(GetParam());
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   const auto plain = Made(GetParam()), rounded = Rounded();
   const MomentsResult moments = rounded->ForwardWithMoments(inputs, /*share=*/0.0);
   EXPECT_EQ(moments.output.logits.scalar_type(), at::kFloat);
@@ -166,7 +166,7 @@ TEST_P(PrecisionTest, StatisticsOfBatchNormAreFloat) {
 
 TEST_P(PrecisionTest, TwoHalvesMakeTheWholeAndLevelsAreFloat) {
   const at::Tensor inputs = InputsFor(GetParam());
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   const auto model = Rounded();
   const ForwardResult whole = model->Forward(inputs, Mode::kEvaluation);
   int rounded_levels = 0;
@@ -190,7 +190,7 @@ TEST_P(PrecisionTest, AStepBetweenTwoPassesIsSeen) {
   for (const Parameter& parameter : model->parameters()) parameter.tensor.requires_grad_(true);
   model->Forward(inputs, Mode::kEvaluation);
   {
-    const torch::NoGradGuard no_grad;
+    const at::NoGradGuard no_grad;
     for (const Parameter& parameter : model->parameters()) parameter.tensor.mul_(1.25);
   }
   const at::Tensor after = model->Forward(inputs, Mode::kEvaluation).logits;
@@ -199,7 +199,7 @@ TEST_P(PrecisionTest, AStepBetweenTwoPassesIsSeen) {
 
 TEST_P(PrecisionTest, ClonesKeepItAndShareNothingOfIt) {
   const at::Tensor inputs = InputsFor(GetParam());
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   const auto rounded = Rounded();
   const auto clone = rounded->Clone(), plain = rounded->Clone();
   EXPECT_EQ(clone->precision(), at::kBFloat16);
@@ -210,7 +210,7 @@ TEST_P(PrecisionTest, ClonesKeepItAndShareNothingOfIt) {
   // Each thread computes in what its model says.
   at::Tensor exact_there;
   std::thread other([&] {
-    const torch::NoGradGuard no_grad_there;
+    const at::NoGradGuard no_grad_there;
     exact_there = plain->Forward(inputs, Mode::kEvaluation).logits;
   });
   EXPECT_TRUE(clone->Forward(inputs, Mode::kEvaluation).logits.equal(expected));
@@ -232,7 +232,7 @@ TEST(Precision, SavedWeightsAreFloatAndUnrounded) {
   const Tensors before = model->StateDict();
   model->set_precision(at::kBFloat16);
   {
-    const torch::NoGradGuard no_grad;
+    const at::NoGradGuard no_grad;
     model->Forward(InputsFor("resnet18"), Mode::kEvaluation);
   }
   const std::string path =

@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
+#include <ATen/ATen.h>
 #include <torch/script.h>
-#include <torch/types.h>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"

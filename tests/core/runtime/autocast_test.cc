@@ -1,8 +1,8 @@
 #include "core/runtime/autocast.h"
 
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <thread>
 
@@ -44,7 +44,7 @@ TEST(AutocastScopeTest, DoesNotRememberTheCastOfAWeight) {
   const AutocastScope scope(at::kCPU, at::kBFloat16);
   EXPECT_EQ(at::mm(input, weight).item<float>(), 1);
   {
-    const torch::NoGradGuard no_grad;
+    const at::NoGradGuard no_grad;
     weight.fill_(2);
   }
   EXPECT_EQ(at::mm(input, weight).item<float>(), 2);

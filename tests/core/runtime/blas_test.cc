@@ -1,8 +1,8 @@
 #include "core/runtime/blas.h"
 
+#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
 
 #include <string>
 

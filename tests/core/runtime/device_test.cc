@@ -1,8 +1,8 @@
 #include "core/runtime/device.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <torch/cuda.h>
-#include <torch/types.h>
 
 namespace acclimate::runtime {
 namespace {

@@ -1,12 +1,11 @@
 #include "core/runtime/openblas.h"
 
+#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <dlfcn.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 #include <unistd.h>
 
 #include <cmath>
@@ -67,7 +66,7 @@ std::vector<float> Random(int count) {
 }
 
 TEST(SgemmTest, IsBlasForEveryTransposeScaleAndStride) {
-  torch::manual_seed(1);
+  at::manual_seed(1);
   for (bool transpose_a : {false, true}) {
     for (bool transpose_b : {false, true}) {
       for (float beta : {0.0f, 1.0f, -0.5f}) {

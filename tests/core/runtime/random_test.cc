@@ -1,7 +1,7 @@
 #include "core/runtime/random.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
 
 namespace acclimate::runtime {
 namespace {

@@ -1,8 +1,7 @@
 // Calibration, the record that travels with a checkpoint, and the estimated accuracy.
 #include <gtest/gtest.h>
 
-#include <torch/types.h>
-#include <torch/utils.h>
+#include <ATen/ATen.h>
 #include <algorithm>
 
 #include <cmath>
@@ -69,7 +68,7 @@ TEST(SourceRecord, TravelsInMetadata) {
 }
 
 TEST(HeldOut, NeverTrainsOnWhatItMeasures) {
-  torch::manual_seed(1);
+  at::manual_seed(1);
   const at::Tensor inputs = at::arange(2000, at::kFloat).unsqueeze(1);
   const data::Dataset dataset =
       data::Dataset::FromTensors(inputs, at::arange(2000, at::kLong).remainder(2), "x").value();
@@ -194,13 +193,13 @@ TEST(EstimateByAgreement, IsALittleLowWhereErrorsAreIndependent) {
 }
 
 TEST(NearestNeighbours, VoteByCosine) {
-  const at::Tensor bank = torch::tensor({{1.0, 0.0}, {1.0, 0.1}, {0.0, 1.0}, {5.0, 4.9}});
-  const at::Tensor labels = torch::tensor({0, 0, 1, 2}, at::kLong);
-  const at::Tensor queries = torch::tensor({{9.0, 0.1}, {0.1, 9.0}, {1.0, 1.0}});
+  const at::Tensor bank = at::tensor({1.f, 0.f, 1.f, 0.1f, 0.f, 1.f, 5.f, 4.9f}).view({4, 2});
+  const at::Tensor labels = at::tensor({0, 0, 1, 2}, at::kLong);
+  const at::Tensor queries = at::tensor({9.f, 0.1f, 0.1f, 9.f, 1.f, 1.f}).view({3, 2});
   EXPECT_TRUE(
-      NearestNeighbours(bank, labels, queries, 3, 1).equal(torch::tensor({0, 1, 2}, at::kLong)));
+      NearestNeighbours(bank, labels, queries, 3, 1).equal(at::tensor({0, 1, 2}, at::kLong)));
   EXPECT_TRUE(
-      NearestNeighboursOfOthers(bank, labels, 3, 1).equal(torch::tensor({0, 0, 2, 0}, at::kLong)));
+      NearestNeighboursOfOthers(bank, labels, 3, 1).equal(at::tensor({0, 0, 2, 0}, at::kLong)));
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
 // SelectingTask around tasks whose course is written down beforehand.
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -244,7 +244,7 @@ TEST(SelectingTask, TrainingDoesNotNotice) {
   const auto plain_model = SourceModel();
   NoisyTask plain(*plain_model);
   train::StopSignal stop = Never();
-  torch::manual_seed(5);
+  at::manual_seed(5);
   train::Trainer trainer(plain, *plain_model, {}, Target(), {}, {});
   ASSERT_TRUE(trainer.Run(stop).ok());
 
@@ -252,7 +252,7 @@ TEST(SelectingTask, TrainingDoesNotNotice) {
   last.ensemble = last.guard = false;
   int64_t asked = 0;
   Held<NoisyTask> run(OneGoodPeer(&asked), last);
-  torch::manual_seed(5);
+  at::manual_seed(5);
   ASSERT_TRUE(run.trainer->Run(stop).ok());
   EXPECT_TRUE(Equal(Tensors(*run.model), Tensors(*plain_model)));
 }

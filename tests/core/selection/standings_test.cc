@@ -1,8 +1,8 @@
 // Who leads a race.
 #include "core/methods/race/standings.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
 
 namespace acclimate::methods {
 namespace {

@@ -1,6 +1,6 @@
 // Every validator against plain loops in double, and what it says of a collapsed classifier.
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
 
 #include <algorithm>
 #include <cmath>
@@ -62,7 +62,7 @@ size_t ArgMax(const std::vector<double>& row) {
   return std::max_element(row.begin(), row.end()) - row.begin();
 }
 
-at::Tensor Labels(std::vector<int64_t> labels) { return torch::tensor(labels, at::kLong); }
+at::Tensor Labels(std::vector<int64_t> labels) { return at::tensor(labels, at::kLong); }
 
 // Sure of the first class everywhere.
 at::Tensor CollapsedLogits(int64_t samples, int64_t classes) {
@@ -256,10 +256,10 @@ TEST(DeepEmbeddedValidation, EqualsPlainLoops) {
     variance += (w[i] - mean_w) * (w[i] - mean_w);
   }
   const double eta = -covariance / variance;
-  EXPECT_NEAR(DeepEmbeddedValidation(torch::tensor(w, at::kDouble), torch::tensor(l, at::kDouble)),
+  EXPECT_NEAR(DeepEmbeddedValidation(at::tensor(w, at::kDouble), at::tensor(l, at::kDouble)),
               -(mean_wl + eta * mean_w - eta), 1e-12);
   // Equal weights: the plain risk.
-  EXPECT_NEAR(DeepEmbeddedValidation(at::ones(5, at::kDouble), torch::tensor(l, at::kDouble)), -0.6,
+  EXPECT_NEAR(DeepEmbeddedValidation(at::ones(5, at::kDouble), at::tensor(l, at::kDouble)), -0.6,
               1e-12);
 }
 

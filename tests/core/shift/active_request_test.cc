@@ -1,7 +1,7 @@
 #include "core/shift/active_request.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
 
 #include <algorithm>
 #include <cmath>

@@ -1,8 +1,7 @@
 #include "core/shift/calibration.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <cmath>
 
@@ -31,7 +30,7 @@ double BruteForceLikelihood(const Sample& sample, double inverse, const at::Tens
 }
 
 TEST(CalibrationTest, FindsTheTemperature) {
-  torch::manual_seed(1);
+  at::manual_seed(1);
   Sample sample = Calibrated(20000, 5);
   EXPECT_NEAR(FitTemperature(sample.logits, sample.labels).temperature, 1.0, 0.05);
   sample.logits = sample.logits * 3;
@@ -41,7 +40,7 @@ TEST(CalibrationTest, FindsTheTemperature) {
 }
 
 TEST(CalibrationTest, FindsTheBias) {
-  torch::manual_seed(2);
+  at::manual_seed(2);
   Sample sample = Calibrated(20000, 4);
   const at::Tensor bias = at::tensor({0.5, -1.0, 0.75, -0.25}, at::kDouble);
   sample.logits = (sample.logits - bias) * 2;
@@ -53,7 +52,7 @@ TEST(CalibrationTest, FindsTheBias) {
 
 // No step in any direction goes down.
 TEST(CalibrationTest, IsTheMinimum) {
-  torch::manual_seed(3);
+  at::manual_seed(3);
   Sample sample = Calibrated(60, 3);
   sample.logits = sample.logits * 1.7;
   const Calibration calibration = FitBiasCorrectedTemperature(sample.logits, sample.labels);
@@ -89,7 +88,7 @@ TEST(CalibrationTest, SeparableAndHopelessDataGiveFiniteTemperatures) {
 }
 
 TEST(CalibrationTest, ExpectedCalibrationErrorEqualsItsDefinition) {
-  torch::manual_seed(4);
+  at::manual_seed(4);
   const at::Tensor p = (at::randn({200, 4}, at::kDouble) * 2).softmax(1);
   const at::Tensor labels = at::randint(4, {200}, at::kLong);
   double expected = 0;

@@ -1,6 +1,6 @@
 // JS divergence, the kernel two-sample test, the domain classifier and what it rests on.
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
 
 #include <algorithm>
 #include <cmath>

@@ -1,7 +1,7 @@
 #include "core/shift/label_overlap.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
 
 #include <cmath>
 

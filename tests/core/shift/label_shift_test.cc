@@ -1,9 +1,8 @@
 #include "core/shift/label_shift.h"
 
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <cmath>
 
@@ -50,7 +49,7 @@ at::Tensor Dirichlet(double concentration) {
 class LabelShiftTest : public ::testing::TestWithParam<PriorEstimator> {
  protected:
   void SetUp() override {
-    torch::manual_seed(11);
+    at::manual_seed(11);
     source_prior_ = at::tensor({0.4, 0.3, 0.2, 0.1}, at::kDouble);
   }
 
@@ -159,7 +158,7 @@ TEST(BbseTest, ASingularMatrixNamesTheClasses) {
 
 // No feasible neighbour has a lower objective.
 TEST(RllsTest, IsTheConstrainedMinimum) {
-  torch::manual_seed(5);
+  at::manual_seed(5);
   const at::Tensor confusion = SomeConfusion();
   const double samples = confusion.sum().item<double>();
   const double log_term = std::log(2.0 * 3 / 0.05);
@@ -184,7 +183,7 @@ TEST(RllsTest, IsTheConstrainedMinimum) {
 
 // The equations of Saerens et al., in plain loops, at what is found.
 TEST(EmTest, IsAFixedPoint) {
-  torch::manual_seed(6);
+  at::manual_seed(6);
   const at::Tensor probabilities = (at::randn({300, 3}, at::kDouble) * 2).softmax(1);
   const at::Tensor p = at::tensor({0.5, 0.3, 0.2}, at::kDouble);
   const at::Tensor q = EmPrior(probabilities, p, p);

@@ -1,7 +1,7 @@
 #include "core/shift/linear_classifier.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
 
 #include "core/shift/logistic_regression.h"
 #include "tests/core/normal_samples.h"

@@ -1,6 +1,6 @@
 // LogME, LEEP, NCE, H-score and TransRate against their definitions.
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
 
 #include <cmath>
 #include <vector>

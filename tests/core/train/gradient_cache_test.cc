@@ -1,8 +1,8 @@
 #include "core/train/gradient_cache.h"
 
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <map>
 #include <memory>
@@ -17,7 +17,7 @@ namespace {
 constexpr int64_t kSamples = 10, kWidth = 6;
 
 std::unique_ptr<model::Model> BuildModel() {
-  torch::manual_seed(1);
+  at::manual_seed(1);
   auto model = model::BuildArchitecture({"lenet", {1, 16, 16}, 3});
   EXPECT_TRUE(model.ok()) << model.status();
   return *std::move(model);
@@ -42,7 +42,7 @@ at::Tensor Contrast(const at::Tensor& encoded) {
 }
 
 TEST(GradientCacheTest, ChunksGiveTheGradientOfTheWholeBatch) {
-  torch::manual_seed(2);
+  at::manual_seed(2);
   const auto model = BuildModel();
   const PlainNetwork network;
   const at::Tensor whole_loss = Contrast(network.Encode(0, kSamples));
@@ -79,7 +79,7 @@ TEST(GradientCacheTest, ChunksAreEvenAndHoldNoGraphAtFirst) {
 
 // Random numbers of the second pass are those of the first: the gradient of x * noise is noise.
 TEST(GradientCacheTest, SecondPassReplaysTheFirst) {
-  torch::manual_seed(3);
+  at::manual_seed(3);
   const auto model = BuildModel();
   at::Tensor scale = at::ones({kSamples, kWidth}).requires_grad_();
   const at::Tensor encoded =
@@ -88,27 +88,27 @@ TEST(GradientCacheTest, SecondPassReplaysTheFirst) {
         return rows * at::randn(rows.sizes());
       });
   const at::Tensor next = at::randn({3});  // drawn between the passes
-  torch::manual_seed(3);
+  at::manual_seed(3);
   const at::Tensor noise = encoded.detach().clone();
   encoded.sum().backward();
   EXPECT_TRUE(scale.grad().equal(noise));
   // The generator stands where it stood before the backward pass.
   const at::Tensor after = at::randn({3});
-  torch::manual_seed(3);
+  at::manual_seed(3);
   EXPECT_TRUE(after.equal(at::randn({3})));
   EXPECT_FALSE(after.equal(next));
 }
 
 TEST(GradientCacheTest, BuffersMoveOnce) {
   const auto chunked = BuildModel(), expected = BuildModel();
-  torch::manual_seed(4);
+  at::manual_seed(4);
   const at::Tensor inputs = at::randn({12, 1, 16, 16});
-  torch::manual_seed(5);
+  at::manual_seed(5);
   for (const int64_t begin : {0, 4, 8}) {
     const at::NoGradGuard no_grad;
     expected->Forward(inputs.slice(0, begin, begin + 4), model::Mode::kTraining);
   }
-  torch::manual_seed(5);
+  at::manual_seed(5);
   const at::Tensor encoded =
       EncodeInChunks(*chunked, at::kCPU, 12, 4, [&](int64_t begin, int64_t end) {
         return chunked->Forward(inputs.slice(0, begin, end), model::Mode::kTraining).features;

@@ -1,6 +1,5 @@
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <cmath>
 #include <vector>
@@ -60,7 +59,7 @@ void ExpectNear(const std::vector<double>& actual, const std::vector<double>& ex
 class LarsTest : public ::testing::TestWithParam<at::ScalarType> {};
 
 TEST_P(LarsTest, EqualsPlainLoops) {
-  torch::manual_seed(1);
+  at::manual_seed(1);
   const double tolerance = GetParam() == at::kDouble ? 1e-12 : 1e-5;
   // More elements than one chunk of the norm.
   NamedParameter weight = Parameter("fc.weight", at::randn({257, 301}, GetParam()));
@@ -84,7 +83,7 @@ TEST_P(LarsTest, EqualsPlainLoops) {
 INSTANTIATE_TEST_SUITE_P(Types, LarsTest, ::testing::Values(at::kFloat, at::kDouble));
 
 TEST(LarsStepTest, DoesNotDependOnTheScaleOfTheGradient) {
-  torch::manual_seed(2);
+  at::manual_seed(2);
   OptimizerOptions options = Options();
   options.weight_decay = 0;
   const at::Tensor start = at::randn({4, 5}), gradient = at::randn({4, 5});
@@ -111,7 +110,7 @@ TEST(LarsStepTest, ZeroWeightsStillMove) {
 }
 
 TEST(LarsStepTest, GoesOnFromItsState) {
-  torch::manual_seed(3);
+  at::manual_seed(3);
   const at::Tensor start = at::randn({3, 4});
   const std::vector<at::Tensor> gradients = {at::randn({3, 4}), at::randn({3, 4})};
   NamedParameter straight = Parameter("w", start), resumed = Parameter("w", start);

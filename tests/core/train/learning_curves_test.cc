@@ -1,8 +1,8 @@
 #include "core/train/learning_curves.h"
 
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
 
 namespace acclimate::train {
 namespace {

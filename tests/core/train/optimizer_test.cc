@@ -1,10 +1,10 @@
 #include "core/train/optimizer.h"
 
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/optim.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 namespace acclimate::train {
 namespace {
@@ -20,7 +20,7 @@ class Weights {
  public:
   explicit Weights(at::ScalarType type) {
     const std::vector<std::vector<int64_t>> shapes = {{4, 3}, {5}, {300, 200}};
-    torch::manual_seed(3);
+    at::manual_seed(3);
     for (const std::vector<int64_t>& shape : shapes) {
       tensors_.push_back(at::randn(shape, at::kDouble).to(type).requires_grad_());
     }
@@ -28,7 +28,7 @@ class Weights {
 
   // The same at every call, whatever the type.
   void SetGradients(int step) {
-    torch::manual_seed(100 + step);
+    at::manual_seed(100 + step);
     for (at::Tensor& tensor : tensors_) {
       tensor.mutable_grad() = at::randn(tensor.sizes(), at::kDouble).to(tensor.scalar_type());
     }
@@ -206,7 +206,7 @@ TEST(OptimizerStepTest, NonContiguousGradientsAndParametersAreTakenAsTheyAre) {
   for (const Kind kind : {Kind::kSgd, Kind::kAdam}) {
     OptimizerOptions options;
     options.kind = kind;
-    torch::manual_seed(5);
+    at::manual_seed(5);
     const at::Tensor start = at::randn({3, 4}), gradient = at::randn({4, 3}).t();
     at::Tensor plain = start.clone().requires_grad_();
     at::Tensor strided = start.t().contiguous().t().requires_grad_();

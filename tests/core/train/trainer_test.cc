@@ -1,9 +1,8 @@
 #include "core/train/trainer.h"
 
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <limits>
 
@@ -67,13 +66,13 @@ Plan Steps(int64_t total, int64_t per_epoch) {
 data::Dataset Labelled(int64_t samples, const std::vector<int64_t>& sample_shape, int64_t seed) {
   std::vector<int64_t> shape = sample_shape;
   shape.insert(shape.begin(), samples);
-  torch::manual_seed(seed);
+  at::manual_seed(seed);
   const at::Tensor labels = at::randint(3, {samples});
   return data::Dataset::FromTensors(at::randn(shape), labels, absl::StrCat("data ", seed)).value();
 }
 
 std::unique_ptr<model::Model> Build(const std::string& name, const std::vector<int64_t>& shape) {
-  torch::manual_seed(11);
+  at::manual_seed(11);
   return model::BuildArchitecture({name, shape, 3}).value();
 }
 
@@ -215,7 +214,7 @@ TEST_F(TrainerTest, ReportsPartsValuesAndOnlineAccuracy) {
     output.loss = weight_.sum() + 2.0;
     output.parts = {{"part", at::scalar_tensor(0.25)}};
     output.values = {{"lambda", 0.5}};
-    output.target_logits = torch::tensor({0.0, 1.0, 0.0}).expand({5, 3});
+    output.target_logits = at::tensor({0.f, 1.f, 0.f}).expand({5, 3});
     return output;
   });
   std::vector<std::map<std::string, double>> reports;

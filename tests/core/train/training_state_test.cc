@@ -1,8 +1,8 @@
 #include "core/train/training_state.h"
 
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
 #include <unistd.h>
 
 #include <filesystem>

@@ -1,7 +1,7 @@
 #include "core/data/augment/augmentation.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
 
 namespace acclimate::data {
 namespace {

@@ -1,8 +1,7 @@
 #include "core/data/augment/image_augmentation.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <algorithm>
 #include <cmath>
@@ -150,7 +149,7 @@ class Picture {
 
 class ImageAugmentationTest : public ::testing::TestWithParam<int64_t> {
  protected:
-  ImageAugmentationTest() { torch::manual_seed(5); }
+  ImageAugmentationTest() { at::manual_seed(5); }
 };
 
 TEST_P(ImageAugmentationTest, EqualsImageByImageLoops) {
@@ -187,9 +186,9 @@ TEST_P(ImageAugmentationTest, TheSeedDecidesAndSamplesDiffer) {
   const auto view = [&] {
     return Apply(DrawImageTransform(Everything(), images.sizes(), at::kCPU), images);
   };
-  torch::manual_seed(9);
+  at::manual_seed(9);
   const at::Tensor first = view(), second = view();
-  torch::manual_seed(9);
+  at::manual_seed(9);
   EXPECT_TRUE(view().equal(first));
   EXPECT_FALSE(first.equal(second));
   for (int64_t i = 1; i < 4; ++i) EXPECT_FALSE(at::allclose(first[i], first[0], 1e-3, 1e-3));
@@ -224,7 +223,7 @@ TEST_P(ImageAugmentationTest, NegativesAboutOneMiddleHaveTheSameMeanWhateverTheB
 INSTANTIATE_TEST_SUITE_P(Channels, ImageAugmentationTest, ::testing::Values(1, 3));
 
 TEST(ImageTransformTest, DrawsAreWithinTheirRanges) {
-  torch::manual_seed(6);
+  at::manual_seed(6);
   const ImageAugmentation augmentation = Everything();
   const ImageTransform drawn = DrawImageTransform(augmentation, {2000, 3, 20, 20}, at::kCPU);
   const auto within = [](const at::Tensor& values, double low, double high) {

@@ -1,8 +1,7 @@
 #include "core/data/augment/series_augmentation.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <vector>
 
@@ -13,7 +12,7 @@ const SeriesAugmentation kEverything = {0.3, 0.2, 0.4};
 
 class SeriesAugmentationTest : public ::testing::TestWithParam<std::vector<int64_t>> {
  protected:
-  SeriesAugmentationTest() { torch::manual_seed(5); }
+  SeriesAugmentationTest() { at::manual_seed(5); }
 
   at::Tensor Inputs(int64_t count) const {
     std::vector<int64_t> sizes = GetParam();
@@ -66,9 +65,9 @@ TEST_P(SeriesAugmentationTest, TheSeedDecidesAndSamplesDiffer) {
   const auto view = [&] {
     return Apply(DrawSeriesTransform(kEverything, inputs.sizes(), at::kCPU), statistics, inputs);
   };
-  torch::manual_seed(9);
+  at::manual_seed(9);
   const at::Tensor first = view();
-  torch::manual_seed(9);
+  at::manual_seed(9);
   EXPECT_TRUE(view().equal(first));
   EXPECT_FALSE(view().equal(first));
   EXPECT_FALSE(at::allclose(first[0], first[1], 1e-2, 1e-2));
@@ -78,7 +77,7 @@ INSTANTIATE_TEST_SUITE_P(Kinds, SeriesAugmentationTest,
                          ::testing::Values(std::vector<int64_t>{7}, std::vector<int64_t>{3, 12}));
 
 TEST(SeriesTransformTest, DrawsAreWithinTheirRanges) {
-  torch::manual_seed(6);
+  at::manual_seed(6);
   const SeriesTransform vectors = DrawSeriesTransform(kEverything, {4000, 10}, at::kCPU);
   EXPECT_NEAR(vectors.noise.std().item<double>(), 0.3, 0.01);
   EXPECT_NEAR(vectors.factor.mean().item<double>(), 1, 0.02);

@@ -1,6 +1,6 @@
-#include "server/worker/warm_up.h"
+#include "core/job/warm_up.h"
 
-#include <torch/types.h>
+#include <ATen/ATen.h>
 
 #include <filesystem>
 #include <system_error>
@@ -11,28 +11,28 @@
 #include "core/io/tensor_file.h"
 #include "core/job/run.h"
 
-namespace acclimate::worker {
+namespace acclimate::job {
 namespace {
 
-class SilentObserver : public job::RunObserver {
+class SilentObserver : public RunObserver {
  public:
   void OnPhase(const std::string&) override {}
-  void OnMetrics(const job::Progress&, const std::map<std::string, double>&) override {}
+  void OnMetrics(const Progress&, const std::map<std::string, double>&) override {}
   void OnWarning(const std::string&) override {}
   void OnTrainingState(int64_t, const std::string&) override {}
-  job::Directive NextDirective() override { return job::Directive::kContinue; }
+  Directive NextDirective() override { return Directive::kContinue; }
 };
 
-absl::StatusOr<job::RunSpec> MiniatureJob(const std::string& directory, const std::string& device,
-                                          int threads) {
+absl::StatusOr<RunSpec> MiniatureJob(const std::string& directory, const std::string& device,
+                                     int threads) {
   const std::string data = absl::StrCat(directory, "/data.safetensors");
   absl::Status status =
-      io::WriteSafetensors(data, {{"inputs", torch::zeros({32, 1, 28, 28}, torch::kUInt8)},
-                                  {"labels", torch::arange(32, torch::kInt64).remainder(10)}});
+      io::WriteSafetensors(data, {{"inputs", at::zeros({32, 1, 28, 28}, at::kByte)},
+                                  {"labels", at::arange(32, at::kLong).remainder(10)}});
   if (!status.ok()) return status;
   absl::StatusOr<std::shared_ptr<io::MappedFile>> file = io::MappedFile::Open(data);
   if (!file.ok()) return file.status();
-  job::RunSpec spec;
+  RunSpec spec;
   spec.method = "finetune";
   spec.architecture = "lenet";
   spec.hyperparameters = {{"batch_size", int64_t{16}}, {"epochs", int64_t{1}}};
@@ -44,10 +44,10 @@ absl::StatusOr<job::RunSpec> MiniatureJob(const std::string& directory, const st
 }
 
 absl::Status RunMiniatureJob(const std::string& directory, const std::string& device, int threads) {
-  absl::StatusOr<job::RunSpec> spec = MiniatureJob(directory, device, threads);
+  absl::StatusOr<RunSpec> spec = MiniatureJob(directory, device, threads);
   if (!spec.ok()) return spec.status();
   SilentObserver observer;
-  return job::Run(*spec, observer).status();
+  return Run(*spec, observer).status();
 }
 
 }  // namespace
@@ -62,4 +62,4 @@ absl::Status WarmUp(const std::string& scratch_directory, const std::string& dev
   return status;
 }
 
-}  // namespace acclimate::worker
+}  // namespace acclimate::job
