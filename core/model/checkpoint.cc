@@ -1,9 +1,9 @@
 #include "core/model/checkpoint.h"
 
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <caffe2/serialize/read_adapter_interface.h>
 #include <torch/script.h>
-#include <torch/types.h>
-#include <torch/utils.h>
 
 #include <algorithm>
 #include <cstring>
@@ -20,6 +20,7 @@
 #include "absl/strings/strip.h"
 #include "core/io/tensor_file.h"
 #include "core/model/architectures.h"
+#include "core/model/attention.h"
 #include "core/model/exported_program.h"
 #include "core/model/operator_policy.h"
 #include "core/model/pickle_reader.h"
@@ -79,8 +80,8 @@ absl::Status ProbeShape(Model* model, const Shape& sample_shape, int64_t samples
         absl::StrCat("the model does not take samples of shape ", Text(sample_shape), ": ", why));
   };
   try {
-    torch::NoGradGuard no_grad;
-    const ForwardResult result = model->Forward(torch::zeros(shape), Mode::kEvaluation);
+    at::NoGradGuard no_grad;
+    const ForwardResult result = model->Forward(at::zeros(shape), Mode::kEvaluation);
     const Shape expected{samples, model->num_classes()};
     if (result.features.size(0) != samples || result.logits.sizes() != expected) {
       return refuse(absl::StrCat("its logits for ", samples, " samples have shape ",
@@ -198,6 +199,7 @@ absl::StatusOr<std::unique_ptr<Model>> LoadState(const StateDict& state, const N
 
 absl::StatusOr<std::unique_ptr<Model>> LoadAnyForm(std::shared_ptr<io::MappedFile> file,
                                                    const LoadOptions& options) {
+  RegisterAttention();
   if (io::LooksLikeSafetensors(*file)) {
     const absl::StatusOr<io::TensorFile> tensors = io::ReadSafetensors(file);
     if (!tensors.ok()) return tensors.status();

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <torch/enum.h>
 #include <torch/nn.h>
+#include <torch/version.h>
 
 #include <fstream>
 #include <set>
@@ -57,10 +58,11 @@ TEST_P(PythonModelTest, ComputesWhatPythonComputes) {
     // ResNet-18's features, and gradients of the first layers of MobileNet by some per cent.
     const std::string network = name;
     const bool sensitive = mode == "train" && (network == "mobilenet_v2" || network == "resnet18");
-    const float tolerance = sensitive ? 1e-1f : 5e-5f;
+    // LibTorch 1.13 differs from Python's by up to 14 % there.
+    const float tolerance = !sensitive ? 5e-5f : TORCH_VERSION_MAJOR >= 2 ? 1e-1f : 2e-1f;
     auto model = Load(Path(absl::StrCat(name, ".", kind, ".pt")), {"", kImage});
     ASSERT_TRUE(model.ok()) << model.status();
-    torch::manual_seed(7);
+    at::manual_seed(7);
     const ForwardResult result =
         (*model)->Forward(inputs, mode == "eval" ? Mode::kEvaluation : Mode::kTraining);
     EXPECT_LE(Difference(result.features, expected.at(mode + ":features")), tolerance) << mode;
@@ -68,7 +70,7 @@ TEST_P(PythonModelTest, ComputesWhatPythonComputes) {
     if (mode == "eval") {
       EXPECT_EQ(Difference((*model)->ClassifyFeatures(result.features), result.logits), 0);
     }
-    const at::Tensor labels = torch::arange(inputs.size(0)) % 10;
+    const at::Tensor labels = at::arange(inputs.size(0)) % 10;
     torch::nn::functional::cross_entropy(
         result.logits, labels,
         torch::nn::functional::CrossEntropyFuncOptions().reduction(torch::kSum))
@@ -92,12 +94,12 @@ TEST_P(PythonModelTest, SavesWhatPythonLoads) {
   const auto [name, kind] = GetParam();
   auto model = Load(Path(absl::StrCat(name, ".", kind, ".pt")), {"", kImage});
   ASSERT_TRUE(model.ok()) << model.status();
-  torch::NoGradGuard no_grad;
+  at::NoGradGuard no_grad;
   for (const Parameter& parameter : (*model)->parameters()) {
     at::Tensor(parameter.tensor).mul_(1.01);
   }
   (*model)->metadata()["mean"] = "0.5";
-  const at::Tensor inputs = torch::randn({3, 3, 32, 32});
+  const at::Tensor inputs = at::randn({3, 3, 32, 32});
   const at::Tensor logits = (*model)->Forward(inputs, Mode::kEvaluation).logits;
   ASSERT_TRUE((*model)->Save(ScratchPath("saved.pt")).ok());
   if (std::string(kind) != "trace_train") {
@@ -129,13 +131,12 @@ TEST_F(CheckpointTest, ClassifiesFeaturesOfAnyNumberOfSamples) {
     auto model = Load(Path(name + ".pt"), {"", kImage});
     ASSERT_TRUE(model.ok()) << name << ": " << model.status();
     const at::NoGradGuard no_grad;
-    const ForwardResult result = (*model)->Forward(torch::randn({5, 3, 32, 32}), Mode::kEvaluation);
+    const ForwardResult result = (*model)->Forward(at::randn({5, 3, 32, 32}), Mode::kEvaluation);
     const at::Tensor rows = result.features.slice(0, 1, 4);
     EXPECT_LE(Difference((*model)->ClassifyFeatures(rows), result.logits.slice(0, 1, 4)), 1e-5)
         << name;
     const size_t last = (*model)->levels().size() - 1;
-    const at::Tensor level =
-        (*model)->ForwardTo(last, torch::ones({3, 3, 32, 32}), Mode::kEvaluation);
+    const at::Tensor level = (*model)->ForwardTo(last, at::ones({3, 3, 32, 32}), Mode::kEvaluation);
     EXPECT_EQ((*model)->ForwardFrom(last, level, Mode::kEvaluation).logits.size(0), 3) << name;
   }
 }
@@ -153,7 +154,7 @@ TEST_F(CheckpointTest, TensorsHaveStoragesOfTheirOwn) {
       EXPECT_FALSE(tensor.is_inference()) << name;
     }
   }
-  const ForwardResult result = (*model)->Forward(torch::randn({4, 3, 32, 32}), Mode::kTraining);
+  const ForwardResult result = (*model)->Forward(at::randn({4, 3, 32, 32}), Mode::kTraining);
   result.logits.square().sum().backward();
   for (const Parameter& parameter : (*model)->parameters()) {
     EXPECT_TRUE(parameter.tensor.is_leaf()) << parameter.name;
@@ -182,7 +183,7 @@ TEST_F(CheckpointTest, EvaluatesWhereNoClassifierIsFound) {
   ASSERT_TRUE(model.ok()) << model.status();
   EXPECT_EQ((*model)->num_classes(), 10);
   const at::NoGradGuard no_grad;
-  const ForwardResult result = (*model)->Forward(torch::randn({4, 3, 32, 32}), Mode::kEvaluation);
+  const ForwardResult result = (*model)->Forward(at::randn({4, 3, 32, 32}), Mode::kEvaluation);
   EXPECT_EQ(result.logits.sizes(), at::IntArrayRef({4, 10}));
   EXPECT_EQ(Difference(result.features, result.logits), 0);
 }
@@ -205,11 +206,11 @@ TEST_F(CheckpointTest, BatchNormLayersAndTheirInputs) {
     ASSERT_EQ(layers.size(), 20u);
     EXPECT_EQ(layers[0].name, "bn1");
     EXPECT_EQ(layers[1].name, "layer1.0.bn1");
-    const at::Tensor inputs = torch::randn({4, 3, 32, 32});
-    torch::NoGradGuard no_grad;
+    const at::Tensor inputs = at::randn({4, 3, 32, 32});
+    at::NoGradGuard no_grad;
     const at::Tensor first = (*model)->BatchNormInput(0, inputs);
     const at::Tensor convolved =
-        torch::conv2d(inputs, (*model)->StateDict().at("conv1.weight"), {}, 2, 3);
+        at::conv2d(inputs, (*model)->StateDict().at("conv1.weight"), {}, 2, 3);
     EXPECT_EQ(Difference(first, convolved), 0);
     // With each layer's statistics set to those of its own input, in order, evaluation computes
     // what batch statistics give, but for the unbiased variance.
@@ -290,7 +291,7 @@ TEST_F(CheckpointTest, FindsDamage) {
     }
   }
   const std::string whole = ReadBytes("small.pt");
-  const at::Tensor inputs = torch::ones({2, 4});
+  const at::Tensor inputs = at::ones({2, 4});
   const at::Tensor expected =
       (*LoadBytes(whole, {"", {4}}))->Forward(inputs, Mode::kEvaluation).logits;
   int refused = 0;
