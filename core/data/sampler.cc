@@ -51,9 +51,9 @@ int64_t Sampler::batches_per_epoch() const {
 }
 
 std::map<std::string, at::Tensor> Sampler::State() const {
-  return {
-      {kGenerator, generator_at_epoch_.clone()},
-      {kPlace, at::tensor({dataset_size_, batch_size_, int64_t{drop_last_}, position_, epoch_}, at::kLong)}};
+  return {{kGenerator, generator_at_epoch_.clone()},
+          {kPlace, at::tensor({dataset_size_, batch_size_, int64_t{drop_last_}, position_, epoch_},
+                              at::kLong)}};
 }
 
 absl::Status Sampler::Restore(const std::map<std::string, at::Tensor>& state) {

@@ -2,10 +2,10 @@
 // of threads (1), and "bf16" for steps in that precision, or "plain" for the eager loop of
 // plain_loop.h instead. Each line of standard input is a row and a number of steps, "dann lenet 1
 // 28 64 5": method, architecture or a checkpoint's path with a slash, channels, size of the image,
-// samples of each domain in a batch, steps. The methods "index" and "dataloader" are batches alone; of "dann-job" and "tent-job" a
-// step is a whole job, from files to files (Jobs). Each answer is one JSON line with the seconds of
-// wall clock and of processor time a step, and the process's peak memory. tests/bench/steps has the
-// table of rows.
+// samples of each domain in a batch, steps. The methods "index" and "dataloader" are batches alone;
+// of "dann-job" and "tent-job" a step is a whole job, from files to files (Jobs). Each answer is
+// one JSON line with the seconds of wall clock and of processor time a step, and the process's peak
+// memory. tests/bench/steps has the table of rows.
 #include <ATen/ATen.h>
 #include <sys/resource.h>
 #include <unistd.h>

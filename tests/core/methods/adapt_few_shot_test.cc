@@ -90,8 +90,7 @@ TEST(AdaptFewShotTest, StepsArePlainGradientDescentOnAllExamples) {
     for (const auto& parameter : expected->parameters()) tensors.push_back(parameter.tensor);
     const at::Tensor logits =
         expected->Forward(examples.inputs, model::Mode::kBatchStatistics).logits;
-    const auto gradients =
-        train::Gradients(losses::CrossEntropy(logits, examples.labels), tensors);
+    const auto gradients = train::Gradients(losses::CrossEntropy(logits, examples.labels), tensors);
     const at::NoGradGuard no_grad;
     for (size_t i = 0; i < tensors.size(); ++i) tensors[i].sub_(0.05 * gradients[i]);
   }
