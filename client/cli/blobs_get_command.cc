@@ -9,7 +9,8 @@ namespace acclimate::cli {
 namespace {
 
 absl::StatusOr<ExitCode> BlobsGet(Invocation& invocation) {
-  const std::string blob = client::BlobName(invocation.arguments.positionals()[0]);
+  const std::string blob =
+      client::BlobName(invocation.arguments.positionals()[0], invocation.connection.Parent());
   const std::string path = invocation.arguments.positionals()[1];
   {
     ProgressView view;

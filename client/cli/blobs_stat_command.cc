@@ -8,7 +8,8 @@ namespace {
 
 absl::StatusOr<ExitCode> BlobsStat(Invocation& invocation) {
   v1::GetBlobRequest request;
-  request.set_name(client::BlobName(invocation.arguments.positionals()[0]));
+  request.set_name(
+      client::BlobName(invocation.arguments.positionals()[0], invocation.connection.Parent()));
   absl::StatusOr<v1::Blob> blob = invocation.connection.Call<v1::Blob>(
       invocation.connection.artifacts(), &v1::ArtifactService::Stub::GetBlob, request);
   if (!blob.ok()) return blob.status();

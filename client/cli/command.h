@@ -39,7 +39,7 @@ struct Command {
 
 // Every command, in the order of --help. One line and one file for each.
 const std::vector<Command>& Commands();
-// Those that every command takes: --server, --json, --help, --version.
+// Those that every command takes: ConnectionFlags(), --json, --help, --version.
 const std::vector<OptionSpec>& GlobalOptions();
 
 Command AdaptCommand();
@@ -56,6 +56,7 @@ Command BlobsPutCommand();
 Command BlobsGetCommand();
 Command BlobsStatCommand();
 Command MethodsCommand();
+Command HealthCommand();
 Command ServerInfoCommand();
 Command CompletionCommand();
 

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "client/cli/command.h"
 #include "client/cli/output.h"
 
@@ -18,7 +19,7 @@ _acclimate_command() {
   for ((i = 1; i < COMP_CWORD; ++i)); do
     word="${COMP_WORDS[i]}"
     case "$word" in
-      --server) ((++i)) ;;
+      @VALUES@) ((++i)) ;;
       -*) ;;
       *)
         command="${command:+$command }$word"
@@ -80,6 +81,11 @@ std::string CommandCase(const Command& command) {
 
 std::string BashScript() {
   std::set<std::string> first_words, groups;
+  std::vector<std::string> options, with_values;
+  for (const OptionSpec& option : GlobalOptions()) {
+    options.push_back(option.name);
+    if (option.kind != ValueKind::kSwitch) with_values.push_back("--" + option.name);
+  }
   std::string cases;
   for (const Command& command : Commands()) {
     first_words.insert(FirstWord(command.name));
@@ -95,11 +101,12 @@ std::string BashScript() {
     absl::StrAppend(&cases, "    \"", group, "\") ", WordsAction(absl::StrJoin(words, " ")),
                     " ;;\n");
   }
-  return absl::StrCat(
-      kHead, "  local command groups=\"", absl::StrJoin(groups, " "),
-      "\"\n  _acclimate_command\n  case \"$command\" in\n    \"\") ",
-      WordsAction(absl::StrJoin(first_words, " ") + " --server --json --help --version"), " ;;\n",
-      cases, "  esac\n}\n", kTail);
+  return absl::StrCat(absl::StrReplaceAll(kHead, {{"@VALUES@", absl::StrJoin(with_values, "|")}}),
+                      "  local command groups=\"", absl::StrJoin(groups, " "),
+                      "\"\n  _acclimate_command\n  case \"$command\" in\n    \"\") ",
+                      WordsAction(absl::StrCat(absl::StrJoin(first_words, " "), " --",
+                                               absl::StrJoin(options, " --"))),
+                      " ;;\n", cases, "  esac\n}\n", kTail);
 }
 
 absl::StatusOr<ExitCode> Completion(Invocation& invocation) {

@@ -8,7 +8,8 @@ namespace {
 
 absl::StatusOr<ExitCode> JobsCancel(Invocation& invocation) {
   v1::CancelJobRequest request;
-  request.set_name(client::JobName(invocation.arguments.positionals()[0]));
+  request.set_name(
+      client::JobName(invocation.arguments.positionals()[0], invocation.connection.Parent()));
   absl::StatusOr<v1::Job> job = invocation.connection.Call<v1::Job>(
       invocation.connection.jobs(), &v1::JobService::Stub::CancelJob, request);
   if (!job.ok()) return job.status();

@@ -9,7 +9,8 @@ namespace {
 
 absl::StatusOr<ExitCode> JobsDelete(Invocation& invocation) {
   v1::DeleteJobRequest request;
-  request.set_name(client::JobName(invocation.arguments.positionals()[0]));
+  request.set_name(
+      client::JobName(invocation.arguments.positionals()[0], invocation.connection.Parent()));
   absl::StatusOr<google::protobuf::Empty> answer =
       invocation.connection.Call<google::protobuf::Empty>(
           invocation.connection.jobs(), &v1::JobService::Stub::DeleteJob, request);

@@ -38,7 +38,8 @@ std::string JobText(const v1::Job& job) {
 
 absl::StatusOr<ExitCode> JobsGet(Invocation& invocation) {
   v1::GetJobRequest request;
-  request.set_name(client::JobName(invocation.arguments.positionals()[0]));
+  request.set_name(
+      client::JobName(invocation.arguments.positionals()[0], invocation.connection.Parent()));
   absl::StatusOr<v1::Job> job = invocation.connection.Call<v1::Job>(
       invocation.connection.jobs(), &v1::JobService::Stub::GetJob, request);
   if (!job.ok()) return job.status();

@@ -26,7 +26,7 @@ absl::StatusOr<std::vector<v1::Job>> Fetch(client::Connection& connection,
                                            const std::string& filter, int64_t limit) {
   std::vector<v1::Job> jobs;
   v1::ListJobsRequest request;
-  request.set_parent(client::kDefaultParent);
+  request.set_parent(connection.Parent());
   request.set_filter(filter);
   while (static_cast<int64_t>(jobs.size()) < limit) {
     request.set_page_size(std::min<int64_t>(limit - jobs.size(), kLargestPage));

@@ -8,7 +8,8 @@ namespace {
 absl::StatusOr<ExitCode> JobsWatch(Invocation& invocation) {
   const std::string out = invocation.arguments.Text("out");
   absl::StatusOr<FollowedJob> followed =
-      Follow(invocation, client::JobName(invocation.arguments.positionals()[0]),
+      Follow(invocation,
+             client::JobName(invocation.arguments.positionals()[0], invocation.connection.Parent()),
              invocation.arguments.Integer("after", 0), out);
   if (!followed.ok()) return followed.status();
   return Conclude(invocation, *followed, out);

@@ -11,12 +11,11 @@
 #include "client/cli/command.h"
 #include "client/cli/help.h"
 #include "client/cli/output.h"
+#include "client/cli/settings.h"
 #include "client/cli/spelling.h"
 
 namespace acclimate::cli {
 namespace {
-
-constexpr char kDefaultServer[] = "127.0.0.1:50051";
 
 // Splits the words before the command (global options) from the command's own.
 struct CommandLine {
@@ -24,12 +23,19 @@ struct CommandLine {
   std::vector<std::string> options;
 };
 
+// "--server", but not "--server=..." nor "--json".
+bool TakesValue(const std::string& word) {
+  return absl::c_any_of(GlobalOptions(), [&word](const OptionSpec& option) {
+    return option.kind != ValueKind::kSwitch && word == "--" + option.name;
+  });
+}
+
 CommandLine SplitAtCommand(const std::vector<std::string>& all) {
   CommandLine line;
   size_t i = 0;
   while (i < all.size() && absl::StartsWith(all[i], "-")) {
     line.options.push_back(all[i]);
-    if (all[i++] == "--server" && i < all.size()) line.options.push_back(all[i++]);
+    if (TakesValue(all[i++]) && i < all.size()) line.options.push_back(all[i++]);
   }
   line.words.assign(all.begin() + i, all.end());
   return line;
@@ -74,12 +80,6 @@ absl::StatusOr<const Command*> TakeCommand(std::vector<std::string>* words) {
       "unknown command \"", name, "\"", DidYouMean((*words)[taken - 1], KnownWords(group))));
 }
 
-std::string ServerAddress(const Arguments& arguments) {
-  const char* variable = std::getenv("ACCLIMATE_SERVER");
-  return arguments.Text("server",
-                        variable != nullptr && *variable != '\0' ? variable : kDefaultServer);
-}
-
 ExitCode UsageError(const absl::Status& status, bool json) {
   PrintError(status, json);
   return kUsage;
@@ -95,15 +95,17 @@ ExitCode RunCommand(const Command& command, const std::vector<std::string>& word
     PrintText(CommandHelp(command));
     return kSuccess;
   }
-  const std::string server = ServerAddress(*arguments);
-  client::Connection connection({.server = server});
+  const absl::StatusOr<client::ConnectionOptions> settings =
+      ConnectionSettings(*arguments, [](const char* name) { return std::getenv(name); });
+  if (!settings.ok()) return UsageError(settings.status(), json);
+  client::Connection connection(*settings);
   Invocation invocation{*arguments, arguments->Has("json"), connection, interrupt};
   absl::StatusOr<ExitCode> code = command.run(invocation);
   if (code.ok()) return *code;
   absl::Status status = code.status();
   if (absl::IsUnavailable(status)) {
     status = absl::UnavailableError(
-        absl::StrCat("cannot reach the server at ", server, ": ", status.message()));
+        absl::StrCat("cannot reach the server at ", settings->server, ": ", status.message()));
   }
   PrintError(status, invocation.json);
   if (absl::IsUnavailable(status)) return kUnreachable;

@@ -150,7 +150,7 @@ absl::StatusOr<v1::JobSpec> PrepareJob(Invocation& invocation, const JobInputs& 
 absl::StatusOr<v1::Job> CreateJob(client::Connection& connection, const v1::JobSpec& spec) {
   absl::BitGen random;
   v1::CreateJobRequest request;
-  request.set_parent(client::kDefaultParent);
+  request.set_parent(connection.Parent());
   *request.mutable_spec() = spec;
   request.set_request_id(absl::StrFormat("cli-%016x%016x", absl::Uniform<uint64_t>(random),
                                          absl::Uniform<uint64_t>(random)));

@@ -12,8 +12,11 @@ constexpr absl::Duration kLongestDelay = absl::Seconds(2);
 // Longer than the five minutes that gRPC servers demand between pings on a quiet connection.
 constexpr absl::Duration kKeepalive = absl::Minutes(6);
 
-grpc::ChannelArguments ChannelArguments() {
+grpc::ChannelArguments ChannelArguments(const Credentials& credentials) {
   grpc::ChannelArguments arguments;
+  if (!credentials.server_name.empty()) {
+    arguments.SetSslTargetNameOverride(credentials.server_name);
+  }
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, absl::ToInt64Milliseconds(kFirstDelay));
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, absl::ToInt64Milliseconds(kLongestDelay));
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, absl::ToInt64Milliseconds(kLongestDelay));
@@ -29,12 +32,20 @@ grpc::ChannelArguments ChannelArguments() {
 
 Connection::Connection(const ConnectionOptions& options)
     : options_(options),
-      channel_(grpc::CreateCustomChannel(options.server, grpc::InsecureChannelCredentials(),
-                                         ChannelArguments())),
+      channel_(grpc::CreateCustomChannel(options.server,
+                                         options.credentials.channel != nullptr
+                                             ? options.credentials.channel
+                                             : grpc::InsecureChannelCredentials(),
+                                         ChannelArguments(options.credentials))),
       jobs_(v1::JobService::NewStub(channel_)),
       artifacts_(v1::ArtifactService::NewStub(channel_)),
       catalog_(v1::CatalogService::NewStub(channel_)),
       admin_(v1::AdminService::NewStub(channel_)) {}
+
+void Connection::Prepare(grpc::ClientContext& context) const {
+  const std::string& token = options_.credentials.token;
+  if (!token.empty()) context.AddMetadata("authorization", "Bearer " + token);
+}
 
 absl::Duration Connection::Patience() const {
   return reached_ ? options_.reconnect_patience : options_.first_contact_patience;

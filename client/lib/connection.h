@@ -20,6 +20,7 @@
 #include "acclimate/v1/artifact_service.grpc.pb.h"
 #include "acclimate/v1/catalog_service.grpc.pb.h"
 #include "acclimate/v1/job_service.grpc.pb.h"
+#include "client/lib/credentials.h"
 #include "client/lib/error.h"
 #include "grpcpp/grpcpp.h"
 
@@ -27,6 +28,8 @@ namespace acclimate::client {
 
 struct ConnectionOptions {
   std::string server = "127.0.0.1:50051";
+  std::string tenant = "default";
+  Credentials credentials = {};  // by default: plain, as nobody
   absl::Duration call_deadline = absl::Minutes(1);
   // How long a server is waited for that cannot be reached: one that has never answered, and one
   // that has (it is being restarted, or the network is down for a while).
@@ -53,6 +56,10 @@ class Connection {
                                 const Request& request);
 
   const ConnectionOptions& options() const { return options_; }
+  std::string Parent() const { return "tenants/" + options_.tenant; }
+  // What every call carries.
+  void Prepare(grpc::ClientContext& context) const;
+  std::shared_ptr<grpc::Channel> channel() const { return channel_; }
   absl::Duration Patience() const;
   // The server has answered: it exists.
   void NoteReached() { reached_ = true; }
@@ -94,6 +101,7 @@ absl::StatusOr<Response> Connection::Call(Stub& stub,
   Retry retry(*this);
   while (true) {
     grpc::ClientContext context;
+    Prepare(context);
     context.set_deadline(absl::ToChronoTime(absl::Now() + options_.call_deadline));
     Response response;
     const absl::Status status = FromGrpc((stub.*method)(&context, request, &response));

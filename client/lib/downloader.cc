@@ -57,6 +57,7 @@ absl::Status Downloader::Download(const std::string& blob, const std::string& pa
 absl::Status Downloader::Stream(const std::string& blob, int64_t size_bytes,
                                 const std::string& path, LocalFile& file, int64_t* offset) {
   grpc::ClientContext context;
+  connection_.Prepare(context);
   v1::ReadBlobRequest request;
   request.set_name(blob);
   request.set_offset(*offset);

@@ -35,6 +35,7 @@ void JobWatcher::Cancel() {
 
 absl::Status JobWatcher::Stream(const std::string& job, int64_t* cursor) {
   grpc::ClientContext context;
+  connection_.Prepare(context);
   {
     absl::MutexLock lock(&mutex_);
     if (cancelled_.HasBeenNotified()) return absl::CancelledError();

@@ -6,16 +6,21 @@
 namespace acclimate::client {
 namespace {
 
-std::string FullName(absl::string_view collection, absl::string_view name_or_id) {
+std::string FullName(absl::string_view parent, absl::string_view collection,
+                     absl::string_view name_or_id) {
   if (absl::StrContains(name_or_id, '/')) return std::string(name_or_id);
-  return absl::StrCat(kDefaultParent, "/", collection, "/", name_or_id);
+  return absl::StrCat(parent, "/", collection, "/", name_or_id);
 }
 
 }  // namespace
 
-std::string JobName(absl::string_view name_or_id) { return FullName("jobs", name_or_id); }
+std::string JobName(absl::string_view name_or_id, absl::string_view parent) {
+  return FullName(parent, "jobs", name_or_id);
+}
 
-std::string BlobName(absl::string_view name_or_digest) { return FullName("blobs", name_or_digest); }
+std::string BlobName(absl::string_view name_or_digest, absl::string_view parent) {
+  return FullName(parent, "blobs", name_or_digest);
+}
 
 std::string LastSegment(absl::string_view name) {
   return std::string(name.substr(name.rfind('/') + 1));

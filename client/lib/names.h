@@ -11,10 +11,11 @@ namespace acclimate::client {
 
 inline constexpr char kDefaultParent[] = "tenants/default";
 
-// "abc" or "tenants/default/jobs/abc" -> the latter.
-std::string JobName(absl::string_view name_or_id);
+// "abc" or "tenants/default/jobs/abc" -> the latter. `parent` is the tenant of what is no full
+// name.
+std::string JobName(absl::string_view name_or_id, absl::string_view parent = kDefaultParent);
 // A SHA-256 in hex, or a full name -> "tenants/default/blobs/<sha256>".
-std::string BlobName(absl::string_view name_or_digest);
+std::string BlobName(absl::string_view name_or_digest, absl::string_view parent = kDefaultParent);
 // "tenants/default/jobs/abc" -> "abc".
 std::string LastSegment(absl::string_view name);
 

@@ -25,13 +25,13 @@ absl::Status About(const std::string& path, const absl::Status& status) {
 absl::StatusOr<std::vector<UploadedFile>> Uploader::Upload(const std::vector<std::string>& paths) {
   std::map<std::string, FileDigest> digests;  // by path
   v1::FindMissingBlobsRequest request;
-  request.set_parent(kDefaultParent);
+  request.set_parent(connection_.Parent());
   for (const std::string& path : paths) {
     if (digests.count(path) > 0) continue;
     absl::StatusOr<FileDigest> digest = DigestFile(path);
     if (!digest.ok()) return digest.status();
     if (digest->size_bytes == 0) return absl::InvalidArgumentError(path + " is empty");
-    request.add_blobs(BlobName(digest->sha256));
+    request.add_blobs(BlobName(digest->sha256, connection_.Parent()));
     digests.emplace(path, *digest);
   }
   absl::StatusOr<v1::FindMissingBlobsResponse> response =
@@ -44,7 +44,7 @@ absl::StatusOr<std::vector<UploadedFile>> Uploader::Upload(const std::vector<std
   std::set<std::string> sent;
   for (const std::string& path : paths) {
     const FileDigest& digest = digests.at(path);
-    UploadedFile file{path, BlobName(digest.sha256), digest.size_bytes, true};
+    UploadedFile file{path, BlobName(digest.sha256, connection_.Parent()), digest.size_bytes, true};
     if (missing.count(file.blob) > 0) {
       file.existed = false;
       if (sent.insert(file.blob).second) {
@@ -80,7 +80,7 @@ absl::Status Uploader::Send(const std::string& path, const FileDigest& digest) {
 
 absl::StatusOr<v1::Upload> Uploader::CreateUpload(const FileDigest& digest) {
   v1::CreateUploadRequest request;
-  request.set_parent(kDefaultParent);
+  request.set_parent(connection_.Parent());
   request.set_sha256(digest.sha256);
   request.set_size_bytes(digest.size_bytes);
   return connection_.Call<v1::Upload>(connection_.artifacts(),
@@ -89,6 +89,7 @@ absl::StatusOr<v1::Upload> Uploader::CreateUpload(const FileDigest& digest) {
 
 absl::StatusOr<v1::Upload> Uploader::Stream(const LocalFile& file, const v1::Upload& upload) {
   grpc::ClientContext context;
+  connection_.Prepare(context);
   v1::Upload answer;
   auto writer = connection_.artifacts().WriteUpload(&context, &answer);
   v1::WriteUploadRequest chunk;

@@ -7,8 +7,8 @@
 
 #include "absl/time/time.h"
 #include "acclimate/v1/admin_service.grpc.pb.h"
+#include "server/api/rpc.h"
 #include "server/jobs/job_queue.h"
-#include "server/metrics/server_metrics.h"
 
 namespace acclimate::api {
 
@@ -17,7 +17,7 @@ inline constexpr int kMaxMessageBytes = 4 << 20;
 // The references outlive the service. `add_node_info` fills in what the node knows.
 class AdminService final : public v1::AdminService::Service {
  public:
-  AdminService(jobs::JobQueue& queue, std::string data_dir, metrics::ServerMetrics& metrics,
+  AdminService(jobs::JobQueue& queue, std::string data_dir, CallGate& gate,
                std::function<void(v1::ServerInfo&)> add_node_info);
 
   grpc::Status GetServerInfo(grpc::ServerContext* context, const v1::GetServerInfoRequest* request,
@@ -26,7 +26,7 @@ class AdminService final : public v1::AdminService::Service {
  private:
   jobs::JobQueue& queue_;
   const std::string data_dir_;
-  metrics::ServerMetrics& metrics_;
+  CallGate& gate_;
   const std::function<void(v1::ServerInfo&)> add_node_info_;
   const absl::Time start_time_;
 };

@@ -11,10 +11,10 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "server/api/rpc.h"
 #include "server/api/tenant_access.h"
 #include "server/artifacts/crc32c.h"
 #include "server/base/errors.h"
+#include "server/base/log.h"
 #include "server/base/proto_time.h"
 
 namespace acclimate::api {
@@ -46,72 +46,82 @@ absl::Status ReadAt(int fd, int64_t offset, size_t size, std::string& data) {
 
 }  // namespace
 
-grpc::Status ArtifactService::FindMissingBlobs(grpc::ServerContext*,
+grpc::Status ArtifactService::FindMissingBlobs(grpc::ServerContext* context,
                                                const v1::FindMissingBlobsRequest* request,
                                                v1::FindMissingBlobsResponse* response) {
-  return RunCall(metrics_, "acclimate.v1.ArtifactService/FindMissingBlobs", [&]() -> absl::Status {
-    absl::StatusOr<std::string> tenant = TenantOfParent(request->parent());
-    if (!tenant.ok()) return tenant.status();
-    if (request->blobs_size() > kMaxBlobsInQuestion) {
-      return BadRequest(
-          "blobs", absl::StrCat("at most ", kMaxBlobsInQuestion, "; are ", request->blobs_size()));
-    }
-    std::vector<FieldViolation> violations;
-    for (int i = 0; i < request->blobs_size(); ++i) {
-      absl::StatusOr<ResourceName> blob = ParseBlobName(request->blobs(i));
-      if (!blob.ok() || blob->tenant != *tenant) {
-        violations.push_back({absl::StrCat("blobs[", i, "]"),
-                              blob.ok() ? absl::StrCat("belongs to the tenant ", blob->tenant)
-                                        : std::string(blob.status().message())});
-      } else if (absl::Status found = blobs_.Get(blob->id).status(); absl::IsNotFound(found)) {
-        response->add_missing(request->blobs(i));
-      } else if (!found.ok()) {
-        return found;
-      }
-    }
-    return violations.empty() ? absl::OkStatus() : BadRequest(violations);
-  });
+  return gate_.Run(
+      *context, "acclimate.v1.ArtifactService/FindMissingBlobs",
+      [&](Caller& caller) -> absl::Status {
+        absl::StatusOr<std::string> tenant = TenantOfParent(request->parent(), caller);
+        if (!tenant.ok()) return tenant.status();
+        if (request->blobs_size() > kMaxBlobsInQuestion) {
+          return BadRequest("blobs", absl::StrCat("at most ", kMaxBlobsInQuestion, "; are ",
+                                                  request->blobs_size()));
+        }
+        absl::StatusOr<artifacts::BlobStore*> blobs = stores_.BlobsOf(*tenant);
+        if (!blobs.ok()) return blobs.status();
+        std::vector<FieldViolation> violations;
+        for (int i = 0; i < request->blobs_size(); ++i) {
+          absl::StatusOr<ResourceName> blob = ParseBlobName(request->blobs(i));
+          if (!blob.ok() || blob->tenant != *tenant) {
+            violations.push_back({absl::StrCat("blobs[", i, "]"),
+                                  blob.ok() ? absl::StrCat("belongs to the tenant ", blob->tenant)
+                                            : std::string(blob.status().message())});
+          } else if (absl::Status found = (*blobs)->Get(blob->id).status();
+                     absl::IsNotFound(found)) {
+            response->add_missing(request->blobs(i));
+          } else if (!found.ok()) {
+            return found;
+          }
+        }
+        return violations.empty() ? absl::OkStatus() : BadRequest(violations);
+      });
 }
 
-grpc::Status ArtifactService::CreateUpload(grpc::ServerContext*,
+grpc::Status ArtifactService::CreateUpload(grpc::ServerContext* context,
                                            const v1::CreateUploadRequest* request,
                                            v1::Upload* response) {
-  return RunCall(metrics_, "acclimate.v1.ArtifactService/CreateUpload", [&]() -> absl::Status {
-    absl::StatusOr<std::string> tenant = TenantOfParent(request->parent());
-    if (!tenant.ok()) return tenant.status();
-    std::vector<FieldViolation> violations;
-    const std::string sha256 = absl::AsciiStrToLower(request->sha256());
-    if (!IsSha256(sha256)) {
-      violations.push_back(
-          {"sha256", absl::StrCat("must be 64 hex digits; is \"", request->sha256(), "\"")});
-    }
-    if (request->size_bytes() <= 0) {
-      violations.push_back(
-          {"size_bytes", absl::StrCat("must be positive; is ", request->size_bytes())});
-    }
-    if (!violations.empty()) return BadRequest(violations);
-    absl::StatusOr<artifacts::UploadInfo> upload =
-        uploads_.Create(*tenant, sha256, request->size_bytes());
-    if (upload.ok()) ToProto(*upload, *response);
-    return upload.status();
-  });
+  return gate_.Run(
+      *context, "acclimate.v1.ArtifactService/CreateUpload", [&](Caller& caller) -> absl::Status {
+        absl::StatusOr<std::string> tenant = TenantOfParent(request->parent(), caller);
+        if (!tenant.ok()) return tenant.status();
+        std::vector<FieldViolation> violations;
+        const std::string sha256 = absl::AsciiStrToLower(request->sha256());
+        if (!IsSha256(sha256)) {
+          violations.push_back(
+              {"sha256", absl::StrCat("must be 64 hex digits; is \"", request->sha256(), "\"")});
+        }
+        if (request->size_bytes() <= 0) {
+          violations.push_back(
+              {"size_bytes", absl::StrCat("must be positive; is ", request->size_bytes())});
+        }
+        if (!violations.empty()) return BadRequest(violations);
+        absl::StatusOr<artifacts::UploadStore*> uploads = stores_.UploadsOf(*tenant);
+        if (!uploads.ok()) return uploads.status();
+        absl::StatusOr<artifacts::UploadInfo> upload =
+            (*uploads)->Create(*tenant, sha256, request->size_bytes());
+        if (upload.ok()) ToProto(*upload, *response);
+        return upload.status();
+      });
 }
 
-grpc::Status ArtifactService::WriteUpload(grpc::ServerContext*,
+grpc::Status ArtifactService::WriteUpload(grpc::ServerContext* context,
                                           grpc::ServerReader<v1::WriteUploadRequest>* reader,
                                           v1::Upload* response) {
-  return RunCall(metrics_, "acclimate.v1.ArtifactService/WriteUpload",
-                 [&] { return ReceiveUpload(*reader, *response); });
+  return gate_.Run(*context, "acclimate.v1.ArtifactService/WriteUpload",
+                   [&](Caller& caller) { return ReceiveUpload(*reader, caller, *response); });
 }
 
 absl::Status ArtifactService::ReceiveUpload(grpc::ServerReader<v1::WriteUploadRequest>& reader,
-                                            v1::Upload& response) {
+                                            Caller& caller, v1::Upload& response) {
   v1::WriteUploadRequest chunk;
   if (!reader.Read(&chunk)) return BadRequest("name", "the stream has no message");
-  absl::StatusOr<ResourceName> name = UploadOfName(chunk.name());
+  absl::StatusOr<ResourceName> name = UploadOfName(chunk.name(), caller);
   if (!name.ok()) return name.status();
   const std::string first_name = chunk.name();
-  auto writer = uploads_.Write(name->tenant, name->id);
+  absl::StatusOr<artifacts::UploadStore*> uploads = stores_.UploadsOf(name->tenant);
+  if (!uploads.ok()) return uploads.status();
+  auto writer = (*uploads)->Write(name->tenant, name->id);
   if (!writer.ok()) return writer.status();
   do {
     if (!chunk.name().empty() && chunk.name() != first_name) {
@@ -126,50 +136,59 @@ absl::Status ArtifactService::ReceiveUpload(grpc::ServerReader<v1::WriteUploadRe
   return upload.status();
 }
 
-grpc::Status ArtifactService::GetUpload(grpc::ServerContext*, const v1::GetUploadRequest* request,
-                                        v1::Upload* response) {
-  return RunCall(metrics_, "acclimate.v1.ArtifactService/GetUpload", [&]() -> absl::Status {
-    absl::StatusOr<ResourceName> name = UploadOfName(request->name());
-    if (!name.ok()) return name.status();
-    absl::StatusOr<artifacts::UploadInfo> upload = uploads_.Get(name->tenant, name->id);
-    if (upload.ok()) ToProto(*upload, *response);
-    return upload.status();
-  });
+grpc::Status ArtifactService::GetUpload(grpc::ServerContext* context,
+                                        const v1::GetUploadRequest* request, v1::Upload* response) {
+  return gate_.Run(
+      *context, "acclimate.v1.ArtifactService/GetUpload", [&](Caller& caller) -> absl::Status {
+        absl::StatusOr<ResourceName> name = UploadOfName(request->name(), caller);
+        if (!name.ok()) return name.status();
+        absl::StatusOr<artifacts::UploadStore*> uploads = stores_.UploadsOf(name->tenant);
+        if (!uploads.ok()) return uploads.status();
+        absl::StatusOr<artifacts::UploadInfo> upload = (*uploads)->Get(name->tenant, name->id);
+        if (upload.ok()) ToProto(*upload, *response);
+        return upload.status();
+      });
 }
 
-grpc::Status ArtifactService::GetBlob(grpc::ServerContext*, const v1::GetBlobRequest* request,
-                                      v1::Blob* response) {
-  return RunCall(metrics_, "acclimate.v1.ArtifactService/GetBlob", [&]() -> absl::Status {
-    absl::StatusOr<ResourceName> name = BlobOfName(request->name());
-    if (!name.ok()) return name.status();
-    absl::StatusOr<artifacts::BlobInfo> blob = blobs_.Get(name->id);
-    if (!blob.ok()) return blob.status();
-    response->set_name(request->name());
-    response->set_size_bytes(blob->size_bytes);
-    *response->mutable_create_time() = ToProtoTimestamp(blob->create_time);
-    return absl::OkStatus();
-  });
+grpc::Status ArtifactService::GetBlob(grpc::ServerContext* context,
+                                      const v1::GetBlobRequest* request, v1::Blob* response) {
+  return gate_.Run(*context, "acclimate.v1.ArtifactService/GetBlob",
+                   [&](Caller& caller) -> absl::Status {
+                     absl::StatusOr<ResourceName> name = BlobOfName(request->name(), caller);
+                     if (!name.ok()) return name.status();
+                     absl::StatusOr<artifacts::BlobStore*> blobs = stores_.BlobsOf(name->tenant);
+                     if (!blobs.ok()) return blobs.status();
+                     absl::StatusOr<artifacts::BlobInfo> blob = (*blobs)->Get(name->id);
+                     if (!blob.ok()) return blob.status();
+                     response->set_name(request->name());
+                     response->set_size_bytes(blob->size_bytes);
+                     *response->mutable_create_time() = ToProtoTimestamp(blob->create_time);
+                     return absl::OkStatus();
+                   });
 }
 
-grpc::Status ArtifactService::ReadBlob(grpc::ServerContext*, const v1::ReadBlobRequest* request,
+grpc::Status ArtifactService::ReadBlob(grpc::ServerContext* context,
+                                       const v1::ReadBlobRequest* request,
                                        grpc::ServerWriter<v1::ReadBlobResponse>* writer) {
-  return RunCall(metrics_, "acclimate.v1.ArtifactService/ReadBlob",
-                 [&] { return SendBlob(*request, *writer); });
+  return gate_.Run(*context, "acclimate.v1.ArtifactService/ReadBlob",
+                   [&](Caller& caller) { return SendBlob(*request, caller, *writer); });
 }
 
-absl::Status ArtifactService::SendBlob(const v1::ReadBlobRequest& request,
+absl::Status ArtifactService::SendBlob(const v1::ReadBlobRequest& request, Caller& caller,
                                        grpc::ServerWriter<v1::ReadBlobResponse>& writer) {
-  absl::StatusOr<ResourceName> name = BlobOfName(request.name());
+  absl::StatusOr<ResourceName> name = BlobOfName(request.name(), caller);
   if (!name.ok()) return name.status();
   if (request.offset() < 0) return BadRequest("offset", "must not be negative");
   if (request.limit() < 0) return BadRequest("limit", "must not be negative");
-  absl::StatusOr<artifacts::BlobInfo> blob = blobs_.Get(name->id);
+  absl::StatusOr<artifacts::BlobStore*> blobs = stores_.BlobsOf(name->tenant);
+  if (!blobs.ok()) return blobs.status();
+  absl::StatusOr<artifacts::BlobInfo> blob = (*blobs)->Get(name->id);
   if (!blob.ok()) return blob.status();
   if (request.offset() > blob->size_bytes) {
     return absl::OutOfRangeError(absl::StrCat("offset is ", request.offset(), "; the blob has ",
                                               blob->size_bytes, " bytes"));
   }
-  absl::StatusOr<artifacts::FileDescriptor> file = blobs_.OpenForReading(name->id);
+  absl::StatusOr<artifacts::FileDescriptor> file = (*blobs)->OpenForReading(name->id);
   if (!file.ok()) return file.status();
   posix_fadvise(file->get(), request.offset(), request.limit(), POSIX_FADV_SEQUENTIAL);
 
@@ -181,6 +200,10 @@ absl::Status ArtifactService::SendBlob(const v1::ReadBlobRequest& request,
     const int64_t size = std::min<int64_t>(end - offset, artifacts::kMaxChunkBytes);
     absl::Status status =
         ReadAt(file->get(), offset, static_cast<size_t>(size), *response.mutable_data());
+    if (absl::IsDataLoss(status)) {
+      metrics_.CountBlobCorruption();
+      LogError("a blob is damaged", {{"blob", request.name()}, {"error", status}});
+    }
     if (!status.ok()) return status;
     response.set_offset(offset);
     response.set_crc32c(artifacts::Crc32c(response.data()));

@@ -3,8 +3,8 @@
 #define ACCLIMATE_SERVER_API_ARTIFACT_SERVICE_H_
 
 #include "acclimate/v1/artifact_service.grpc.pb.h"
-#include "server/artifacts/blob_store.h"
-#include "server/artifacts/upload_store.h"
+#include "server/api/rpc.h"
+#include "server/artifacts/tenant_stores.h"
 #include "server/metrics/server_metrics.h"
 
 namespace acclimate::api {
@@ -12,9 +12,8 @@ namespace acclimate::api {
 // The references outlive the service.
 class ArtifactService final : public v1::ArtifactService::Service {
  public:
-  ArtifactService(artifacts::BlobStore& blobs, artifacts::UploadStore& uploads,
-                  metrics::ServerMetrics& metrics)
-      : blobs_(blobs), uploads_(uploads), metrics_(metrics) {}
+  ArtifactService(artifacts::TenantStores& stores, CallGate& gate, metrics::ServerMetrics& metrics)
+      : stores_(stores), gate_(gate), metrics_(metrics) {}
 
   grpc::Status FindMissingBlobs(grpc::ServerContext* context,
                                 const v1::FindMissingBlobsRequest* request,
@@ -32,13 +31,13 @@ class ArtifactService final : public v1::ArtifactService::Service {
                         grpc::ServerWriter<v1::ReadBlobResponse>* writer) override;
 
  private:
-  absl::Status ReceiveUpload(grpc::ServerReader<v1::WriteUploadRequest>& reader,
+  absl::Status ReceiveUpload(grpc::ServerReader<v1::WriteUploadRequest>& reader, Caller& caller,
                              v1::Upload& response);
-  absl::Status SendBlob(const v1::ReadBlobRequest& request,
+  absl::Status SendBlob(const v1::ReadBlobRequest& request, Caller& caller,
                         grpc::ServerWriter<v1::ReadBlobResponse>& writer);
 
-  artifacts::BlobStore& blobs_;
-  artifacts::UploadStore& uploads_;
+  artifacts::TenantStores& stores_;
+  CallGate& gate_;
   metrics::ServerMetrics& metrics_;
 };
 

@@ -2,22 +2,22 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "server/api/rpc.h"
 #include "server/base/errors.h"
 
 namespace acclimate::api {
 
-grpc::Status CatalogService::ListMethods(grpc::ServerContext*, const v1::ListMethodsRequest*,
+grpc::Status CatalogService::ListMethods(grpc::ServerContext* context,
+                                         const v1::ListMethodsRequest*,
                                          v1::ListMethodsResponse* response) {
-  return RunCall(metrics_, "acclimate.v1.CatalogService/ListMethods", [&] {
+  return gate_.Run(*context, "acclimate.v1.CatalogService/ListMethods", [&](Caller&) {
     *response = catalog_.list();
     return absl::OkStatus();
   });
 }
 
-grpc::Status CatalogService::GetMethod(grpc::ServerContext*, const v1::GetMethodRequest* request,
-                                       v1::Method* response) {
-  return RunCall(metrics_, "acclimate.v1.CatalogService/GetMethod", [&]() -> absl::Status {
+grpc::Status CatalogService::GetMethod(grpc::ServerContext* context,
+                                       const v1::GetMethodRequest* request, v1::Method* response) {
+  return gate_.Run(*context, "acclimate.v1.CatalogService/GetMethod", [&](Caller&) -> absl::Status {
     absl::string_view name = request->name();
     if (!absl::ConsumePrefix(&name, "methods/") || name.empty()) {
       return BadRequest("name", absl::StrCat("must have the form methods/{method}; is \"",

@@ -4,15 +4,14 @@
 
 #include "acclimate/v1/catalog_service.grpc.pb.h"
 #include "server/api/method_catalog.h"
-#include "server/metrics/server_metrics.h"
+#include "server/api/rpc.h"
 
 namespace acclimate::api {
 
 // The references outlive the service.
 class CatalogService final : public v1::CatalogService::Service {
  public:
-  CatalogService(const MethodCatalog& catalog, metrics::ServerMetrics& metrics)
-      : catalog_(catalog), metrics_(metrics) {}
+  CatalogService(const MethodCatalog& catalog, CallGate& gate) : catalog_(catalog), gate_(gate) {}
 
   grpc::Status ListMethods(grpc::ServerContext* context, const v1::ListMethodsRequest* request,
                            v1::ListMethodsResponse* response) override;
@@ -21,7 +20,7 @@ class CatalogService final : public v1::CatalogService::Service {
 
  private:
   const MethodCatalog& catalog_;
-  metrics::ServerMetrics& metrics_;
+  CallGate& gate_;
 };
 
 }  // namespace acclimate::api

@@ -17,8 +17,8 @@ namespace {
 constexpr int kDefaultPageSize = 50;
 constexpr int kMaxPageSize = 1000;
 
-absl::StatusOr<jobs::JobQuery> ToQuery(const v1::ListJobsRequest& request) {
-  absl::StatusOr<std::string> tenant = TenantOfParent(request.parent());
+absl::StatusOr<jobs::JobQuery> ToQuery(const v1::ListJobsRequest& request, Caller& caller) {
+  absl::StatusOr<std::string> tenant = TenantOfParent(request.parent(), caller);
   if (!tenant.ok()) return tenant.status();
   if (request.page_size() < 0) return BadRequest("page_size", "must not be negative");
   jobs::JobQuery query;
@@ -39,85 +39,94 @@ v1::Job Preview(const v1::CreateJobRequest& request) {
 
 }  // namespace
 
-grpc::Status JobService::CreateJob(grpc::ServerContext*, const v1::CreateJobRequest* request,
-                                   v1::Job* response) {
-  return RunCall(metrics_, "acclimate.v1.JobService/CreateJob", [&]() -> absl::Status {
-    absl::StatusOr<std::string> tenant = TenantOfParent(request->parent());
-    if (!tenant.ok()) return tenant.status();
-    absl::Status status = ValidateCreateJob(*request, catalog_, blobs_);
-    if (!status.ok()) return status;
-    if (request->validate_only()) {
-      *response = Preview(*request);
-      return absl::OkStatus();
-    }
-    absl::StatusOr<jobs::CreatedJob> created =
-        queue_.Create(*tenant, request->spec(), request->request_id());
-    if (created.ok()) *response = std::move(created->job);
-    return created.status();
-  });
+grpc::Status JobService::CreateJob(grpc::ServerContext* context,
+                                   const v1::CreateJobRequest* request, v1::Job* response) {
+  return gate_.Run(*context, "acclimate.v1.JobService/CreateJob",
+                   [&](Caller& caller) -> absl::Status {
+                     absl::StatusOr<std::string> tenant = TenantOfParent(request->parent(), caller);
+                     if (!tenant.ok()) return tenant.status();
+                     absl::StatusOr<artifacts::BlobStore*> blobs = blobs_.BlobsOf(*tenant);
+                     if (!blobs.ok()) return blobs.status();
+                     absl::Status status = ValidateCreateJob(*request, catalog_, **blobs);
+                     if (!status.ok()) return status;
+                     if (request->validate_only()) {
+                       *response = Preview(*request);
+                       return absl::OkStatus();
+                     }
+                     absl::StatusOr<jobs::CreatedJob> created =
+                         queue_.Create(*tenant, request->spec(), request->request_id());
+                     if (created.ok()) *response = std::move(created->job);
+                     return created.status();
+                   });
 }
 
 grpc::ServerUnaryReactor* JobService::GetJob(grpc::CallbackServerContext* context,
                                              const v1::GetJobRequest* request, v1::Job* response) {
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  reactor->Finish(RunCall(metrics_, "acclimate.v1.JobService/GetJob", [&]() -> absl::Status {
-    absl::StatusOr<ResourceName> name = JobOfName(request->name());
-    if (!name.ok()) return name.status();
-    absl::StatusOr<v1::Job> job = queue_.Get(request->name());
-    if (job.ok()) *response = *std::move(job);
-    return job.status();
-  }));
+  reactor->Finish(
+      gate_.Run(*context, "acclimate.v1.JobService/GetJob", [&](Caller& caller) -> absl::Status {
+        absl::StatusOr<ResourceName> name = JobOfName(request->name(), caller);
+        if (!name.ok()) return name.status();
+        absl::StatusOr<v1::Job> job = queue_.Get(request->name());
+        if (job.ok()) *response = *std::move(job);
+        return job.status();
+      }));
   return reactor;
 }
 
-grpc::Status JobService::ListJobs(grpc::ServerContext*, const v1::ListJobsRequest* request,
+grpc::Status JobService::ListJobs(grpc::ServerContext* context, const v1::ListJobsRequest* request,
                                   v1::ListJobsResponse* response) {
-  return RunCall(metrics_, "acclimate.v1.JobService/ListJobs", [&]() -> absl::Status {
-    absl::StatusOr<jobs::JobQuery> query = ToQuery(*request);
-    if (!query.ok()) return query.status();
-    absl::StatusOr<jobs::JobPage> page = queue_.List(*query);
-    if (!page.ok()) return page.status();
-    for (v1::Job& job : page->jobs) *response->add_jobs() = std::move(job);
-    response->set_next_page_token(page->next_page_token);
-    return absl::OkStatus();
-  });
+  return gate_.Run(*context, "acclimate.v1.JobService/ListJobs",
+                   [&](Caller& caller) -> absl::Status {
+                     absl::StatusOr<jobs::JobQuery> query = ToQuery(*request, caller);
+                     if (!query.ok()) return query.status();
+                     absl::StatusOr<jobs::JobPage> page = queue_.List(*query);
+                     if (!page.ok()) return page.status();
+                     for (v1::Job& job : page->jobs) *response->add_jobs() = std::move(job);
+                     response->set_next_page_token(page->next_page_token);
+                     return absl::OkStatus();
+                   });
 }
 
 grpc::Status JobService::WatchJob(grpc::ServerContext* context, const v1::WatchJobRequest* request,
                                   grpc::ServerWriter<v1::WatchJobResponse>* writer) {
-  return RunCall(metrics_, "acclimate.v1.JobService/WatchJob", [&]() -> absl::Status {
-    absl::StatusOr<ResourceName> name = JobOfName(request->name());
-    if (!name.ok()) return name.status();
-    if (request->after_cursor() < 0) return BadRequest("after_cursor", "must not be negative");
-    v1::WatchJobResponse response;
-    return queue_.Watch(
-        request->name(), request->after_cursor(),
-        [&](const v1::JobEvent& event) {
-          *response.mutable_event() = event;
-          return writer->Write(response);
-        },
-        [context] { return context->IsCancelled(); });
-  });
+  return gate_.Run(*context, "acclimate.v1.JobService/WatchJob",
+                   [&](Caller& caller) -> absl::Status {
+                     absl::StatusOr<ResourceName> name = JobOfName(request->name(), caller);
+                     if (!name.ok()) return name.status();
+                     if (request->after_cursor() < 0)
+                       return BadRequest("after_cursor", "must not be negative");
+                     v1::WatchJobResponse response;
+                     return queue_.Watch(
+                         request->name(), request->after_cursor(),
+                         [&](const v1::JobEvent& event) {
+                           *response.mutable_event() = event;
+                           return writer->Write(response);
+                         },
+                         [context] { return context->IsCancelled(); });
+                   });
 }
 
-grpc::Status JobService::CancelJob(grpc::ServerContext*, const v1::CancelJobRequest* request,
-                                   v1::Job* response) {
-  return RunCall(metrics_, "acclimate.v1.JobService/CancelJob", [&]() -> absl::Status {
-    absl::StatusOr<ResourceName> name = JobOfName(request->name());
-    if (!name.ok()) return name.status();
-    absl::StatusOr<v1::Job> job = queue_.Cancel(request->name());
-    if (job.ok()) *response = *std::move(job);
-    return job.status();
-  });
+grpc::Status JobService::CancelJob(grpc::ServerContext* context,
+                                   const v1::CancelJobRequest* request, v1::Job* response) {
+  return gate_.Run(*context, "acclimate.v1.JobService/CancelJob",
+                   [&](Caller& caller) -> absl::Status {
+                     absl::StatusOr<ResourceName> name = JobOfName(request->name(), caller);
+                     if (!name.ok()) return name.status();
+                     absl::StatusOr<v1::Job> job = queue_.Cancel(request->name());
+                     if (job.ok()) *response = *std::move(job);
+                     return job.status();
+                   });
 }
 
-grpc::Status JobService::DeleteJob(grpc::ServerContext*, const v1::DeleteJobRequest* request,
-                                   google::protobuf::Empty*) {
-  return RunCall(metrics_, "acclimate.v1.JobService/DeleteJob", [&]() -> absl::Status {
-    absl::StatusOr<ResourceName> name = JobOfName(request->name());
-    if (!name.ok()) return name.status();
-    return queue_.Delete(request->name());
-  });
+grpc::Status JobService::DeleteJob(grpc::ServerContext* context,
+                                   const v1::DeleteJobRequest* request, google::protobuf::Empty*) {
+  return gate_.Run(*context, "acclimate.v1.JobService/DeleteJob",
+                   [&](Caller& caller) -> absl::Status {
+                     absl::StatusOr<ResourceName> name = JobOfName(request->name(), caller);
+                     if (!name.ok()) return name.status();
+                     return queue_.Delete(request->name());
+                   });
 }
 
 }  // namespace acclimate::api

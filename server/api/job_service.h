@@ -4,9 +4,9 @@
 
 #include "acclimate/v1/job_service.grpc.pb.h"
 #include "server/api/method_catalog.h"
+#include "server/api/rpc.h"
 #include "server/artifacts/blob_store.h"
 #include "server/jobs/job_queue.h"
-#include "server/metrics/server_metrics.h"
 
 namespace acclimate::api {
 
@@ -17,9 +17,9 @@ using MixedJobService = v1::JobService::WithCallbackMethod_GetJob<v1::JobService
 // The references outlive the service.
 class JobService final : public MixedJobService {
  public:
-  JobService(jobs::JobQueue& queue, artifacts::BlobStore& blobs, const MethodCatalog& catalog,
-             metrics::ServerMetrics& metrics)
-      : queue_(queue), blobs_(blobs), catalog_(catalog), metrics_(metrics) {}
+  JobService(jobs::JobQueue& queue, artifacts::BlobStores& blobs, const MethodCatalog& catalog,
+             CallGate& gate)
+      : queue_(queue), blobs_(blobs), catalog_(catalog), gate_(gate) {}
 
   grpc::Status CreateJob(grpc::ServerContext* context, const v1::CreateJobRequest* request,
                          v1::Job* response) override;
@@ -36,9 +36,9 @@ class JobService final : public MixedJobService {
 
  private:
   jobs::JobQueue& queue_;
-  artifacts::BlobStore& blobs_;
+  artifacts::BlobStores& blobs_;
   const MethodCatalog& catalog_;
-  metrics::ServerMetrics& metrics_;
+  CallGate& gate_;
 };
 
 }  // namespace acclimate::api

@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "server/api/method_catalog.h"
 #include "server/api/server.h"
+#include "server/auth/audit_log.h"
 #include "server/base/config.h"
 #include "server/base/log.h"
 #include "server/base/version.h"
@@ -72,6 +73,17 @@ int Serve(const ServerConfig& config) {
   return kStopped;
 }
 
+int VerifyAudit(const std::string& path) {
+  const absl::StatusOr<auth::AuditChain> chain = auth::VerifyAuditLog(path);
+  if (!chain.ok()) {
+    std::fprintf(stderr, "acclimated: %s\n", std::string(chain.status().message()).c_str());
+    return kCannotRun;
+  }
+  std::printf("%lld entries, last hash %s\n", static_cast<long long>(chain->entries),
+              chain->last_hash.c_str());
+  return kStopped;
+}
+
 int Main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   for (const std::string& argument : arguments) {
@@ -84,8 +96,11 @@ int Main(int argc, char** argv) {
       return kStopped;
     }
   }
+  if (arguments.size() == 2 && arguments[0] == "verify-audit") return VerifyAudit(arguments[1]);
   if (arguments.empty() || arguments[0] != "serve") {
-    std::fprintf(stderr, "usage: acclimated serve --data-dir DIR [flags]; see acclimated --help\n");
+    std::fprintf(stderr,
+                 "usage: acclimated serve --data-dir DIR [flags], or acclimated verify-audit FILE; "
+                 "see acclimated --help\n");
     return kWrongUsage;
   }
   absl::StatusOr<ServerConfig> config = LoadServerConfig(

@@ -1,5 +1,6 @@
 #include "server/api/server.h"
 
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -9,12 +10,13 @@
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/resource_quota.h"
-#include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server_builder.h"
 #include "server/api/admin_service.h"
 #include "server/api/artifact_service.h"
 #include "server/api/catalog_service.h"
 #include "server/api/job_service.h"
+#include "server/api/transport_security.h"
+#include "server/artifacts/file_system.h"
 #include "server/base/log.h"
 
 namespace acclimate::api {
@@ -27,6 +29,12 @@ constexpr int kMaxGrpcThreads = 2048;
 constexpr const char* kServices[] = {"", "acclimate.v1.JobService", "acclimate.v1.ArtifactService",
                                      "acclimate.v1.CatalogService", "acclimate.v1.AdminService"};
 
+struct DiskGauge {
+  const char* name;
+  const char* help;
+  absl::StatusOr<int64_t> (*read)(const std::string& path);
+};
+
 // "127.0.0.1:0" -> "127.0.0.1:50051".
 std::string WithPort(const std::string& address, int port) {
   return absl::StrCat(address.substr(0, address.rfind(':') + 1), port);
@@ -38,6 +46,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerConfig& config
                                                       MethodCatalog catalog) {
   auto server = absl::WrapUnique(new Server(config, std::move(catalog)));
   if (absl::Status status = server->Open(); !status.ok()) return status;
+  if (absl::Status status = server->SetUpAccess(); !status.ok()) return status;
   server->MakeNode();
   // Ports before workers: a port that is taken is told at once.
   if (absl::Status status = server->Listen(); !status.ok()) return status;
@@ -61,17 +70,23 @@ absl::Status Server::Open() {
   if (!directory.ok()) return directory.status();
   directory_ = std::make_unique<DataDirectory>(*std::move(directory));
 
-  auto blobs = artifacts::LocalBlobStore::Open(directory_->path(), &metrics_);
-  if (!blobs.ok()) return blobs.status();
-  blobs_ = *std::move(blobs);
-
   artifacts::UploadOptions upload_options;
   upload_options.max_blob_bytes = config_.max_blob_bytes;
   upload_options.min_free_disk_bytes = config_.min_free_disk_bytes;
-  auto uploads = artifacts::UploadStore::Open(directory_->PathOf("uploads"), blobs_.get(),
-                                              &metrics_, upload_options);
-  if (!uploads.ok()) return uploads.status();
-  uploads_ = *std::move(uploads);
+  for (const auto& [name, help, read] :
+       {DiskGauge{"acclimate_disk_free_bytes", "Free bytes of the disk with the data directory.",
+                  &artifacts::FreeDiskBytes},
+        DiskGauge{"acclimate_disk_size_bytes", "Size of that disk.", &artifacts::DiskBytes}}) {
+    metrics_.AddGauge(name, help, [read, path = directory_->path()]() -> std::optional<double> {
+      const absl::StatusOr<int64_t> bytes = read(path);
+      if (!bytes.ok()) return std::nullopt;
+      return static_cast<double>(*bytes);
+    });
+  }
+
+  auto stores = artifacts::TenantStores::Open(directory_->path(), &metrics_, upload_options);
+  if (!stores.ok()) return stores.status();
+  stores_ = *std::move(stores);
 
   auto store = jobs::SqliteJobStore::Open(directory_->PathOf("jobs.sqlite"), &metrics_);
   if (!store.ok()) return store.status();
@@ -80,6 +95,38 @@ absl::Status Server::Open() {
   queue_ = std::make_unique<jobs::JobQueue>(store_.get(), &metrics_);
   if (absl::Status status = queue_->Recover(); !status.ok()) return status;
   metrics_.SetJobStatisticsSource([queue = queue_.get()] { return queue->Statistics(); });
+  return absl::OkStatus();
+}
+
+absl::Status Server::SetUpAccess() {
+  auto authenticator = auth::Authenticator::Create(
+      {config_.access_file, config_.jwks_file, {config_.jwt_issuer, config_.jwt_audience}});
+  if (!authenticator.ok()) return authenticator.status();
+  authenticator_ = *std::move(authenticator);
+  if (!authenticator_->insecure()) {
+    auto audit = auth::AuditLog::Open(directory_->PathOf("audit.jsonl"));
+    if (!audit.ok()) return audit.status();
+    audit_ = *std::move(audit);
+    const auth::AuditChain chain = audit_->chain();
+    LogInfo("audit log", {{"entries", chain.entries}, {"last_hash", chain.last_hash}});
+  }
+  if (config_.HasAuthentication() && config_.tls_cert.empty()) {
+    LogWarning("tokens travel unencrypted: there is no --tls-cert");
+  }
+  if (config_.insecure && !config_.HasAuthentication()) {
+    LogWarning("insecure: whoever reaches the port may do everything",
+               {{"listen", config_.listen}});
+  }
+  if (!config_.tls_cert.empty()) {
+    metrics_.AddGauge("acclimate_tls_certificate_expiry_timestamp_seconds",
+                      "When the server's certificate is no longer valid, in seconds since 1970.",
+                      [path = config_.tls_cert]() -> std::optional<double> {
+                        const absl::StatusOr<absl::Time> expiry = CertificateExpiry(path);
+                        if (!expiry.ok()) return std::nullopt;
+                        return static_cast<double>(absl::ToUnixSeconds(*expiry));
+                      });
+  }
+  gate_ = std::make_unique<CallGate>(*authenticator_, audit_.get(), metrics_);
   return absl::OkStatus();
 }
 
@@ -92,7 +139,7 @@ void Server::MakeNode() {
   options.scratch_root = directory_->PathOf("scratch");
   options.run_time_limit = config_.job_time_limit;
   options.memory_limit_bytes = config_.job_memory_limit_bytes;
-  node_ = std::make_unique<node::Node>(options, *queue_, *blobs_, metrics_);
+  node_ = std::make_unique<node::Node>(options, *queue_, *stores_, metrics_);
 }
 
 absl::Status Server::Listen() {
@@ -107,12 +154,14 @@ absl::Status Server::Listen() {
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
   builder.SetResourceQuota(grpc::ResourceQuota("acclimated").SetMaxThreads(kMaxGrpcThreads));
-  builder.AddListeningPort(config_.listen, grpc::InsecureServerCredentials(), &grpc_port_);
-  services_.push_back(std::make_unique<JobService>(*queue_, *blobs_, catalog_, metrics_));
-  services_.push_back(std::make_unique<ArtifactService>(*blobs_, *uploads_, metrics_));
-  services_.push_back(std::make_unique<CatalogService>(catalog_, metrics_));
+  auto credentials = MakeServerCredentials(config_);
+  if (!credentials.ok()) return credentials.status();
+  builder.AddListeningPort(config_.listen, *credentials, &grpc_port_);
+  services_.push_back(std::make_unique<JobService>(*queue_, *stores_, catalog_, *gate_));
+  services_.push_back(std::make_unique<ArtifactService>(*stores_, *gate_, metrics_));
+  services_.push_back(std::make_unique<CatalogService>(catalog_, *gate_));
   services_.push_back(std::make_unique<AdminService>(
-      *queue_, directory_->path(), metrics_, [this](v1::ServerInfo& info) { AddNodeInfo(info); }));
+      *queue_, directory_->path(), *gate_, [this](v1::ServerInfo& info) { AddNodeInfo(info); }));
   for (const auto& service : services_) builder.RegisterService(service.get());
   grpc_server_ = builder.BuildAndStart();
   if (grpc_server_ == nullptr || grpc_port_ == 0) {
@@ -155,6 +204,10 @@ void Server::Drain(absl::Duration timeout) {
   if (grpc_server_ != nullptr) {
     grpc_server_->Shutdown(absl::ToChronoTime(deadline));
     grpc_server_->Wait();
+  }
+  if (audit_ != nullptr) {
+    const auth::AuditChain chain = audit_->chain();
+    LogInfo("audit log ends", {{"entries", chain.entries}, {"last_hash", chain.last_hash}});
   }
 }
 

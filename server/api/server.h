@@ -12,8 +12,10 @@
 #include "grpcpp/server.h"
 #include "server/api/data_directory.h"
 #include "server/api/method_catalog.h"
-#include "server/artifacts/local_blob_store.h"
-#include "server/artifacts/upload_store.h"
+#include "server/api/rpc.h"
+#include "server/artifacts/tenant_stores.h"
+#include "server/auth/audit_log.h"
+#include "server/auth/authenticator.h"
 #include "server/base/config.h"
 #include "server/jobs/job_queue.h"
 #include "server/jobs/sqlite_job_store.h"
@@ -41,6 +43,7 @@ class Server {
  private:
   Server(ServerConfig config, MethodCatalog catalog);
   absl::Status Open();
+  absl::Status SetUpAccess();
   void MakeNode();
   absl::Status Listen();
   void SetServing(bool serving);
@@ -51,12 +54,14 @@ class Server {
   metrics::ServerMetrics metrics_;
   // In the order in which they need each other: the last goes first.
   std::unique_ptr<DataDirectory> directory_;
-  std::unique_ptr<artifacts::LocalBlobStore> blobs_;
-  std::unique_ptr<artifacts::UploadStore> uploads_;
+  std::unique_ptr<artifacts::TenantStores> stores_;
   std::unique_ptr<jobs::SqliteJobStore> store_;
   std::unique_ptr<jobs::JobQueue> queue_;
   std::unique_ptr<metrics::MetricsEndpoint> metrics_endpoint_;
   std::unique_ptr<node::Node> node_;  // absent with no slots
+  std::unique_ptr<auth::Authenticator> authenticator_;
+  std::unique_ptr<auth::AuditLog> audit_;  // absent on an insecure server
+  std::unique_ptr<CallGate> gate_;
   std::vector<std::unique_ptr<grpc::Service>> services_;
   std::unique_ptr<grpc::Server> grpc_server_;
   int grpc_port_ = 0;

@@ -1,37 +1,34 @@
 #include "server/api/tenant_access.h"
 
-#include "absl/strings/str_cat.h"
 #include "server/base/errors.h"
 
 namespace acclimate::api {
 namespace {
 
-absl::Status CheckTenant(const std::string& tenant) {
-  if (tenant == kDefaultTenant) return absl::OkStatus();
-  return absl::NotFoundError(absl::StrCat("there is no tenant ", tenant));
-}
-
-absl::StatusOr<ResourceName> Check(absl::StatusOr<ResourceName> name) {
-  if (!name.ok()) return BadRequest("name", name.status().message());
-  if (absl::Status status = CheckTenant(name->tenant); !status.ok()) return status;
-  return name;
+absl::StatusOr<ResourceName> Check(absl::StatusOr<ResourceName> parsed, absl::string_view name,
+                                   Caller& caller) {
+  if (!parsed.ok()) return BadRequest("name", parsed.status().message());
+  if (absl::Status status = caller.Authorize(parsed->tenant, name); !status.ok()) return status;
+  return parsed;
 }
 
 }  // namespace
 
-absl::StatusOr<std::string> TenantOfParent(absl::string_view parent) {
+absl::StatusOr<std::string> TenantOfParent(absl::string_view parent, Caller& caller) {
   absl::StatusOr<std::string> tenant = ParseTenantName(parent);
   if (!tenant.ok()) return BadRequest("parent", tenant.status().message());
-  if (absl::Status status = CheckTenant(*tenant); !status.ok()) return status;
+  if (absl::Status status = caller.Authorize(*tenant, parent); !status.ok()) return status;
   return tenant;
 }
 
-absl::StatusOr<ResourceName> JobOfName(absl::string_view name) { return Check(ParseJobName(name)); }
-absl::StatusOr<ResourceName> BlobOfName(absl::string_view name) {
-  return Check(ParseBlobName(name));
+absl::StatusOr<ResourceName> JobOfName(absl::string_view name, Caller& caller) {
+  return Check(ParseJobName(name), name, caller);
 }
-absl::StatusOr<ResourceName> UploadOfName(absl::string_view name) {
-  return Check(ParseUploadName(name));
+absl::StatusOr<ResourceName> BlobOfName(absl::string_view name, Caller& caller) {
+  return Check(ParseBlobName(name), name, caller);
+}
+absl::StatusOr<ResourceName> UploadOfName(absl::string_view name, Caller& caller) {
+  return Check(ParseUploadName(name), name, caller);
 }
 
 }  // namespace acclimate::api

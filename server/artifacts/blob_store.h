@@ -56,6 +56,14 @@ class BlobStore {
   virtual std::string StagingDirectory() const = 0;
 };
 
+// One store for every tenant.
+class BlobStores {
+ public:
+  virtual ~BlobStores() = default;
+  // Never null; it lives as long as this.
+  virtual absl::StatusOr<BlobStore*> BlobsOf(const std::string& tenant) = 0;
+};
+
 }  // namespace acclimate::artifacts
 
 #endif  // ACCLIMATE_SERVER_ARTIFACTS_BLOB_STORE_H_

@@ -91,4 +91,12 @@ absl::StatusOr<int64_t> FreeDiskBytes(const std::string& path) {
   return static_cast<int64_t>(info.f_bavail) * static_cast<int64_t>(info.f_frsize);
 }
 
+absl::StatusOr<int64_t> DiskBytes(const std::string& path) {
+  struct statvfs info {};
+  if (statvfs(path.c_str(), &info) != 0) return FileError("stat the file system of", path);
+  // Blocks that only root may use are neither free nor used.
+  const fsblkcnt_t blocks = info.f_blocks - (info.f_bfree - info.f_bavail);
+  return static_cast<int64_t>(blocks) * static_cast<int64_t>(info.f_frsize);
+}
+
 }  // namespace acclimate::artifacts

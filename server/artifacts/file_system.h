@@ -25,6 +25,8 @@ absl::Status WriteFileDurably(const std::string& path, absl::string_view content
 absl::StatusOr<int64_t> FileSize(int fd, const std::string& path);
 // What an unprivileged process may still use of the file system.
 absl::StatusOr<int64_t> FreeDiskBytes(const std::string& path);
+// What such a process could use of it at most.
+absl::StatusOr<int64_t> DiskBytes(const std::string& path);
 
 }  // namespace acclimate::artifacts
 

@@ -95,6 +95,11 @@ absl::StatusOr<std::string> ParseAddress(const std::string& text) {
   return text;
 }
 
+absl::StatusOr<bool> ParseSwitch(const std::string& text) {
+  if (text == "true" || text == "false") return text == "true";
+  return absl::InvalidArgumentError(absl::StrCat("must be true or false; is \"", text, "\""));
+}
+
 absl::StatusOr<std::string> ParseDevice(const std::string& text) {
   int index = 0;
   absl::string_view suffix = text;
@@ -123,6 +128,25 @@ const std::vector<Setting>& Settings() {
        Store(&ServerConfig::job_memory_limit_bytes, ParseBytes)},
       {"Jobs", "job-time-limit", "TIME", "24h", "of one attempt, where the job sets no limit",
        Store(&ServerConfig::job_time_limit, ParsePositiveDuration)},
+      {"Security", "tls-cert", "FILE", "no TLS", "the server's certificate and its chain, in PEM",
+       Store(&ServerConfig::tls_cert, ParseText)},
+      {"Security", "tls-key", "FILE", "no TLS", "its private key, in PEM",
+       Store(&ServerConfig::tls_key, ParseText)},
+      {"Security", "tls-client-ca", "FILE", "none asked for",
+       "who signs client certificates, which are then asked for and verified",
+       Store(&ServerConfig::tls_client_ca, ParseText)},
+      {"Security", "access-file", "FILE", "none",
+       "who may do what: hashed tokens, names of certificates, roles by tenant",
+       Store(&ServerConfig::access_file, ParseText)},
+      {"Security", "jwks-file", "FILE", "none", "the keys that JSON Web Tokens are signed with",
+       Store(&ServerConfig::jwks_file, ParseText)},
+      {"Security", "jwt-issuer", "URL", "required with --jwks-file", "who issues the tokens (iss)",
+       Store(&ServerConfig::jwt_issuer, ParseText)},
+      {"Security", "jwt-audience", "NAME", "required with --jwks-file",
+       "what the tokens are meant for (aud)", Store(&ServerConfig::jwt_audience, ParseText)},
+      {"Security", "insecure", "", "false",
+       "listen beyond this machine without authentication: whoever reaches the port may do all",
+       Store(&ServerConfig::insecure, ParseSwitch)},
       {"Storage", "max-blob-bytes", "BYTES", "64GiB", "the largest upload",
        Store(&ServerConfig::max_blob_bytes, ParseBytes)},
       {"Storage", "min-free-disk-bytes", "BYTES", "256MiB", "uploads leave this much of the disk",
@@ -165,9 +189,10 @@ absl::Status Unknown(absl::string_view what, const std::string& name) {
       "unknown ", what, " \"", name, "\"; did you mean \"", nearest->name, "\"? See --help."));
 }
 
-bool IsKnown(absl::string_view name) {
-  return std::any_of(Settings().begin(), Settings().end(),
-                     [name](const Setting& setting) { return setting.name == name; });
+const Setting* Find(absl::string_view name) {
+  const auto found = std::find_if(Settings().begin(), Settings().end(),
+                                  [name](const Setting& setting) { return setting.name == name; });
+  return found == Settings().end() ? nullptr : &*found;
 }
 
 // A value and the place that it came from, for messages.
@@ -187,10 +212,13 @@ absl::StatusOr<GivenByName> ReadFlags(const std::vector<std::string>& arguments)
     }
     const size_t equals = argument.find('=');
     const std::string name(argument.substr(0, equals));
-    if (name != "config" && !IsKnown(name)) return Unknown("flag", name);
+    const Setting* const setting = Find(name);
+    if (name != "config" && setting == nullptr) return Unknown("flag", name);
     const std::string origin = absl::StrCat("--", name);
     if (equals != absl::string_view::npos) {
       given[name] = {std::string(argument.substr(equals + 1)), origin};
+    } else if (setting != nullptr && setting->value.empty()) {
+      given[name] = {"true", origin};
     } else if (i + 1 < arguments.size()) {
       given[name] = {arguments[++i], origin};
     } else {
@@ -219,7 +247,7 @@ absl::StatusOr<GivenByName> ReadFile(const std::string& path) {
     if (value.size() >= 2 && value.front() == '"' && value.back() == '"') {
       value = value.substr(1, value.size() - 2);
     }
-    if (!IsKnown(key)) return Unknown(absl::StrCat("key at ", origin), key);
+    if (Find(key) == nullptr) return Unknown(absl::StrCat("key at ", origin), key);
     given[key] = {std::string(value), absl::StrCat(origin, ": ", key)};
   }
   if (file.bad()) return absl::InvalidArgumentError(absl::StrCat("--config: cannot read ", path));
@@ -243,6 +271,38 @@ absl::Status Apply(const GivenByName& given, ServerConfig& config) {
     if (!status.ok()) {
       return absl::InvalidArgumentError(absl::StrCat(found->second.origin, ": ", status.message()));
     }
+  }
+  return absl::OkStatus();
+}
+
+// "127.0.0.1:50051", "[::1]:0", "localhost:80", "unix:/run/acclimate.sock".
+bool IsLoopback(absl::string_view address) {
+  const absl::string_view host = address.substr(0, address.rfind(':'));
+  return absl::StartsWith(host, "127.") || host == "localhost" || host == "[::1]" ||
+         absl::StartsWith(address, "unix:");
+}
+
+// Settings that do not fit each other.
+absl::Status CheckSecurity(const ServerConfig& config) {
+  if (config.tls_cert.empty() != config.tls_key.empty()) {
+    return absl::InvalidArgumentError("--tls-cert and --tls-key are needed together");
+  }
+  if (!config.tls_client_ca.empty() && config.tls_cert.empty()) {
+    return absl::InvalidArgumentError("--tls-client-ca needs --tls-cert and --tls-key");
+  }
+  if (!config.tls_client_ca.empty() && config.access_file.empty()) {
+    return absl::InvalidArgumentError(
+        "--tls-client-ca needs --access-file: it says what a certificate's holder may do");
+  }
+  if (config.jwks_file.empty() != (config.jwt_issuer.empty() || config.jwt_audience.empty())) {
+    return absl::InvalidArgumentError(
+        "--jwks-file, --jwt-issuer and --jwt-audience are needed together");
+  }
+  if (!IsLoopback(config.listen) && !config.HasAuthentication() && !config.insecure) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--listen ", config.listen,
+        " reaches beyond this machine, which needs --access-file or --jwks-file; or --insecure, "
+        "which lets everybody who reaches the port do everything"));
   }
   return absl::OkStatus();
 }
@@ -282,13 +342,15 @@ absl::StatusOr<ServerConfig> LoadServerConfig(const std::vector<std::string>& ar
   if (config.data_dir.empty()) {
     return absl::InvalidArgumentError("--data-dir is required: where jobs and blobs are kept");
   }
+  if (absl::Status status = CheckSecurity(config); !status.ok()) return status;
   return config;
 }
 
 std::string ServerHelp() {
   std::string help =
       "acclimated serve: adapts trained models to new domains, over gRPC.\n\n"
-      "  acclimated serve --data-dir DIR [flags]\n\n"
+      "  acclimated serve --data-dir DIR [flags]\n"
+      "  acclimated verify-audit FILE      checks the chain of an audit log, and tells its end\n\n"
       "Each flag can also be set in the environment (in brackets below) and, under its name, in a\n"
       "configuration file of `key = value` lines. A flag wins over the environment, that over the\n"
       "file.\n";

@@ -28,6 +28,14 @@ struct ServerConfig {
   int64_t job_memory_limit_bytes = 0;               // of a worker; 0: none
   absl::Duration job_time_limit = absl::Hours(24);  // of one attempt
 
+  // TLS: all files in PEM. With a client_ca, client certificates are asked for and verified.
+  std::string tls_cert, tls_key, tls_client_ca;
+  // Authentication: on where one of the files is named (server/auth/).
+  std::string access_file;
+  std::string jwks_file, jwt_issuer, jwt_audience;
+  bool insecure = false;  // listen beyond loopback without it
+  bool HasAuthentication() const { return !access_file.empty() || !jwks_file.empty(); }
+
   int64_t max_blob_bytes = int64_t{64} << 30;
   int64_t min_free_disk_bytes = int64_t{256} << 20;
 };

@@ -70,6 +70,14 @@ absl::Status WithErrorInfo(absl::Status status, absl::string_view reason,
   return status;
 }
 
+std::string ReasonOf(const absl::Status& status) {
+  const auto payload = status.GetPayload(
+      absl::StrCat("type.googleapis.com/", google::rpc::ErrorInfo::descriptor()->full_name()));
+  google::rpc::ErrorInfo detail;
+  if (!payload.has_value() || !detail.ParseFromString(std::string(*payload))) return "";
+  return detail.reason();
+}
+
 absl::Status WithRetryAfter(absl::Status status, absl::Duration delay) {
   google::rpc::RetryInfo detail;
   *detail.mutable_retry_delay() = ToProtoDuration(delay);

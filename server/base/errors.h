@@ -39,6 +39,8 @@ absl::Status PreconditionFailed(absl::string_view type, absl::string_view subjec
 // programs may depend on it.
 absl::Status WithErrorInfo(absl::Status status, absl::string_view reason,
                            const std::map<std::string, std::string>& metadata = {});
+// The reason that WithErrorInfo() gave the status; empty: none.
+std::string ReasonOf(const absl::Status& status);
 // The same status with a RetryInfo.
 absl::Status WithRetryAfter(absl::Status status, absl::Duration delay);
 

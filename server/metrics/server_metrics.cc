@@ -35,6 +35,40 @@ Buckets StepBuckets() {
 Buckets PhaseBuckets() { return {0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800, 7200, 43200}; }
 Buckets JobBuckets() { return {0.01, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 14400, 86400}; }
 
+prometheus::MetricFamily Gauge(const std::string& name, const std::string& help, double value) {
+  prometheus::ClientMetric metric;
+  metric.gauge.value = value;
+  return {name, help, prometheus::MetricType::Gauge, {metric}};
+}
+
+// Gauges that are read at every scrape.
+class ReadGauges : public prometheus::Collectable {
+ public:
+  void Add(std::string name, std::string help, std::function<std::optional<double>()> source) {
+    absl::MutexLock lock(&mutex_);
+    entries_.push_back({std::move(name), std::move(help), std::move(source)});
+  }
+
+  std::vector<prometheus::MetricFamily> Collect() const override {
+    absl::MutexLock lock(&mutex_);
+    std::vector<prometheus::MetricFamily> families;
+    for (const Entry& entry : entries_) {
+      if (const std::optional<double> value = entry.source()) {
+        families.push_back(Gauge(entry.name, entry.help, *value));
+      }
+    }
+    return families;
+  }
+
+ private:
+  struct Entry {
+    std::string name, help;
+    std::function<std::optional<double>()> source;
+  };
+  mutable absl::Mutex mutex_;
+  std::vector<Entry> entries_ ABSL_GUARDED_BY(mutex_);
+};
+
 // The jobs gauges, from the source at every scrape.
 class JobGauges : public prometheus::Collectable {
  public:
@@ -56,20 +90,13 @@ class JobGauges : public prometheus::Collectable {
       jobs.metric.push_back(std::move(metric));
     }
     return {std::move(jobs),
-            Single("acclimate_queue_depth", "Jobs that wait for a slot.",
-                   static_cast<double>(statistics.queue_depth)),
-            Single("acclimate_queue_oldest_age_seconds", "How long the oldest queued job waits.",
-                   absl::ToDoubleSeconds(statistics.oldest_queue_age))};
+            Gauge("acclimate_queue_depth", "Jobs that wait for a slot.",
+                  static_cast<double>(statistics.queue_depth)),
+            Gauge("acclimate_queue_oldest_age_seconds", "How long the oldest queued job waits.",
+                  absl::ToDoubleSeconds(statistics.oldest_queue_age))};
   }
 
  private:
-  static prometheus::MetricFamily Single(const std::string& name, const std::string& help,
-                                         double value) {
-    prometheus::ClientMetric metric;
-    metric.gauge.value = value;
-    return {name, help, prometheus::MetricType::Gauge, {metric}};
-  }
-
   mutable absl::Mutex mutex_;
   std::function<JobStatistics()> source_ ABSL_GUARDED_BY(mutex_);
 };
@@ -85,6 +112,7 @@ struct CallMetrics {
 struct ServerMetrics::State {
   std::shared_ptr<prometheus::Registry> registry = std::make_shared<prometheus::Registry>();
   std::shared_ptr<JobGauges> jobs = std::make_shared<JobGauges>();
+  std::shared_ptr<ReadGauges> gauges = std::make_shared<ReadGauges>();
   std::shared_ptr<ProcessMetrics> process = std::make_shared<ProcessMetrics>();
 
   Family<Counter>& AddCounter(const char* name, const char* help) {
@@ -114,11 +142,17 @@ struct ServerMetrics::State {
           .Add({});
   Counter& downloaded =
       AddCounter("acclimate_downloaded_bytes_total", "Bytes of blobs sent.").Add({});
+  Counter& blob_corruptions =
+      AddCounter("acclimate_blob_corruptions_total", "Blobs found damaged when they were read.")
+          .Add({});
   Family<Counter>& calls =
       AddCounter("acclimate_grpc_calls_total", "gRPC calls, by method and status code.");
   Family<Histogram>& call_latency =
       AddHistogram("acclimate_grpc_call_seconds",
                    "Time of a gRPC call in its handler; of a stream, until it ends.");
+  Family<Counter>& authentication_failures =
+      AddCounter("acclimate_authentication_failures_total",
+                 "Calls refused because nobody knows who makes them, by reason.");
   Histogram& commit =
       AddHistogram("acclimate_store_commit_seconds", "Time of one commit of the job store.")
           .Add({}, DiskBuckets());
@@ -144,11 +178,16 @@ ServerMetrics::ServerMetrics() : state_(std::make_unique<State>()) {
 ServerMetrics::~ServerMetrics() = default;
 
 std::vector<std::shared_ptr<prometheus::Collectable>> ServerMetrics::Collectables() const {
-  return {state_->registry, state_->jobs, state_->process};
+  return {state_->registry, state_->jobs, state_->gauges, state_->process};
 }
 
 void ServerMetrics::SetJobStatisticsSource(std::function<JobStatistics()> source) {
   state_->jobs->SetSource(std::move(source));
+}
+
+void ServerMetrics::AddGauge(std::string name, std::string help,
+                             std::function<std::optional<double>()> source) {
+  state_->gauges->Add(std::move(name), std::move(help), std::move(source));
 }
 
 void ServerMetrics::ObserveQueueWait(absl::string_view method, absl::Duration wait) {
@@ -213,6 +252,12 @@ void ServerMetrics::ObserveCall(absl::string_view method, absl::string_view code
   }
   metrics.calls->Increment();
   metrics.latency->Observe(absl::ToDoubleSeconds(latency));
+}
+
+void ServerMetrics::CountBlobCorruption() { state_->blob_corruptions.Increment(); }
+
+void ServerMetrics::CountAuthenticationFailure(absl::string_view reason) {
+  state_->authentication_failures.Add({{"reason", std::string(reason)}}).Increment();
 }
 
 void ServerMetrics::ObserveStoreCommit(absl::Duration duration, int64_t changes) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,9 @@ class ServerMetrics {
   // What an exposer scrapes: the registry, the jobs, the process.
   std::vector<std::shared_ptr<prometheus::Collectable>> Collectables() const;
 
+  // A gauge that is read at every scrape, from any thread; left out where it has no value.
+  void AddGauge(std::string name, std::string help, std::function<std::optional<double>()> source);
+
   // The queue. `method` is the catalogue's name of it; `state` as ShortName() gives it.
   // An empty source takes the gauges away; it returns when no scrape is using the old one.
   void SetJobStatisticsSource(std::function<JobStatistics()> source);
@@ -59,8 +63,12 @@ class ServerMetrics {
   void AddUploadedBytes(int64_t bytes);
   void AddDownloadedBytes(int64_t bytes);
 
+  void CountBlobCorruption();
+
   // gRPC. `method` is "acclimate.v1.JobService/GetJob", `code` "OK" or "NOT_FOUND".
   void ObserveCall(absl::string_view method, absl::string_view code, absl::Duration latency);
+  // `reason` as "TOKEN_UNKNOWN".
+  void CountAuthenticationFailure(absl::string_view reason);
 
   // The stores. `store` is "jobs" or "blobs".
   void ObserveStoreCommit(absl::Duration duration, int64_t changes);

@@ -137,7 +137,9 @@ absl::Status AttemptSupervisor::AddFile(v1::InputFile::Role role, const v1::Data
   if (file.blob().empty()) return absl::OkStatus();
   const absl::StatusOr<ResourceName> name = ParseBlobName(file.blob());
   if (!name.ok()) return name.status();
-  absl::StatusOr<artifacts::FileDescriptor> blob = services_.blobs.OpenForReading(name->id);
+  const absl::StatusOr<artifacts::BlobStore*> blobs = services_.blobs.BlobsOf(name->tenant);
+  if (!blobs.ok()) return absl::FailedPreconditionError(blobs.status().message());
+  absl::StatusOr<artifacts::FileDescriptor> blob = (*blobs)->OpenForReading(name->id);
   // Not UNAVAILABLE, which is a worker's: a disk that fails here fails this attempt.
   if (absl::IsNotFound(blob.status())) return blob.status();
   if (!blob.ok()) return absl::FailedPreconditionError(blob.status().message());

@@ -22,7 +22,7 @@ namespace acclimate::node {
 // What a node works with; everything outlives it.
 struct Services {
   jobs::LeaseBroker& broker;
-  artifacts::BlobStore& blobs;
+  artifacts::BlobStores& blobs;
   metrics::ServerMetrics& metrics;
 };
 

@@ -107,7 +107,7 @@ class Node::Impl {
   std::vector<std::unique_ptr<Slot>> slots_;
 };
 
-Node::Node(NodeOptions options, jobs::LeaseBroker& broker, artifacts::BlobStore& blobs,
+Node::Node(NodeOptions options, jobs::LeaseBroker& broker, artifacts::BlobStores& blobs,
            metrics::ServerMetrics& metrics)
     : impl_(std::make_unique<Impl>(std::move(options), Services{broker, blobs, metrics})) {}
 

@@ -69,7 +69,7 @@ struct NodeInfo {
 class Node {
  public:
   // The references must outlive the node.
-  Node(NodeOptions options, jobs::LeaseBroker& broker, artifacts::BlobStore& blobs,
+  Node(NodeOptions options, jobs::LeaseBroker& broker, artifacts::BlobStores& blobs,
        metrics::ServerMetrics& metrics);
   ~Node();  // as Shutdown(ZeroDuration()), if that has not been called
   Node(const Node&) = delete;

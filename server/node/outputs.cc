@@ -56,18 +56,20 @@ absl::Status Copy(int from, int to) {
 absl::StatusOr<v1::JobResult> ImportOutputs(const v1::WorkerFinished& finished,
                                             const std::string& scratch_directory,
                                             const std::string& tenant,
-                                            artifacts::BlobStore& blobs) {
+                                            artifacts::BlobStores& blobs) {
   if (finished.files_size() > kMaxOutputs) {
     return absl::InternalError(
         absl::StrCat("the worker names ", finished.files_size(), " outputs"));
   }
+  const absl::StatusOr<artifacts::BlobStore*> store = blobs.BlobsOf(tenant);
+  if (!store.ok()) return store.status();
   v1::JobResult result;
   *result.mutable_metrics() = finished.metrics();
   result.set_precision(finished.precision());
   for (const std::string& name : finished.files()) {
     const absl::StatusOr<UniqueFd> checked = OpenOutput(scratch_directory, name);
     if (!checked.ok()) return checked.status();
-    const auto blob = blobs.Import(absl::StrCat(scratch_directory, "/", name));
+    const auto blob = (*store)->Import(absl::StrCat(scratch_directory, "/", name));
     if (!blob.ok()) return blob.status();
     v1::OutputFile& file = *result.add_files();
     file.set_name(name);
@@ -79,14 +81,16 @@ absl::StatusOr<v1::JobResult> ImportOutputs(const v1::WorkerFinished& finished,
 
 absl::StatusOr<std::string> ImportCopy(const std::string& file,
                                        const std::string& scratch_directory,
-                                       const std::string& tenant, artifacts::BlobStore& blobs) {
+                                       const std::string& tenant, artifacts::BlobStores& blobs) {
   const absl::StatusOr<UniqueFd> original = OpenOutput(scratch_directory, file);
   if (!original.ok()) return original.status();
-  std::string path = absl::StrCat(blobs.StagingDirectory(), "/worker-XXXXXX");
+  const absl::StatusOr<artifacts::BlobStore*> store = blobs.BlobsOf(tenant);
+  if (!store.ok()) return store.status();
+  std::string path = absl::StrCat((*store)->StagingDirectory(), "/worker-XXXXXX");
   const UniqueFd copy(mkostemp(path.data(), O_CLOEXEC));
   if (!copy.valid()) return absl::ErrnoToStatus(errno, path);
   const absl::Status copied = Copy(original->get(), copy.get());
-  const absl::StatusOr<artifacts::BlobInfo> blob = copied.ok() ? blobs.Import(path) : copied;
+  const absl::StatusOr<artifacts::BlobInfo> blob = copied.ok() ? (*store)->Import(path) : copied;
   if (!blob.ok()) {
     unlink(path.c_str());
     return blob.status();

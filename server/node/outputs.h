@@ -15,13 +15,14 @@ namespace acclimate::node {
 // INTERNAL: a name or a file that no honest worker leaves (a path, a link, not a regular file).
 absl::StatusOr<v1::JobResult> ImportOutputs(const v1::WorkerFinished& finished,
                                             const std::string& scratch_directory,
-                                            const std::string& tenant, artifacts::BlobStore& blobs);
+                                            const std::string& tenant,
+                                            artifacts::BlobStores& blobs);
 
 // Imports a copy of one file while its worker, which may go on changing it, still runs. Returns the
 // blob's resource name.
 absl::StatusOr<std::string> ImportCopy(const std::string& file,
                                        const std::string& scratch_directory,
-                                       const std::string& tenant, artifacts::BlobStore& blobs);
+                                       const std::string& tenant, artifacts::BlobStores& blobs);
 
 }  // namespace acclimate::node
 

@@ -33,6 +33,7 @@ TEST(ConfigTest, AFlagWinsOverTheEnvironmentAndThatOverTheFile) {
   const TemporaryFolder folder;
   const std::string file = folder.Write("config",
                                         "listen = 1.1.1.1:1\n"
+                                        "insecure = true\n"
                                         "device = cuda\n"
                                         "slots = 1\n");
   const auto config = Load({"--config", file, "--data-dir=/d", "--slots=3"},
@@ -96,6 +97,34 @@ TEST(ConfigTest, EveryErrorNamesItsPlace) {
   const std::string unknown = folder.Write("unknown", "slot = 3\n");
   EXPECT_THAT(Refusal({"--config", unknown, "--data-dir=/d"}),
               AllOf(HasSubstr(unknown + ":1"), HasSubstr("\"slots\"")));
+}
+
+TEST(ConfigTest, BeyondThisMachineOnlyWithAuthentication) {
+  for (const char* address : {"0.0.0.0:1", "10.0.0.7:1", "[::]:1", "example.org:1"}) {
+    const std::string listen = std::string("--listen=") + address;
+    EXPECT_THAT(Refusal({"--data-dir=/d", listen}), HasSubstr(address));
+    EXPECT_TRUE(Load({"--data-dir=/d", listen, "--access-file=/a"}).ok());
+    EXPECT_TRUE(Load({"--data-dir=/d", listen, "--insecure"}).ok());
+    EXPECT_FALSE(Load({"--data-dir=/d", listen, "--insecure=false"}).ok());
+  }
+  for (const char* address : {"127.0.0.1:1", "127.1.2.3:1", "localhost:1", "[::1]:1"}) {
+    EXPECT_TRUE(Load({"--data-dir=/d", std::string("--listen=") + address}).ok()) << address;
+  }
+}
+
+TEST(ConfigTest, SecuritySettingsFitEachOther) {
+  const auto refusal = [](std::vector<std::string> flags) {
+    flags.push_back("--data-dir=/d");
+    return Refusal(flags);
+  };
+  EXPECT_THAT(refusal({"--tls-cert=/c"}), HasSubstr("--tls-key"));
+  EXPECT_THAT(refusal({"--tls-key=/k"}), HasSubstr("--tls-cert"));
+  EXPECT_THAT(refusal({"--tls-client-ca=/a"}), HasSubstr("--tls-cert"));
+  EXPECT_THAT(refusal({"--tls-cert=/c", "--tls-key=/k", "--tls-client-ca=/a"}),
+              HasSubstr("--access-file"));
+  EXPECT_THAT(refusal({"--jwks-file=/j"}), HasSubstr("--jwt-issuer"));
+  EXPECT_THAT(refusal({"--jwt-issuer=i", "--jwt-audience=a"}), HasSubstr("--jwks-file"));
+  EXPECT_THAT(refusal({"--insecure=perhaps"}), HasSubstr("true or false"));
 }
 
 TEST(ConfigTest, AnUnknownFlagIsToldTheNearest) {
