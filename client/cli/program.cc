@@ -1,6 +1,5 @@
 #include "client/cli/program.h"
 
-#include <cstdio>
 #include <cstdlib>
 #include <string>
 #include <vector>

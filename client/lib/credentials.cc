@@ -4,8 +4,8 @@
 #include <iterator>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "server/base/loopback.h"
 
 namespace acclimate::client {
 namespace {
@@ -35,11 +35,6 @@ absl::StatusOr<std::string> ReadToken(const std::string& path) {
     return absl::InvalidArgumentError(absl::StrCat(path, ": its first line is empty"));
   }
   return std::string(line);
-}
-
-bool IsLoopback(absl::string_view server) {
-  return absl::StartsWith(server, "127.") || absl::StartsWith(server, "localhost:") ||
-         absl::StartsWith(server, "[::1]:") || absl::StartsWith(server, "unix:");
 }
 
 }  // namespace

@@ -35,6 +35,11 @@ struct DiskGauge {
   absl::StatusOr<int64_t> (*read)(const std::string& path);
 };
 
+// Of the audit log: what shows later that lines were cut off.
+void LogEnd(const char* message, const auth::AuditChain& chain) {
+  LogInfo(message, {{"entries", chain.entries}, {"last_hash", chain.last_hash}});
+}
+
 // "127.0.0.1:0" -> "127.0.0.1:50051".
 std::string WithPort(const std::string& address, int port) {
   return absl::StrCat(address.substr(0, address.rfind(':') + 1), port);
@@ -62,6 +67,7 @@ Server::Server(ServerConfig config, MethodCatalog catalog)
 
 Server::~Server() {
   Drain(absl::ZeroDuration());
+  if (audit_ != nullptr) LogEnd("audit log ends", audit_->chain());
   metrics_.SetJobStatisticsSource(nullptr);
 }
 
@@ -107,8 +113,7 @@ absl::Status Server::SetUpAccess() {
     auto audit = auth::AuditLog::Open(directory_->PathOf("audit.jsonl"));
     if (!audit.ok()) return audit.status();
     audit_ = *std::move(audit);
-    const auth::AuditChain chain = audit_->chain();
-    LogInfo("audit log", {{"entries", chain.entries}, {"last_hash", chain.last_hash}});
+    LogEnd("audit log", audit_->chain());
   }
   if (config_.HasAuthentication() && config_.tls_cert.empty()) {
     LogWarning("tokens travel unencrypted: there is no --tls-cert");
@@ -204,10 +209,6 @@ void Server::Drain(absl::Duration timeout) {
   if (grpc_server_ != nullptr) {
     grpc_server_->Shutdown(absl::ToChronoTime(deadline));
     grpc_server_->Wait();
-  }
-  if (audit_ != nullptr) {
-    const auth::AuditChain chain = audit_->chain();
-    LogInfo("audit log ends", {{"entries", chain.entries}, {"last_hash", chain.last_hash}});
   }
 }
 

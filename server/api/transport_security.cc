@@ -11,19 +11,16 @@
 #include "absl/time/clock.h"
 #include "grpcpp/security/tls_certificate_provider.h"
 #include "grpcpp/security/tls_credentials_options.h"
+#include "server/base/c_object.h"
 
 namespace acclimate::api {
 namespace {
 
 constexpr unsigned kRefreshSeconds = 2;
 
-template <typename T, auto free>
-struct Free {
-  void operator()(T* object) const { free(object); }
-};
-using File = std::unique_ptr<BIO, Free<BIO, BIO_free_all>>;
-using Certificate = std::unique_ptr<X509, Free<X509, X509_free>>;
-using PrivateKey = std::unique_ptr<EVP_PKEY, Free<EVP_PKEY, EVP_PKEY_free>>;
+using File = std::unique_ptr<BIO, FreedBy<BIO_free_all>>;
+using Certificate = std::unique_ptr<X509, FreedBy<X509_free>>;
+using PrivateKey = std::unique_ptr<EVP_PKEY, FreedBy<EVP_PKEY_free>>;
 
 absl::StatusOr<File> OpenPem(const std::string& path) {
   File file(BIO_new_file(path.c_str(), "r"));

@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "nlohmann/json.hpp"
+#include "server/base/c_object.h"
 
 namespace acclimate::auth {
 namespace {
@@ -25,16 +26,12 @@ constexpr size_t kMaxTokenBytes = 16 << 10;
 constexpr int kMinRsaBits = 2048;
 constexpr size_t kCoordinateBytes = 32;  // of P-256, and of half an ES256 signature
 
-template <typename T, void (*free)(T*)>
-struct Free {
-  void operator()(T* object) const { free(object); }
-};
-using Number = std::unique_ptr<BIGNUM, Free<BIGNUM, BN_free>>;
-using ParameterBuilder = std::unique_ptr<OSSL_PARAM_BLD, Free<OSSL_PARAM_BLD, OSSL_PARAM_BLD_free>>;
-using Parameters = std::unique_ptr<OSSL_PARAM, Free<OSSL_PARAM, OSSL_PARAM_free>>;
-using KeyContext = std::unique_ptr<EVP_PKEY_CTX, Free<EVP_PKEY_CTX, EVP_PKEY_CTX_free>>;
-using DigestContext = std::unique_ptr<EVP_MD_CTX, Free<EVP_MD_CTX, EVP_MD_CTX_free>>;
-using Signature = std::unique_ptr<ECDSA_SIG, Free<ECDSA_SIG, ECDSA_SIG_free>>;
+using Number = std::unique_ptr<BIGNUM, FreedBy<BN_free>>;
+using ParameterBuilder = std::unique_ptr<OSSL_PARAM_BLD, FreedBy<OSSL_PARAM_BLD_free>>;
+using Parameters = std::unique_ptr<OSSL_PARAM, FreedBy<OSSL_PARAM_free>>;
+using KeyContext = std::unique_ptr<EVP_PKEY_CTX, FreedBy<EVP_PKEY_CTX_free>>;
+using DigestContext = std::unique_ptr<EVP_MD_CTX, FreedBy<EVP_MD_CTX_free>>;
+using Signature = std::unique_ptr<ECDSA_SIG, FreedBy<ECDSA_SIG_free>>;
 using Key = std::shared_ptr<EVP_PKEY>;
 
 absl::Status Refused(absl::string_view why) {

@@ -10,12 +10,12 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
+#include "server/base/loopback.h"
 
 namespace acclimate {
 namespace {
@@ -273,13 +273,6 @@ absl::Status Apply(const GivenByName& given, ServerConfig& config) {
     }
   }
   return absl::OkStatus();
-}
-
-// "127.0.0.1:50051", "[::1]:0", "localhost:80", "unix:/run/acclimate.sock".
-bool IsLoopback(absl::string_view address) {
-  const absl::string_view host = address.substr(0, address.rfind(':'));
-  return absl::StartsWith(host, "127.") || host == "localhost" || host == "[::1]" ||
-         absl::StartsWith(address, "unix:");
 }
 
 // Settings that do not fit each other.

@@ -100,7 +100,8 @@ TEST(ConfigTest, EveryErrorNamesItsPlace) {
 }
 
 TEST(ConfigTest, BeyondThisMachineOnlyWithAuthentication) {
-  for (const char* address : {"0.0.0.0:1", "10.0.0.7:1", "[::]:1", "example.org:1"}) {
+  for (const char* address :
+       {"0.0.0.0:1", "10.0.0.7:1", "[::]:1", "example.org:1", "127.example.org:1"}) {
     const std::string listen = std::string("--listen=") + address;
     EXPECT_THAT(Refusal({"--data-dir=/d", listen}), HasSubstr(address));
     EXPECT_TRUE(Load({"--data-dir=/d", listen, "--access-file=/a"}).ok());
