@@ -14,10 +14,9 @@
 namespace acclimate::api {
 
 // What the flags ask for: plain, TLS, or TLS with client certificates. A client that shows none may
-// still come with a token. Files that are replaced are read again within seconds, without a restart;
-// connections that stand go on.
-// INVALID_ARGUMENT names the file at fault: it cannot be read, is no PEM, the key is another
-// certificate's, or the certificate has expired.
+// still come with a token. Files that are replaced are read again within seconds, without a
+// restart; connections that stand go on. INVALID_ARGUMENT names the file at fault: it cannot be
+// read, is no PEM, the key is another certificate's, or the certificate has expired.
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(
     const ServerConfig& config);
 
