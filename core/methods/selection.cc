@@ -10,10 +10,6 @@
 namespace acclimate::methods {
 namespace {
 
-// Enough for an estimate of the accuracy where nothing is chosen by it: what is drawn adds less
-// than 4 points to its interval.
-constexpr int64_t kSamplesOfEstimate = 500;
-
 bool TakesSource(const MethodSpec& spec) { return spec.source != DataNeed::kNone; }
 
 // Null where nobody is to be asked. The context outlives it.
@@ -68,7 +64,8 @@ absl::StatusOr<std::unique_ptr<train::Task>> MakeSelectedTask(
   const bool chooses = options.ensemble || options.guard;
   auto examiner = std::make_shared<const selection::Examiner>(
       context.target, context.held_out, context.device, context.seed,
-      chooses ? selection::Examiner::kSamples : kSamplesOfEstimate);
+      chooses ? selection::SamplesOfLooks((*task)->plan(), context.model, context.held_out.size())
+              : selection::kLeastSamples);
   if (options.ensemble) {
     options.moments = selection::Moments((*task)->plan(), context.model, *examiner);
   }

@@ -32,6 +32,13 @@ constexpr char kKept[] = "kept";  // a snapshot is here, even one without tensor
 constexpr size_t kMostSnapshots = 3;
 // Below it an adaptation has changed more than it kept.
 constexpr double kLeastAgreement = 0.5;
+constexpr int64_t kFewestMoments = 2;
+
+// In forward passes of one sample: an update costs about three.
+double CostOf(const train::Plan& plan) {
+  return 3.0 * static_cast<double>(plan.total_steps) *
+         static_cast<double>(plan.source_batch_size + plan.target_batch_size);
+}
 
 // False where one comes from a state that had no predictions yet.
 bool BothPredict(const Candidate& a, const Candidate& b) {
@@ -389,11 +396,19 @@ std::map<std::string, double> SelectingTask::Metrics() const {
   return metrics;
 }
 
+int64_t SamplesOfLooks(const train::Plan& plan, const model::Model& model, size_t source_domains) {
+  const double sight = 1.0 + static_cast<double>(source_domains);
+  const double statistics = model.batch_norm_layers().empty() ? 0.0 : 1.0;
+  // The source model, again with the target's statistics, the fewest moments, and the end.
+  const double source = sight + (statistics > 0 ? statistics + sight : 0.0);
+  const double looks = source + static_cast<double>(kFewestMoments + 1) * (statistics + sight);
+  const auto samples = static_cast<int64_t>(kMostShareOfRun * CostOf(plan) / looks);
+  return std::clamp(samples, kLeastSamples, Examiner::kSamples);
+}
+
 std::vector<int64_t> Moments(const train::Plan& plan, const model::Model& model,
                              const Examiner& examiner) {
-  // In forward passes of one sample: an update costs about three.
-  const double run = 3.0 * static_cast<double>(plan.total_steps) *
-                     static_cast<double>(plan.source_batch_size + plan.target_batch_size);
+  const double run = CostOf(plan);
   const double sight = static_cast<double>(examiner.samples());
   const double look = model.batch_norm_layers().empty()
                           ? sight
@@ -403,7 +418,7 @@ std::vector<int64_t> Moments(const train::Plan& plan, const model::Model& model,
   if (plan.groups.empty()) return {};
   const int64_t affordable = static_cast<int64_t>((kShareOfRun * run - source_and_end) / look);
   const int64_t count =
-      std::min(std::clamp<int64_t>(affordable, 2, kMostMoments), plan.total_steps - 1);
+      std::min(std::clamp<int64_t>(affordable, kFewestMoments, kMostMoments), plan.total_steps - 1);
   std::vector<int64_t> moments;
   for (int64_t i = 1; i <= count; ++i) {
     moments.push_back(plan.total_steps * i / (count + 1));

@@ -128,6 +128,13 @@ std::vector<int64_t> Moments(const train::Plan& plan, const model::Model& model,
 constexpr double kShareOfRun = 0.06;
 constexpr int64_t kMostMoments = 9;
 
+// How many samples of a domain an examiner of the run should see: Examiner::kSamples, and fewer
+// where the looks at the fewest moments would cost more than kMostShareOfRun of a short run, as one
+// pass of test-time adaptation is; never under kLeastSamples.
+int64_t SamplesOfLooks(const train::Plan& plan, const model::Model& model, size_t source_domains);
+constexpr double kMostShareOfRun = 0.5;
+constexpr int64_t kLeastSamples = 500;  // what is drawn adds less than 4 points to an interval
+
 }  // namespace acclimate::selection
 
 #endif  // ACCLIMATE_CORE_SELECTION_SELECTING_TASK_H_

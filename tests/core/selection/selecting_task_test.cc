@@ -332,6 +332,23 @@ TEST(Moments, AsManyAsTheirShareOfTheRunAffords) {
   }
 }
 
+TEST(SamplesOfLooks, AreFewerWhereTheRunIsShort) {
+  const auto model = SourceModel();
+  ASSERT_FALSE(model->batch_norm_layers().empty());
+  train::Plan plan;
+  plan.target_batch_size = 200;
+  const auto samples = [&](int64_t steps, size_t source_domains = 0) {
+    plan.total_steps = steps;
+    return SamplesOfLooks(plan, *model, source_domains);
+  };
+  EXPECT_EQ(samples(1), kLeastSamples);
+  EXPECT_EQ(samples(100000), Examiner::kSamples);
+  // The source model with both statistics is three passes, each of three looks at the others two.
+  const int64_t between = samples(25);
+  EXPECT_NEAR(static_cast<double>(between) * 9, kMostShareOfRun * 3 * 25 * 200, 9);
+  EXPECT_LT(samples(25, /*source_domains=*/1), between);
+}
+
 // Stopped at every single question and resumed in a new task over a new model.
 TEST(SelectingTask, StopsAnywhereAndEndsBitEqual) {
   for (const auto& [good, options] :
