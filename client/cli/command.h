@@ -58,6 +58,7 @@ Command BlobsStatCommand();
 Command MethodsCommand();
 Command HealthCommand();
 Command ServerInfoCommand();
+Command ServerLogLevelCommand();
 Command CompletionCommand();
 
 }  // namespace acclimate::cli

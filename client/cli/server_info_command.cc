@@ -13,7 +13,8 @@ std::string InfoText(const v1::ServerInfo& info) {
       info.slots(), " busy, ", info.warm_workers(), " warm workers", "\njobs           ",
       info.queued_jobs(), " queued, ", info.running_jobs(), " running", "\ndisk free      ",
       ByteText(info.disk_free_bytes()), "\nlargest chunk  ", ByteText(info.max_chunk_bytes()),
-      "\nlargest message ", ByteText(info.max_message_bytes()), "\n");
+      "\nlargest message ", ByteText(info.max_message_bytes()), "\nlog level      ",
+      info.log_level(), "\n");
   const std::map<std::string, std::string> sandbox(info.sandbox().begin(), info.sandbox().end());
   for (const auto& [part, state] : sandbox) {
     absl::StrAppend(&text, "sandbox        ", part, ": ", state, "\n");

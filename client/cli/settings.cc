@@ -148,6 +148,10 @@ absl::StatusOr<client::ConnectionOptions> ConnectionSettings(const Arguments& ar
       client::LoadCredentials(security, options.server);
   if (!credentials.ok()) return credentials.status();
   options.credentials = *std::move(credentials);
+  // As OpenTelemetry's other command line programs take it.
+  if (const auto trace = ParseTraceparent(Variable(environment, "TRACEPARENT"))) {
+    options.trace = *trace;
+  }
   return options;
 }
 

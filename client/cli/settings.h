@@ -23,9 +23,9 @@ namespace acclimate::cli {
 using Environment = std::function<const char*(const char* name)>;
 
 // Of --server: the flag, then ACCLIMATE_SERVER, the profile, the top of the file, the default; so
-// for each of ConnectionFlags(). The profile is --profile or ACCLIMATE_PROFILE, the file
-// ACCLIMATE_CLIENT_CONFIG or the one above. INVALID_ARGUMENT names the flag, or the line of the
-// file.
+// for each of ConnectionFlags(). TRACEPARENT, if it is one, is the parent of the calls' spans. The
+// profile is --profile or ACCLIMATE_PROFILE, the file ACCLIMATE_CLIENT_CONFIG or the one above.
+// INVALID_ARGUMENT names the flag, or the line of the file.
 absl::StatusOr<client::ConnectionOptions> ConnectionSettings(const Arguments& arguments,
                                                              const Environment& environment);
 

@@ -45,6 +45,7 @@ Connection::Connection(const ConnectionOptions& options)
 void Connection::Prepare(grpc::ClientContext& context) const {
   const std::string& token = options_.credentials.token;
   if (!token.empty()) context.AddMetadata("authorization", "Bearer " + token);
+  context.AddMetadata(kTraceparent, ToTraceparent(options_.trace));
 }
 
 absl::Duration Connection::Patience() const {

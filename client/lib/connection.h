@@ -23,6 +23,7 @@
 #include "client/lib/credentials.h"
 #include "client/lib/error.h"
 #include "grpcpp/grpcpp.h"
+#include "server/base/trace_context.h"
 
 namespace acclimate::client {
 
@@ -30,6 +31,8 @@ struct ConnectionOptions {
   std::string server = "127.0.0.1:50051";
   std::string tenant = "default";
   Credentials credentials = {};  // by default: plain, as nobody
+  // The span that the calls are children of; by default a trace of the connection's own.
+  TraceContext trace = NewTrace(/*sampled=*/true);
   absl::Duration call_deadline = absl::Minutes(1);
   // How long a server is waited for that cannot be reached: one that has never answered, and one
   // that has (it is being restarted, or the network is down for a while).

@@ -5,6 +5,8 @@
 #include "absl/time/clock.h"
 #include "server/artifacts/file_system.h"
 #include "server/artifacts/upload_store.h"
+#include "server/base/errors.h"
+#include "server/base/log.h"
 #include "server/base/proto_time.h"
 #include "server/base/version.h"
 
@@ -39,8 +41,26 @@ grpc::Status AdminService::GetServerInfo(grpc::ServerContext* context,
                      if (!free.ok()) return free.status();
                      response->set_disk_free_bytes(*free);
                      add_node_info_(*response);
+                     response->set_log_level(std::string(LogLevelName(GetLogLevel())));
                      return absl::OkStatus();
                    });
+}
+
+grpc::Status AdminService::SetLogLevel(grpc::ServerContext* context,
+                                       const v1::SetLogLevelRequest* request,
+                                       v1::SetLogLevelResponse* response) {
+  return gate_.Run(
+      *context, "acclimate.v1.AdminService/SetLogLevel", [&](Caller& caller) -> absl::Status {
+        const absl::StatusOr<LogLevel> level = ParseLogLevel(request->level());
+        if (!level.ok()) return BadRequest("level", level.status().message());
+        const std::string previous(LogLevelName(GetLogLevel()));
+        response->set_previous_level(previous);
+        acclimate::SetLogLevel(*level);
+        LogWarning(
+            "the log level was changed",
+            {{"from", previous}, {"to", LogLevelName(*level)}, {"by", caller.identity().subject}});
+        return absl::OkStatus();
+      });
 }
 
 }  // namespace acclimate::api

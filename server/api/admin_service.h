@@ -1,4 +1,4 @@
-// acclimate.v1.AdminService: what this server is and how busy it is.
+// acclimate.v1.AdminService: what this server is, how busy it is, and how much it logs.
 #ifndef ACCLIMATE_SERVER_API_ADMIN_SERVICE_H_
 #define ACCLIMATE_SERVER_API_ADMIN_SERVICE_H_
 
@@ -22,6 +22,8 @@ class AdminService final : public v1::AdminService::Service {
 
   grpc::Status GetServerInfo(grpc::ServerContext* context, const v1::GetServerInfoRequest* request,
                              v1::ServerInfo* response) override;
+  grpc::Status SetLogLevel(grpc::ServerContext* context, const v1::SetLogLevelRequest* request,
+                           v1::SetLogLevelResponse* response) override;
 
  private:
   jobs::JobQueue& queue_;

@@ -41,23 +41,23 @@ v1::Job Preview(const v1::CreateJobRequest& request) {
 
 grpc::Status JobService::CreateJob(grpc::ServerContext* context,
                                    const v1::CreateJobRequest* request, v1::Job* response) {
-  return gate_.Run(*context, "acclimate.v1.JobService/CreateJob",
-                   [&](Caller& caller) -> absl::Status {
-                     absl::StatusOr<std::string> tenant = TenantOfParent(request->parent(), caller);
-                     if (!tenant.ok()) return tenant.status();
-                     absl::StatusOr<artifacts::BlobStore*> blobs = blobs_.BlobsOf(*tenant);
-                     if (!blobs.ok()) return blobs.status();
-                     absl::Status status = ValidateCreateJob(*request, catalog_, **blobs);
-                     if (!status.ok()) return status;
-                     if (request->validate_only()) {
-                       *response = Preview(*request);
-                       return absl::OkStatus();
-                     }
-                     absl::StatusOr<jobs::CreatedJob> created =
-                         queue_.Create(*tenant, request->spec(), request->request_id());
-                     if (created.ok()) *response = std::move(created->job);
-                     return created.status();
-                   });
+  return gate_.Run(
+      *context, "acclimate.v1.JobService/CreateJob", [&](Caller& caller) -> absl::Status {
+        absl::StatusOr<std::string> tenant = TenantOfParent(request->parent(), caller);
+        if (!tenant.ok()) return tenant.status();
+        absl::StatusOr<artifacts::BlobStore*> blobs = blobs_.BlobsOf(*tenant);
+        if (!blobs.ok()) return blobs.status();
+        absl::Status status = ValidateCreateJob(*request, catalog_, **blobs);
+        if (!status.ok()) return status;
+        if (request->validate_only()) {
+          *response = Preview(*request);
+          return absl::OkStatus();
+        }
+        absl::StatusOr<jobs::CreatedJob> created = queue_.Create(
+            *tenant, request->spec(), request->request_id(), ToTraceparent(caller.trace()));
+        if (created.ok()) *response = std::move(created->job);
+        return created.status();
+      });
 }
 
 grpc::ServerUnaryReactor* JobService::GetJob(grpc::CallbackServerContext* context,

@@ -1,16 +1,41 @@
 #include "server/api/rpc.h"
 
 #include <new>
+#include <utility>
 
+#include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
 #include "server/base/errors.h"
-#include "server/base/log.h"
+#include "server/base/resource_names.h"
 
 namespace acclimate::api {
+namespace {
+
+bool IsServersFault(absl::StatusCode code) {
+  switch (code) {
+    case absl::StatusCode::kUnknown:
+    case absl::StatusCode::kDeadlineExceeded:
+    case absl::StatusCode::kUnimplemented:
+    case absl::StatusCode::kInternal:
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kDataLoss:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+Caller::Caller(absl::string_view call, const TraceContext& trace)
+    : call_(call), trace_(trace), log_({{"trace", trace.trace_id}}) {}
 
 absl::Status Caller::Authorize(absl::string_view tenant, absl::string_view resource) {
   asked_ = true;
+  tenant_ = std::string(tenant);
   resource_ = std::string(resource);
+  log_.Add({"tenant", tenant_});
+  if (ParseJobName(resource).ok()) log_.Add({"job", resource_});
   const auth::Role role = identity_.RoleIn(tenant);
   if (role >= permission_.role && role != auth::Role::kNone) return absl::OkStatus();
   if (identity_.source == "none") {
@@ -43,9 +68,14 @@ absl::Status CallGate::ExceptionToStatus(const std::exception& exception) {
   return absl::InternalError(exception.what());
 }
 
-absl::Status CallGate::Admit(const auth::Credentials& credentials, absl::string_view call,
-                             absl::Time now, Caller& caller) {
-  caller.call_ = call;
+TraceContext CallGate::TraceOfCall(const std::optional<TraceContext>& parent) const {
+  if (parent.has_value()) return ChildOf(*parent);
+  thread_local absl::BitGen random;
+  return NewTrace(tracing_.spans != nullptr && absl::Bernoulli(random, tracing_.sample_ratio));
+}
+
+absl::Status CallGate::Admit(const auth::Credentials& credentials, absl::Time now, Caller& caller) {
+  const absl::string_view call = caller.call_;
   absl::StatusOr<auth::Permission> permission = auth::PermissionFor(call);
   if (!permission.ok()) return permission.status();
   caller.permission_ = *permission;
@@ -82,6 +112,28 @@ void CallGate::Note(const Caller& caller, const std::string& peer, absl::Time st
       {start, caller.identity_.subject, caller.identity_.source, peer, std::string(caller.call_),
        caller.resource_, absl::StatusCodeToString(status.code())});
   if (!noted.ok()) LogError("a call is missing in the audit log", {{"error", noted}});
+}
+
+// Names and attributes are those of OpenTelemetry's conventions for RPC.
+void CallGate::Trace(const Caller& caller, const std::optional<TraceContext>& parent,
+                     absl::Time start, const absl::Status& status) {
+  tracing::Span span;
+  span.context = caller.trace();
+  if (parent.has_value()) span.parent_span_id = parent->span_id;
+  span.name = std::string(caller.call_);
+  span.kind = tracing::Span::Kind::kServer;
+  span.start = start;
+  span.end = absl::Now();
+  const size_t slash = caller.call_.find('/');
+  span.attributes = {{"rpc.system", "grpc"},
+                     {"rpc.service", std::string(caller.call_.substr(0, slash))},
+                     {"rpc.method", std::string(caller.call_.substr(slash + 1))},
+                     {"rpc.grpc.status_code", static_cast<int64_t>(status.code())}};
+  if (!caller.tenant_.empty()) span.attributes["acclimate.tenant"] = caller.tenant_;
+  if (ParseJobName(caller.resource_).ok()) span.attributes["acclimate.job"] = caller.resource_;
+  span.failed = IsServersFault(status.code());
+  span.error = std::string(status.message());
+  tracing_.spans->Add(std::move(span));
 }
 
 grpc::Status CallGate::End(const Caller& caller, absl::Time start, const absl::Status& status) {

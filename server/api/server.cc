@@ -18,6 +18,9 @@
 #include "server/api/transport_security.h"
 #include "server/artifacts/file_system.h"
 #include "server/base/log.h"
+#include "server/base/random_id.h"
+#include "server/base/version.h"
+#include "server/tracing/otlp_post.h"
 
 namespace acclimate::api {
 namespace {
@@ -50,6 +53,7 @@ std::string WithPort(const std::string& address, int port) {
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerConfig& config,
                                                       MethodCatalog catalog) {
   auto server = absl::WrapUnique(new Server(config, std::move(catalog)));
+  if (absl::Status status = server->SetUpTracing(); !status.ok()) return status;
   if (absl::Status status = server->Open(); !status.ok()) return status;
   if (absl::Status status = server->SetUpAccess(); !status.ok()) return status;
   server->MakeNode();
@@ -69,6 +73,23 @@ Server::~Server() {
   Drain(absl::ZeroDuration());
   if (audit_ != nullptr) LogEnd("audit log ends", audit_->chain());
   metrics_.SetJobStatisticsSource(nullptr);
+}
+
+absl::Status Server::SetUpTracing() {
+  if (config_.otlp_endpoint.empty()) return absl::OkStatus();
+  absl::StatusOr<tracing::OtlpEndpoint> endpoint =
+      tracing::MakeOtlpEndpoint(config_.otlp_endpoint, config_.otlp_headers_file);
+  if (!endpoint.ok()) return endpoint.status();
+  tracing::SpanExporterOptions options;
+  options.resource = {{"service.name", "acclimated"},
+                      {"service.version", kVersion},
+                      {"service.instance.id", NewRandomId()}};
+  spans_ = std::make_unique<tracing::SpanExporter>(
+      [endpoint = *std::move(endpoint)](const std::string& json) {
+        return tracing::Post(endpoint, json);
+      },
+      metrics_, options);
+  return absl::OkStatus();
 }
 
 absl::Status Server::Open() {
@@ -98,7 +119,9 @@ absl::Status Server::Open() {
   if (!store.ok()) return store.status();
   store_ = *std::move(store);
 
-  queue_ = std::make_unique<jobs::JobQueue>(store_.get(), &metrics_);
+  jobs::JobQueueOptions queue_options;
+  queue_options.spans = spans_.get();
+  queue_ = std::make_unique<jobs::JobQueue>(store_.get(), &metrics_, queue_options);
   if (absl::Status status = queue_->Recover(); !status.ok()) return status;
   metrics_.SetJobStatisticsSource([queue = queue_.get()] { return queue->Statistics(); });
   return absl::OkStatus();
@@ -131,7 +154,8 @@ absl::Status Server::SetUpAccess() {
                         return static_cast<double>(absl::ToUnixSeconds(*expiry));
                       });
   }
-  gate_ = std::make_unique<CallGate>(*authenticator_, audit_.get(), metrics_);
+  gate_ = std::make_unique<CallGate>(*authenticator_, audit_.get(), metrics_,
+                                     CallTracing{spans_.get(), config_.otlp_sample_ratio});
   return absl::OkStatus();
 }
 

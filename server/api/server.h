@@ -22,6 +22,7 @@
 #include "server/metrics/exposer.h"
 #include "server/metrics/server_metrics.h"
 #include "server/node/node.h"
+#include "server/tracing/span_exporter.h"
 
 namespace acclimate::api {
 
@@ -43,6 +44,7 @@ class Server {
  private:
   Server(ServerConfig config, MethodCatalog catalog);
   absl::Status Open();
+  absl::Status SetUpTracing();
   absl::Status SetUpAccess();
   void MakeNode();
   absl::Status Listen();
@@ -54,6 +56,7 @@ class Server {
   metrics::ServerMetrics metrics_;
   // In the order in which they need each other: the last goes first.
   std::unique_ptr<DataDirectory> directory_;
+  std::unique_ptr<tracing::SpanExporter> spans_;  // absent without --otlp-endpoint
   std::unique_ptr<artifacts::TenantStores> stores_;
   std::unique_ptr<jobs::SqliteJobStore> store_;
   std::unique_ptr<jobs::JobQueue> queue_;

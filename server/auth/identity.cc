@@ -28,6 +28,7 @@ const std::map<absl::string_view, Permission>& Permissions() {
       {"acclimate.v1.CatalogService/ListMethods", {Role::kViewer, /*in_tenant=*/false}},
       {"acclimate.v1.CatalogService/GetMethod", {Role::kViewer, /*in_tenant=*/false}},
       {"acclimate.v1.AdminService/GetServerInfo", {Role::kViewer, /*in_tenant=*/false}},
+      {"acclimate.v1.AdminService/SetLogLevel", {Role::kAdmin, /*in_tenant=*/false, kChanges}},
   };
   return permissions;
 }

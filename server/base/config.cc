@@ -95,6 +95,15 @@ absl::StatusOr<std::string> ParseAddress(const std::string& text) {
   return text;
 }
 
+absl::StatusOr<double> ParseShare(const std::string& text) {
+  double value = 0;
+  if (!absl::SimpleAtod(text, &value) || !(value >= 0 && value <= 1)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("must be a number from 0 to 1; is \"", text, "\""));
+  }
+  return value;
+}
+
 absl::StatusOr<bool> ParseSwitch(const std::string& text) {
   if (text == "true" || text == "false") return text == "true";
   return absl::InvalidArgumentError(absl::StrCat("must be true or false; is \"", text, "\""));
@@ -153,6 +162,15 @@ const std::vector<Setting>& Settings() {
        Store(&ServerConfig::min_free_disk_bytes, ParseBytes)},
       {"Operation", "log-level", "LEVEL", "info", "debug, info, warning or error",
        Store(&ServerConfig::log_level, ParseLogLevel)},
+      {"Operation", "otlp-endpoint", "URL", "no traces",
+       "where traces go, by OTLP/HTTP: http://collector:4318",
+       Store(&ServerConfig::otlp_endpoint, ParseText)},
+      {"Operation", "otlp-headers-file", "FILE", "none",
+       "headers for the collector, a line `name: value` each",
+       Store(&ServerConfig::otlp_headers_file, ParseText)},
+      {"Operation", "otlp-sample-ratio", "SHARE", "1",
+       "of the traces that begin here; a caller's traceparent decides for itself",
+       Store(&ServerConfig::otlp_sample_ratio, ParseShare)},
       {"Operation", "drain-timeout", "TIME", "30s",
        "on SIGTERM, running jobs get this long before they go back to the queue",
        Store(&ServerConfig::drain_timeout, ParsePositiveDuration)},
@@ -275,6 +293,13 @@ absl::Status Apply(const GivenByName& given, ServerConfig& config) {
   return absl::OkStatus();
 }
 
+absl::Status CheckTracing(const ServerConfig& config) {
+  if (!config.otlp_headers_file.empty() && config.otlp_endpoint.empty()) {
+    return absl::InvalidArgumentError("--otlp-headers-file needs --otlp-endpoint");
+  }
+  return absl::OkStatus();
+}
+
 // Settings that do not fit each other.
 absl::Status CheckSecurity(const ServerConfig& config) {
   if (config.tls_cert.empty() != config.tls_key.empty()) {
@@ -336,6 +361,7 @@ absl::StatusOr<ServerConfig> LoadServerConfig(const std::vector<std::string>& ar
     return absl::InvalidArgumentError("--data-dir is required: where jobs and blobs are kept");
   }
   if (absl::Status status = CheckSecurity(config); !status.ok()) return status;
+  if (absl::Status status = CheckTracing(config); !status.ok()) return status;
   return config;
 }
 

@@ -36,6 +36,10 @@ struct ServerConfig {
   bool insecure = false;  // listen beyond loopback without it
   bool HasAuthentication() const { return !access_file.empty() || !jwks_file.empty(); }
 
+  // Traces: spans go to <otlp_endpoint>/v1/traces.
+  std::string otlp_endpoint, otlp_headers_file;
+  double otlp_sample_ratio = 1.0;
+
   int64_t max_blob_bytes = int64_t{64} << 30;
   int64_t min_free_disk_bytes = int64_t{256} << 20;
 };

@@ -2,7 +2,9 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -13,18 +15,16 @@ namespace {
 
 std::atomic<LogLevel> minimum_level{LogLevel::kInfo};
 
-absl::string_view Name(LogLevel level) {
-  switch (level) {
-    case LogLevel::kDebug:
-      return "debug";
-    case LogLevel::kInfo:
-      return "info";
-    case LogLevel::kWarning:
-      return "warning";
-    case LogLevel::kError:
-      break;
+thread_local const LogContext* innermost_context = nullptr;
+
+// Appends the fields whose key is not in the line yet.
+template <typename Fields>
+void AppendFields(const Fields& fields, std::vector<absl::string_view>& keys, std::string& line) {
+  for (const LogField& field : fields) {
+    if (std::find(keys.begin(), keys.end(), field.key()) != keys.end()) continue;
+    keys.push_back(field.key());
+    absl::StrAppend(&line, ",", JsonQuote(field.key()), ":", field.json());
   }
-  return "error";
 }
 
 }  // namespace
@@ -47,11 +47,36 @@ LogField::LogField(absl::string_view key, const absl::Status& value)
     : LogField(key, absl::string_view(value.ToString(absl::StatusToStringMode::kWithNoExtraData))) {
 }
 
+LogContext::LogContext(std::initializer_list<LogField> fields)
+    : fields_(fields), outer_(innermost_context) {
+  innermost_context = this;
+}
+
+LogContext::~LogContext() { innermost_context = outer_; }
+
+void LogContext::Add(LogField field) { fields_.push_back(std::move(field)); }
+
 void SetLogLevel(LogLevel level) { minimum_level = level; }
+
+LogLevel GetLogLevel() { return minimum_level; }
+
+absl::string_view LogLevelName(LogLevel level) {
+  switch (level) {
+    case LogLevel::kDebug:
+      return "debug";
+    case LogLevel::kInfo:
+      return "info";
+    case LogLevel::kWarning:
+      return "warning";
+    case LogLevel::kError:
+      break;
+  }
+  return "error";
+}
 
 absl::StatusOr<LogLevel> ParseLogLevel(absl::string_view text) {
   for (LogLevel level : {LogLevel::kDebug, LogLevel::kInfo, LogLevel::kWarning, LogLevel::kError}) {
-    if (text == Name(level)) return level;
+    if (text == LogLevelName(level)) return level;
   }
   return absl::InvalidArgumentError(
       absl::StrCat("must be debug, info, warning or error; is \"", text, "\""));
@@ -61,9 +86,12 @@ void Log(LogLevel level, absl::string_view message, std::initializer_list<LogFie
   if (level < minimum_level.load(std::memory_order_relaxed)) return;
   std::string line = absl::StrCat(
       "{\"time\":\"", absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", absl::Now(), absl::UTCTimeZone()),
-      "\",\"level\":\"", Name(level), "\",\"message\":", JsonQuote(message));
-  for (const LogField& field : fields) {
-    absl::StrAppend(&line, ",", JsonQuote(field.key()), ":", field.json());
+      "\",\"level\":\"", LogLevelName(level), "\",\"message\":", JsonQuote(message));
+  std::vector<absl::string_view> keys;
+  AppendFields(fields, keys, line);
+  for (const LogContext* context = innermost_context; context != nullptr;
+       context = context->outer_) {
+    AppendFields(context->fields_, keys, line);
   }
   absl::StrAppend(&line, "}\n");
   // A log that cannot be written has nowhere to say so.

@@ -2,6 +2,11 @@
 //
 //   LogInfo("job queued", {{"job", name}, {"priority", 3}});
 //
+// What holds for a stretch of work is said once:
+//
+//   LogContext context({{"trace", trace_id}, {"job", name}});
+//   LogInfo("attempt ended");  // with both
+//
 // Thread-safe; a line is written by one write(2). Bytes that are not UTF-8 become U+FFFD.
 #ifndef ACCLIMATE_SERVER_BASE_LOG_H_
 #define ACCLIMATE_SERVER_BASE_LOG_H_
@@ -9,6 +14,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -39,7 +45,31 @@ class LogField {
   std::string json_;
 };
 
+// Fields of every line that this thread writes while the context lives; a line's own field of the
+// same key wins, then the innermost context's. Destroyed by the thread that made it, in reverse
+// order.
+class LogContext {
+ public:
+  explicit LogContext(std::initializer_list<LogField> fields);
+  ~LogContext();
+  LogContext(const LogContext&) = delete;
+  LogContext& operator=(const LogContext&) = delete;
+
+  // For lines from now on.
+  void Add(LogField field);
+
+ private:
+  friend void Log(LogLevel level, absl::string_view message,
+                  std::initializer_list<LogField> fields);
+
+  std::vector<LogField> fields_;
+  const LogContext* const outer_;
+};
+
+// From the next line on, for all threads.
 void SetLogLevel(LogLevel level);
+LogLevel GetLogLevel();
+absl::string_view LogLevelName(LogLevel level);
 absl::StatusOr<LogLevel> ParseLogLevel(absl::string_view text);  // debug, info, warning, error
 
 void Log(LogLevel level, absl::string_view message, std::initializer_list<LogField> fields);

@@ -26,6 +26,8 @@ namespace {
 // Progress points of one job that wait to be written; more phases than this in one interval lose
 // the oldest.
 constexpr size_t kMaxPendingProgress = 16;
+// Phases of one attempt that become spans; a longer list keeps the first.
+constexpr size_t kMaxPhaseSpans = 64;
 
 // The same for equal specs: maps are serialised in the order of their keys.
 std::string SpecDigest(const v1::JobSpec& spec) {
@@ -89,9 +91,11 @@ absl::Status JobQueue::Recover() {
         return EndAttempt(change, lost, options_.max_lost_attempts, absl::Now());
       });
       if (!recovered.ok()) return recovered.status();
-      LogInfo(
-          "job recovered after a restart",
-          {{"job", job.name()}, {"from", ShortName(state)}, {"to", ShortName(recovered->state())}});
+      AddSpans(SpansOfAttempt(*recovered, {}));
+      LogInfo("job recovered after a restart", {{"job", job.name()},
+                                                {"trace", TraceIdOf(job)},
+                                                {"from", ShortName(state)},
+                                                {"to", ShortName(recovered->state())}});
     }
   }
   AnnounceQueued();
@@ -99,8 +103,10 @@ absl::Status JobQueue::Recover() {
 }
 
 absl::StatusOr<CreatedJob> JobQueue::Create(const std::string& tenant, const v1::JobSpec& spec,
-                                            const std::string& request_id) {
-  const JobChange change = NewJob(JobName(tenant, NewRandomId()), spec, absl::Now());
+                                            const std::string& request_id,
+                                            const std::string& traceparent) {
+  JobChange change = NewJob(JobName(tenant, NewRandomId()), spec, absl::Now());
+  change.job.set_traceparent(traceparent);
   absl::StatusOr<CreatedJob> created = store_->Create(change, request_id, SpecDigest(spec));
   if (created.ok() && !created->existed) {
     LogInfo("job queued", {{"job", created->job.name()}, {"method", spec.method()}});
@@ -116,7 +122,12 @@ absl::StatusOr<v1::Job> JobQueue::Cancel(const std::string& name) {
         IsLeased(change.job.state()) ? v1::JOB_STATE_CANCELLING : v1::JOB_STATE_CANCELLED;
     return ChangeState(change, to, "asked for by a client", absl::Now());
   });
-  if (job.ok() && job->state() == v1::JOB_STATE_CANCELLING) MakeWish(*job, Wish::kCancel);
+  if (!job.ok()) return job;
+  if (job->state() == v1::JOB_STATE_CANCELLING) {
+    MakeWish(*job, Wish::kCancel);
+  } else {
+    AddSpans(SpansOfQueued(*job));
+  }
   return job;
 }
 
@@ -202,7 +213,7 @@ absl::StatusOr<std::optional<Lease>> JobQueue::LeaseNext(const std::string& node
   }
   Publish(*job);
   metrics_->ObserveQueueWait(job->spec().method(), absl::Now() - queued_since);
-  return Lease{id, job->spec()};
+  return Lease{id, job->spec(), TraceIdOf(*job)};
 }
 
 absl::Status JobQueue::Started(const v1::AttemptId& id) {
@@ -225,6 +236,9 @@ absl::Status JobQueue::ReportProgress(const v1::AttemptId& id, const v1::Progres
   LeaseState& lease = found->second;
   const bool new_phase = progress.phase() != lease.phase;
   const bool first_step = progress.step() > 0 && !lease.stepped;
+  if (new_phase && options_.spans != nullptr && lease.phases.size() < kMaxPhaseSpans) {
+    lease.phases.push_back({progress.phase(), absl::Now()});
+  }
   lease.phase = progress.phase();
   lease.stepped |= first_step;
   if ((new_phase || first_step) && lease.prompt_left > 0) {
@@ -268,14 +282,19 @@ absl::Status JobQueue::Finish(const v1::AttemptId& id, const AttemptOutcome& out
   if (absl::IsUnavailable(job.status()) || absl::IsResourceExhausted(job.status())) {
     return job.status();  // the lease still holds: the node may try again
   }
-  DropLease(id);
+  const std::vector<PhaseStart> phases = DropLease(id);
   if (!job.ok()) return job.status();
-  ObserveEnd(*job);
+  ObserveEnd(*job, phases);
   if (job->state() == v1::JOB_STATE_QUEUED) AnnounceQueued();
   return absl::OkStatus();
 }
 
-void JobQueue::ObserveEnd(const v1::Job& job) {
+void JobQueue::AddSpans(std::vector<tracing::Span> spans) {
+  if (options_.spans == nullptr) return;
+  for (tracing::Span& span : spans) options_.spans->Add(std::move(span));
+}
+
+void JobQueue::ObserveEnd(const v1::Job& job, const std::vector<PhaseStart>& phases) {
   const v1::Attempt& attempt = *job.attempts().rbegin();
   const absl::Duration run_time =
       FromProtoTimestamp(attempt.end_time()) - FromProtoTimestamp(attempt.start_time());
@@ -286,12 +305,16 @@ void JobQueue::ObserveEnd(const v1::Job& job) {
                             {"run_seconds", run_time},
                             {"cause", v1::AttemptCause_Name(attempt.cause())},
                             {"error", attempt.message()}});
+  AddSpans(SpansOfAttempt(job, phases));
 }
 
-void JobQueue::DropLease(const v1::AttemptId& id) {
+std::vector<PhaseStart> JobQueue::DropLease(const v1::AttemptId& id) {
   absl::MutexLock lock(&mutex_);
   const auto found = leases_.find(id.job());
-  if (found != leases_.end() && SameAttempt(found->second.id, id)) leases_.erase(found);
+  if (found == leases_.end() || !SameAttempt(found->second.id, id)) return {};
+  std::vector<PhaseStart> phases = std::move(found->second.phases);
+  leases_.erase(found);
+  return phases;
 }
 
 void JobQueue::OnWish(std::function<void(const v1::AttemptId&, Wish)> listener) {

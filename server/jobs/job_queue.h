@@ -19,9 +19,11 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "acclimate/v1/job.pb.h"
+#include "server/jobs/job_spans.h"
 #include "server/jobs/job_store.h"
 #include "server/jobs/lease_broker.h"
 #include "server/metrics/server_metrics.h"
+#include "server/tracing/span.h"
 
 namespace acclimate::jobs {
 
@@ -33,6 +35,7 @@ struct JobQueueOptions {
   absl::Duration progress_interval = absl::Milliseconds(100);
   // A watcher that is further behind than this loses metric points.
   int max_watch_backlog = 256;
+  tracing::SpanSink* spans = nullptr;  // null: none are made
 };
 
 // The lease broker of this process, over a JobStore.
@@ -53,8 +56,10 @@ class JobQueue : public LeaseBroker {
   absl::Status Recover();
 
   // For clients.
+  // `traceparent` is that of the call, and may be empty.
   absl::StatusOr<CreatedJob> Create(const std::string& tenant, const v1::JobSpec& spec,
-                                    const std::string& request_id);
+                                    const std::string& request_id,
+                                    const std::string& traceparent = "");
   absl::StatusOr<v1::Job> Get(const std::string& name) { return store_->Get(name); }
   absl::StatusOr<JobPage> List(const JobQuery& query) { return store_->List(query); }
   absl::StatusOr<v1::Job> Cancel(const std::string& name);
@@ -95,6 +100,7 @@ class JobQueue : public LeaseBroker {
     bool stepped = false;  // a point with a training step has come
     bool prompt = false;   // do not wait for the interval
     int prompt_left = 32;  // a worker that changes its phase for ever is slowed down
+    std::vector<PhaseStart> phases;
   };
   // Where the watchers of one job wait.
   struct Channel {
@@ -112,8 +118,10 @@ class JobQueue : public LeaseBroker {
   absl::StatusOr<v1::Job> UpdateLeased(const v1::AttemptId& id, const JobStore::Mutation& mutation);
   void Publish(const v1::Job& job, bool deleted = false);
   void AnnounceQueued();
-  void ObserveEnd(const v1::Job& job);
-  void DropLease(const v1::AttemptId& id);
+  void ObserveEnd(const v1::Job& job, const std::vector<PhaseStart>& phases);
+  void AddSpans(std::vector<tracing::Span> spans);
+  // Returns the phases of the attempt.
+  std::vector<PhaseStart> DropLease(const v1::AttemptId& id);
 
   std::deque<v1::Progress> TakePending(const v1::AttemptId& id);
   void FlushLoop();

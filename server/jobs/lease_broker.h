@@ -18,6 +18,7 @@ namespace acclimate::jobs {
 struct Lease {
   v1::AttemptId id;
   v1::JobSpec spec;
+  std::string trace_id;  // for the log; empty: none
 };
 
 struct AttemptOutcome {

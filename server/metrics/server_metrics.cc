@@ -159,6 +159,8 @@ struct ServerMetrics::State {
   Counter& committed_changes =
       AddCounter("acclimate_store_changes_total", "Changes that commits have made durable.")
           .Add({});
+  Family<Counter>& spans = AddCounter(
+      "acclimate_spans_total", "Spans of traces, by what became of them: exported or dropped.");
   Family<Histogram>& fsync =
       AddHistogram("acclimate_store_fsync_seconds", "Time of one flush to the disk, by store.");
 
@@ -258,6 +260,10 @@ void ServerMetrics::CountBlobCorruption() { state_->blob_corruptions.Increment()
 
 void ServerMetrics::CountAuthenticationFailure(absl::string_view reason) {
   state_->authentication_failures.Add({{"reason", std::string(reason)}}).Increment();
+}
+
+void ServerMetrics::CountSpans(absl::string_view result, int64_t spans) {
+  state_->spans.Add({{"result", std::string(result)}}).Increment(static_cast<double>(spans));
 }
 
 void ServerMetrics::ObserveStoreCommit(absl::Duration duration, int64_t changes) {

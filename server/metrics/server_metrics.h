@@ -70,6 +70,9 @@ class ServerMetrics {
   // `reason` as "TOKEN_UNKNOWN".
   void CountAuthenticationFailure(absl::string_view reason);
 
+  // Traces. `result` is "exported" or "dropped".
+  void CountSpans(absl::string_view result, int64_t spans);
+
   // The stores. `store` is "jobs" or "blobs".
   void ObserveStoreCommit(absl::Duration duration, int64_t changes);
   void ObserveFsync(absl::string_view store, absl::Duration duration);

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "server/base/log.h"
+#include "server/base/resource_names.h"
 
 namespace acclimate::node {
 namespace {
@@ -146,6 +147,12 @@ absl::Status Slot::AwaitReady(WorkerProcess& worker) {
 }
 
 void Slot::RunLease(const jobs::Lease& lease, std::unique_ptr<WorkerProcess> worker) {
+  LogContext log({{"job", lease.id.job()}, {"attempt", lease.id.attempt()}, {"slot", number_}});
+  if (!lease.trace_id.empty()) log.Add({"trace", lease.trace_id});
+  if (const absl::StatusOr<ResourceName> job = ParseJobName(lease.id.job()); job.ok()) {
+    log.Add({"tenant", job->tenant});
+  }
+  LogInfo("attempt begins");
   wishes_.Begin(lease.id, control_);
   absl::StatusOr<jobs::AttemptOutcome> outcome =
       Failure(v1::ATTEMPT_CAUSE_CRASH, absl::InternalError("workers end before they take the job"));

@@ -63,6 +63,8 @@ TEST(ConfigTest, ReadsEverySetting) {
                                         "min-free-disk-bytes = 4096\n"
                                         "log-level = warning\n"
                                         "drain-timeout = 1.5s\n"
+                                        "otlp-endpoint = http://collector:4318\n"
+                                        "otlp-sample-ratio = 0.25\n"
                                         "worker = /w\n");
   const auto config = Load({"--config=" + file});
   ASSERT_TRUE(config.ok()) << config.status();
@@ -73,6 +75,8 @@ TEST(ConfigTest, ReadsEverySetting) {
   EXPECT_EQ(config->min_free_disk_bytes, 4096);
   EXPECT_EQ(config->log_level, LogLevel::kWarning);
   EXPECT_EQ(config->drain_timeout, absl::Milliseconds(1500));
+  EXPECT_EQ(config->otlp_endpoint, "http://collector:4318");
+  EXPECT_EQ(config->otlp_sample_ratio, 0.25);
   EXPECT_EQ(config->worker, "/w");
 }
 
@@ -128,6 +132,10 @@ TEST(ConfigTest, SecuritySettingsFitEachOther) {
   EXPECT_THAT(refusal({"--insecure=perhaps"}), HasSubstr("true or false"));
 }
 
+TEST(ConfigTest, HeadersForACollectorNeedACollector) {
+  EXPECT_THAT(Refusal({"--data-dir=/d", "--otlp-headers-file=/h"}), HasSubstr("--otlp-endpoint"));
+}
+
 TEST(ConfigTest, AnUnknownFlagIsToldTheNearest) {
   EXPECT_THAT(Refusal({"--lisen=x"}), HasSubstr("\"listen\""));
   EXPECT_THAT(Refusal({"--drain-time=3s"}), HasSubstr("\"drain-timeout\""));
@@ -154,6 +162,9 @@ TEST(ConfigTest, WrongValuesAreRefused) {
                            "--job-time-limit=5",
                            "--job-time-limit=-1s",
                            "--job-time-limit=inf",
+                           "--otlp-sample-ratio=1.5",
+                           "--otlp-sample-ratio=nan",
+                           "--otlp-sample-ratio=",
                            "--log-level=loud"}) {
     const std::string name(flag, std::string(flag).find('='));
     EXPECT_THAT(Refusal({flag, "--data-dir=/d"}), HasSubstr(name + ":")) << flag;

@@ -1,6 +1,7 @@
 #include "server/base/log.h"
 
 #include <limits>
+#include <thread>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -87,6 +88,34 @@ TEST_F(LogTest, NothingBelowTheLevelIsWritten) {
   EXPECT_NE(Written([] { LogError("loud"); }), "");
   SetLogLevel(LogLevel::kDebug);
   EXPECT_NE(Written([] { LogDebug("loud"); }), "");
+}
+
+TEST_F(LogTest, LinesCarryTheFieldsOfTheirContexts) {
+  Json inner, outer, after;
+  {
+    LogContext context({{"trace", "a"}, {"job", "b"}});
+    {
+      LogContext nested({{"job", "c"}});
+      nested.Add({"slot", 1});
+      inner = Json::parse(Written([] { LogInfo("", {{"own", 2}, {"trace", "own"}}); }));
+    }
+    outer = Json::parse(Written([] { LogInfo(""); }));
+  }
+  after = Json::parse(Written([] { LogInfo(""); }));
+  EXPECT_EQ(inner["trace"], "own");
+  EXPECT_EQ(inner["job"], "c");
+  EXPECT_EQ(inner["slot"], 1);
+  EXPECT_EQ(inner["own"], 2);
+  EXPECT_EQ(outer["trace"], "a");
+  EXPECT_EQ(outer["job"], "b");
+  EXPECT_FALSE(outer.contains("slot"));
+  EXPECT_FALSE(after.contains("trace"));
+}
+
+TEST_F(LogTest, AContextIsOfItsThreadOnly) {
+  LogContext context({{"trace", "a"}});
+  const Json json = Json::parse(Written([] { std::thread([] { LogInfo(""); }).join(); }));
+  EXPECT_FALSE(json.contains("trace"));
 }
 
 TEST_F(LogTest, LevelsHaveTheirNamesOnly) {
