@@ -1,5 +1,6 @@
 // What gRPC costs by itself: services of acclimate.v1 whose methods do nothing, in a process of
-// their own, as the benchmarks compare the server with. Writes {"listen": ...} to its argument.
+// their own, as the benchmarks compare the server with. Writes {"listen": ...} to its first
+// argument; with a certificate, its key and an authority after that it takes mutual TLS.
 //
 // GetServerInfo: an empty unary call of the thread-a-call API; ListMethods: of the callback API;
 // WriteUpload: takes a stream and discards it.
@@ -7,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <sstream>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -47,11 +49,26 @@ class IdleArtifacts : public v1::ArtifactService::Service {
   }
 };
 
+std::string Content(const char* path) {
+  std::ostringstream content;
+  content << std::ifstream(path).rdbuf();
+  return content.str();
+}
+
+std::shared_ptr<grpc::ServerCredentials> MutualTls(const char* certificate, const char* key,
+                                                   const char* authority) {
+  grpc::SslServerCredentialsOptions options(
+      GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  options.pem_root_certs = Content(authority);
+  options.pem_key_cert_pairs.push_back({Content(key), Content(certificate)});
+  return grpc::SslServerCredentials(options);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2) {
-    std::fprintf(stderr, "usage: %s ENDPOINT_FILE\n", argv[0]);
+  if (argc != 2 && argc != 5) {
+    std::fprintf(stderr, "usage: %s ENDPOINT_FILE [CERTIFICATE KEY AUTHORITY]\n", argv[0]);
     return 2;
   }
   IdleAdmin admin;
@@ -59,7 +76,9 @@ int main(int argc, char** argv) {
   IdleArtifacts artifacts;
   int port = 0;
   grpc::ServerBuilder builder;
-  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+  builder.AddListeningPort(
+      "127.0.0.1:0",
+      argc == 5 ? MutualTls(argv[2], argv[3], argv[4]) : grpc::InsecureServerCredentials(), &port);
   builder.RegisterService(&admin);
   builder.RegisterService(&catalog);
   builder.RegisterService(&artifacts);

@@ -84,10 +84,13 @@ std::unique_ptr<ServerProcess> ServerProcess::Acclimated(const fs::path& directo
       new ServerProcess(command, directory / "log", data / "endpoint.json"));
 }
 
-std::unique_ptr<ServerProcess> ServerProcess::Idler(const fs::path& directory) {
+std::unique_ptr<ServerProcess> ServerProcess::Idler(const fs::path& directory,
+                                                    const std::vector<std::string>& arguments) {
   const fs::path endpoint = directory / "idler.json";
-  return std::unique_ptr<ServerProcess>(new ServerProcess(
-      {ProgramDirectory() / "idle_services", endpoint}, directory / "idler.log", endpoint));
+  std::vector<std::string> command = {ProgramDirectory() / "idle_services", endpoint};
+  command.insert(command.end(), arguments.begin(), arguments.end());
+  return std::unique_ptr<ServerProcess>(
+      new ServerProcess(command, directory / "idler.log", endpoint));
 }
 
 ServerProcess::ServerProcess(const std::vector<std::string>& command, const fs::path& log,
@@ -100,7 +103,10 @@ ServerProcess::ServerProcess(const std::vector<std::string>& command, const fs::
     }
     const auto endpoint =
         nlohmann::json::parse(ReadFile(endpoint_file), nullptr, /*allow_exceptions=*/false);
-    if (endpoint.is_object()) address_ = endpoint.value("listen", "");
+    if (endpoint.is_object()) {
+      address_ = endpoint.value("listen", "");
+      metrics_address_ = endpoint.value("metrics_listen", "");
+    }
     if (address_.empty()) absl::SleepFor(absl::Milliseconds(1));
   }
   start_time_ = absl::Now() - start;
@@ -115,10 +121,13 @@ ServerProcess::~ServerProcess() {
   }
 }
 
-std::shared_ptr<grpc::Channel> ServerProcess::NewChannel() const {
+std::shared_ptr<grpc::Channel> ServerProcess::NewChannel(
+    const std::shared_ptr<grpc::ChannelCredentials>& credentials) const {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  return grpc::CreateCustomChannel(address_, grpc::InsecureChannelCredentials(), arguments);
+  return grpc::CreateCustomChannel(
+      address_, credentials != nullptr ? credentials : grpc::InsecureChannelCredentials(),
+      arguments);
 }
 
 }  // namespace acclimate::bench

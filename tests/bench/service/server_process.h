@@ -11,6 +11,7 @@
 
 #include "absl/time/time.h"
 #include "grpcpp/channel.h"
+#include "grpcpp/security/credentials.h"
 
 namespace acclimate::bench {
 
@@ -39,24 +40,27 @@ class ServerProcess {
   static std::unique_ptr<ServerProcess> Acclimated(const std::filesystem::path& directory,
                                                    const std::vector<std::string>& flags = {});
   // Services of the same API that do nothing: what gRPC costs by itself.
-  static std::unique_ptr<ServerProcess> Idler(const std::filesystem::path& directory);
+  static std::unique_ptr<ServerProcess> Idler(const std::filesystem::path& directory,
+                                              const std::vector<std::string>& arguments = {});
   ServerProcess(const ServerProcess&) = delete;
   ServerProcess& operator=(const ServerProcess&) = delete;
   ~ServerProcess();
 
   pid_t pid() const { return pid_; }
   const std::string& address() const { return address_; }
+  const std::string& metrics_address() const { return metrics_address_; }  // of acclimated
   // From before the fork to the moment when it listened.
   absl::Duration start_time() const { return start_time_; }
-  // A connection of its own, with gRPC's default settings.
-  std::shared_ptr<grpc::Channel> NewChannel() const;
+  // A connection of its own, with gRPC's default settings; plain where no credentials are given.
+  std::shared_ptr<grpc::Channel> NewChannel(
+      const std::shared_ptr<grpc::ChannelCredentials>& credentials = nullptr) const;
 
  private:
   ServerProcess(const std::vector<std::string>& command, const std::filesystem::path& log,
                 const std::filesystem::path& endpoint_file);
 
   pid_t pid_ = -1;
-  std::string address_;
+  std::string address_, metrics_address_;
   absl::Duration start_time_;
 };
 

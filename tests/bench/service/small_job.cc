@@ -51,7 +51,7 @@ v1::CreateJobRequest PrepareSmallJob(client::Connection& connection,
   WriteImages(path);
   const auto uploaded = Require(client::Uploader(connection).Upload({path}), "upload");
   v1::CreateJobRequest request;
-  request.set_parent(client::kDefaultParent);
+  request.set_parent(connection.Parent());
   v1::JobSpec& spec = *request.mutable_spec();
   spec.set_method("finetune");
   spec.mutable_model()->set_architecture("lenet");
