@@ -25,7 +25,7 @@ std::vector<Json> LogLines(const ServerProcess& server) {
   return lines;
 }
 
-// What `acclimate` prints, stderr after stdout.
+// What `acclimate` prints: its result, or its error.
 std::string Cli(const std::vector<std::string>& words, const std::string& traceparent,
                 int expected) {
   const TemporaryFolder folder;
@@ -33,7 +33,7 @@ std::string Cli(const std::vector<std::string>& words, const std::string& tracep
   command.insert(command.end(), words.begin(), words.end());
   ChildProcess cli(command, folder.File("cli"));
   EXPECT_EQ(cli.Wait(), expected) << cli.Stderr();
-  return cli.Stdout() + cli.Stderr();
+  return expected == 0 ? cli.Stdout() : cli.Stderr();
 }
 
 class TracesTest : public testing::Test {
@@ -48,7 +48,7 @@ class TracesTest : public testing::Test {
         Cli({"train", "--server", server_.address(), "--data", data, "--architecture", "mlp",
              "--set", "epochs=1", "--detach", "--json"},
             ToTraceparent(trace), 0);
-    return api.WaitForEnd(Json::parse(printed).at("name"));
+    return api.WaitForEnd(Json::parse(printed).at("job"));
   }
 
   const TraceContext trace_ = NewTrace(/*sampled=*/true);
