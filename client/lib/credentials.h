@@ -22,9 +22,9 @@ struct SecurityOptions {
 };
 
 struct Credentials {
-  std::shared_ptr<grpc::ChannelCredentials> channel;
-  std::string server_name;  // empty: the address
-  std::string token;        // empty: none
+  std::shared_ptr<grpc::ChannelCredentials> channel = nullptr;  // null: plain
+  std::string server_name = "";                                 // empty: the address
+  std::string token = "";                                       // empty: none
 };
 
 // For `server` ("127.0.0.1:50051"). INVALID_ARGUMENT: which file cannot be read, or which is
