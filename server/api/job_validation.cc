@@ -58,9 +58,10 @@ class JobValidator {
   absl::Status Result() const {
     if (violations_.empty() && missing_.empty()) return absl::OkStatus();
     if (violations_.empty()) {
-      return WithErrorInfo(absl::NotFoundError(absl::StrCat(missing_.front().field, ": ",
-                                                            missing_.front().description)),
-                           "BLOB_NOT_FOUND", {{"field", missing_.front().field}});
+      return ErrorWithReason(
+          v1::BLOB_NOT_FOUND,
+          absl::StrCat(missing_.front().field, ": ", missing_.front().description),
+          {{"field", missing_.front().field}});
     }
     std::vector<FieldViolation> all = violations_;
     all.insert(all.end(), missing_.begin(), missing_.end());

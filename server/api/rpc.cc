@@ -41,12 +41,11 @@ absl::Status Caller::Authorize(absl::string_view tenant, absl::string_view resou
   if (identity_.source == "none") {
     return absl::NotFoundError(absl::StrCat("there is no tenant ", tenant));
   }
-  return WithErrorInfo(
-      absl::PermissionDeniedError(absl::StrCat(
-          call_, " needs the role ", auth::RoleName(permission_.role), " in the tenant ", tenant,
-          "; ", identity_.subject,
-          role == auth::Role::kNone ? " has none there" : " is " + auth::RoleName(role))),
-      "ROLE_MISSING",
+  return ErrorWithReason(
+      v1::ROLE_MISSING,
+      absl::StrCat(call_, " needs the role ", auth::RoleName(permission_.role), " in the tenant ",
+                   tenant, "; ", identity_.subject,
+                   role == auth::Role::kNone ? " has none there" : " is " + auth::RoleName(role)),
       {{"role", auth::RoleName(permission_.role)}, {"tenant", std::string(tenant)}});
 }
 
@@ -89,10 +88,10 @@ absl::Status CallGate::Admit(const auth::Credentials& credentials, absl::Time no
   if (permission->in_tenant || caller.identity_.HighestRole() >= permission->role) {
     return absl::OkStatus();
   }
-  return WithErrorInfo(absl::PermissionDeniedError(
-                           absl::StrCat(call, " needs the role ", auth::RoleName(permission->role),
-                                        "; ", caller.identity_.subject, " has it nowhere")),
-                       "ROLE_MISSING", {{"role", auth::RoleName(permission->role)}});
+  return ErrorWithReason(v1::ROLE_MISSING,
+                         absl::StrCat(call, " needs the role ", auth::RoleName(permission->role),
+                                      "; ", caller.identity_.subject, " has it nowhere"),
+                         {{"role", auth::RoleName(permission->role)}});
 }
 
 absl::Status CallGate::CheckAsked(const Caller& caller, absl::Status status) {

@@ -30,7 +30,7 @@ FileDescriptor& FileDescriptor::operator=(FileDescriptor&& other) noexcept {
 absl::Status FileError(absl::string_view action, const std::string& path) {
   const int error = errno;
   const std::string message = absl::StrCat("cannot ", action, " ", path, ": ", strerror(error));
-  if (error == ENOSPC || error == EDQUOT) return QuotaExceeded("disk", message);
+  if (error == ENOSPC || error == EDQUOT) return QuotaExceeded(v1::DISK_FULL, "disk", message);
   if (error == ENOENT) return absl::NotFoundError(message);
   return absl::UnavailableError(message);
 }

@@ -48,10 +48,10 @@ absl::Status UploadWriter::Append(int64_t offset, std::string data, uint32_t crc
                                               offset, size, kMaxChunkBytes));
   }
   if (offset != info_.committed_bytes) {
-    return WithErrorInfo(
-        absl::OutOfRangeError(absl::StrFormat("the chunk is at offset %d; %d bytes are committed",
-                                              offset, info_.committed_bytes)),
-        "UPLOAD_OFFSET_MISMATCH", {{"committed_bytes", absl::StrCat(info_.committed_bytes)}});
+    return ErrorWithReason(v1::UPLOAD_OFFSET_MISMATCH,
+                           absl::StrFormat("the chunk is at offset %d; %d bytes are committed",
+                                           offset, info_.committed_bytes),
+                           {{"committed_bytes", absl::StrCat(info_.committed_bytes)}});
   }
   if (size > info_.size_bytes - offset) {
     return BadRequest("data", absl::StrFormat("the chunk at offset %d ends at byte %d; %d were "
@@ -80,10 +80,9 @@ absl::StatusOr<UploadInfo> UploadWriter::Complete() {
   const std::string actual = writer_.Digest();
   if (actual != info_.sha256) {
     store_->Discard(info_.id);
-    return WithErrorInfo(
-        BadRequest("sha256", absl::StrCat("the bytes received have the SHA-256 ", actual, ", not ",
-                                          info_.sha256, "; the upload is discarded")),
-        "UPLOAD_DIGEST_MISMATCH");
+    return BadRequest(v1::UPLOAD_DIGEST_MISMATCH, "sha256",
+                      absl::StrCat("the bytes received have the SHA-256 ", actual, ", not ",
+                                   info_.sha256, "; the upload is discarded"));
   }
   absl::StatusOr<BlobInfo> blob = store_->blobs_->Adopt(store_->DataPath(info_.id), actual);
   if (!blob.ok()) return blob.status();
@@ -182,7 +181,7 @@ absl::Status UploadStore::CheckSpace(int64_t size_bytes) {
   const int64_t usable = *free - options_.min_free_disk_bytes;
   if (size_bytes <= usable) return absl::OkStatus();
   return QuotaExceeded(
-      absl::StrCat("disk:", directory_),
+      v1::DISK_FULL, absl::StrCat("disk:", directory_),
       absl::StrFormat("the upload needs %d bytes; the disk has %d for uploads (%d free, %d kept)",
                       size_bytes, std::max<int64_t>(usable, 0), *free,
                       options_.min_free_disk_bytes));
@@ -229,7 +228,7 @@ void UploadStore::Release(const std::string& id) {
 absl::StatusOr<UploadInfo> UploadStore::Create(const std::string& tenant, const std::string& sha256,
                                                int64_t size_bytes) {
   if (size_bytes > options_.max_blob_bytes) {
-    return QuotaExceeded("max-blob-bytes",
+    return QuotaExceeded(v1::BLOB_TOO_LARGE, "max-blob-bytes",
                          absl::StrFormat("size_bytes: %d is more than the server's limit of %d",
                                          size_bytes, options_.max_blob_bytes));
   }
@@ -311,7 +310,7 @@ absl::StatusOr<std::unique_ptr<UploadWriter>> UploadStore::Write(const std::stri
     absl::StatusOr<UploadInfo> refreshed = Refresh((*entry)->second.info);
     if (!refreshed.ok()) return refreshed.status();
     if (refreshed->complete) {
-      return PreconditionFailed("UPLOAD_COMPLETE", UploadName(tenant, id),
+      return PreconditionFailed(v1::UPLOAD_COMPLETE, UploadName(tenant, id),
                                 absl::StrCat(UploadName(tenant, id), " is complete already"));
     }
     info = *std::move(refreshed);

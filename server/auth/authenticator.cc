@@ -16,10 +16,6 @@ namespace {
 
 constexpr char kScheme[] = "Bearer ";
 
-absl::Status Unauthenticated(absl::string_view reason, absl::string_view message) {
-  return WithErrorInfo(absl::UnauthenticatedError(message), reason);
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Authenticator>> Authenticator::Create(
@@ -69,12 +65,12 @@ absl::StatusOr<Identity> Authenticator::Identify(const Credentials& credentials,
   absl::string_view token = credentials.authorization;
   if (!token.empty()) {
     if (!absl::StartsWithIgnoreCase(token, kScheme)) {
-      return Unauthenticated("TOKEN_REFUSED", "the authorization must begin with \"Bearer \"");
+      return ErrorWithReason(v1::TOKEN_REFUSED, "the authorization must begin with \"Bearer \"");
     }
     return ByToken(token.substr(sizeof(kScheme) - 1), now);
   }
   if (!credentials.certificate_names.empty()) return ByCertificate(credentials.certificate_names);
-  return Unauthenticated("CREDENTIALS_MISSING",
+  return ErrorWithReason(v1::CREDENTIALS_MISSING,
                          "the call has no credentials: send a bearer token or a certificate");
 }
 
@@ -87,10 +83,10 @@ absl::StatusOr<Identity> Authenticator::ByToken(absl::string_view token, absl::T
   }
   const bool like_jwt = std::count(token.begin(), token.end(), '.') == 2;
   if (jwks_file_ == nullptr || !like_jwt) {
-    return Unauthenticated("TOKEN_UNKNOWN", "the token is not one that the server knows");
+    return ErrorWithReason(v1::TOKEN_UNKNOWN, "the token is not one that the server knows");
   }
   absl::StatusOr<Claims> claims = VerifyToken(token, *keys(), options_.token_rules, now);
-  if (!claims.ok()) return Unauthenticated("TOKEN_REFUSED", claims.status().message());
+  if (!claims.ok()) return ErrorWithReason(v1::TOKEN_REFUSED, claims.status().message());
   Identity identity{claims->subject, "jwt", std::move(claims->roles)};
   if (const auto known = list->by_subject.find(claims->subject); known != list->by_subject.end()) {
     identity.subject = known->second.subject;
@@ -108,7 +104,7 @@ absl::StatusOr<Identity> Authenticator::ByCertificate(const std::vector<std::str
       return known->second;
     }
   }
-  return Unauthenticated("CERTIFICATE_UNKNOWN",
+  return ErrorWithReason(v1::CERTIFICATE_UNKNOWN,
                          "none of the certificate's names is one that the server knows");
 }
 

@@ -5,6 +5,7 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "acclimate/v1/explanation.pb.h"
 #include "google/protobuf/any.pb.h"
 #include "google/rpc/error_details.pb.h"
 #include "server/base/proto_time.h"
@@ -17,20 +18,33 @@ void Attach(absl::Status& status, const google::protobuf::Message& detail) {
                     absl::Cord(detail.SerializeAsString()));
 }
 
-}  // namespace
+absl::StatusCode CodeOf(v1::ErrorReason reason) {
+  const google::protobuf::EnumValueDescriptor* const value =
+      v1::ErrorReason_descriptor()->FindValueByNumber(reason);
+  return static_cast<absl::StatusCode>(value->options().GetExtension(v1::explanation).code());
+}
 
-absl::Status BadRequest(const std::vector<FieldViolation>& violations) {
+void AttachViolations(absl::Status& status, const std::vector<FieldViolation>& violations) {
   google::rpc::BadRequest detail;
   for (const FieldViolation& violation : violations) {
     auto* added = detail.add_field_violations();
     added->set_field(violation.field);
     added->set_description(violation.description);
   }
-  absl::Status status = absl::InvalidArgumentError(
-      absl::StrJoin(violations, "; ", [](std::string* out, const FieldViolation& violation) {
-        absl::StrAppend(out, violation.field, ": ", violation.description);
-      }));
   Attach(status, detail);
+}
+
+std::string ListOf(const std::vector<FieldViolation>& violations) {
+  return absl::StrJoin(violations, "; ", [](std::string* out, const FieldViolation& violation) {
+    absl::StrAppend(out, violation.field, ": ", violation.description);
+  });
+}
+
+}  // namespace
+
+absl::Status BadRequest(const std::vector<FieldViolation>& violations) {
+  absl::Status status = absl::InvalidArgumentError(ListOf(violations));
+  AttachViolations(status, violations);
   return status;
 }
 
@@ -38,34 +52,44 @@ absl::Status BadRequest(absl::string_view field, absl::string_view description) 
   return BadRequest({{std::string(field), std::string(description)}});
 }
 
-absl::Status QuotaExceeded(absl::string_view subject, absl::string_view description) {
+absl::Status ErrorWithReason(v1::ErrorReason reason, absl::string_view message,
+                             const std::map<std::string, std::string>& metadata) {
+  google::rpc::ErrorInfo detail;
+  detail.set_reason(v1::ErrorReason_Name(reason));
+  detail.set_domain(std::string(kErrorDomain));
+  detail.mutable_metadata()->insert(metadata.begin(), metadata.end());
+  absl::Status status(CodeOf(reason), message);
+  Attach(status, detail);
+  return status;
+}
+
+absl::Status BadRequest(v1::ErrorReason reason, absl::string_view field,
+                        absl::string_view description) {
+  const std::vector<FieldViolation> violations = {{std::string(field), std::string(description)}};
+  absl::Status status = ErrorWithReason(reason, ListOf(violations));
+  AttachViolations(status, violations);
+  return status;
+}
+
+absl::Status QuotaExceeded(v1::ErrorReason reason, absl::string_view subject,
+                           absl::string_view description) {
   google::rpc::QuotaFailure detail;
   auto* violation = detail.add_violations();
   violation->set_subject(std::string(subject));
   violation->set_description(std::string(description));
-  absl::Status status = absl::ResourceExhaustedError(description);
+  absl::Status status = ErrorWithReason(reason, description);
   Attach(status, detail);
   return status;
 }
 
-absl::Status PreconditionFailed(absl::string_view type, absl::string_view subject,
+absl::Status PreconditionFailed(v1::ErrorReason reason, absl::string_view subject,
                                 absl::string_view description) {
   google::rpc::PreconditionFailure detail;
   auto* violation = detail.add_violations();
-  violation->set_type(std::string(type));
+  violation->set_type(v1::ErrorReason_Name(reason));
   violation->set_subject(std::string(subject));
   violation->set_description(std::string(description));
-  absl::Status status = absl::FailedPreconditionError(description);
-  Attach(status, detail);
-  return status;
-}
-
-absl::Status WithErrorInfo(absl::Status status, absl::string_view reason,
-                           const std::map<std::string, std::string>& metadata) {
-  google::rpc::ErrorInfo detail;
-  detail.set_reason(std::string(reason));
-  detail.set_domain(std::string(kErrorDomain));
-  detail.mutable_metadata()->insert(metadata.begin(), metadata.end());
+  absl::Status status = ErrorWithReason(reason, description);
   Attach(status, detail);
   return status;
 }

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "acclimate/v1/error_reason.pb.h"
 #include "google/rpc/status.pb.h"
 #include "grpcpp/support/status.h"
 
@@ -28,20 +29,23 @@ struct FieldViolation {
 absl::Status BadRequest(const std::vector<FieldViolation>& violations);
 absl::Status BadRequest(absl::string_view field, absl::string_view description);
 
-// RESOURCE_EXHAUSTED with a QuotaFailure: `subject` is what ran out, as "disk:/var/lib/acclimate".
-absl::Status QuotaExceeded(absl::string_view subject, absl::string_view description);
-
-// FAILED_PRECONDITION with a PreconditionFailure: `type` as "JOB_STATE".
-absl::Status PreconditionFailed(absl::string_view type, absl::string_view subject,
+// An error with an ErrorInfo of kErrorDomain. error_reason.proto, the list of all reasons, says
+// which code comes with which.
+absl::Status ErrorWithReason(v1::ErrorReason reason, absl::string_view message,
+                             const std::map<std::string, std::string>& metadata = {});
+// The same, with a BadRequest.
+absl::Status BadRequest(v1::ErrorReason reason, absl::string_view field,
+                        absl::string_view description);
+// The same, with a QuotaFailure: `subject` is what ran out, as "disk:/var/lib/acclimate".
+absl::Status QuotaExceeded(v1::ErrorReason reason, absl::string_view subject,
+                           absl::string_view description);
+// The same, with a PreconditionFailure whose type is the reason's name.
+absl::Status PreconditionFailed(v1::ErrorReason reason, absl::string_view subject,
                                 absl::string_view description);
-
-// The same status with an ErrorInfo of kErrorDomain. `reason` is UPPER_SNAKE_CASE and stable:
-// programs may depend on it.
-absl::Status WithErrorInfo(absl::Status status, absl::string_view reason,
-                           const std::map<std::string, std::string>& metadata = {});
-// The reason that WithErrorInfo() gave the status; empty: none.
+// The name of the status's reason; empty: it has none.
 std::string ReasonOf(const absl::Status& status);
-// The same status with a RetryInfo.
+
+// The status with a RetryInfo.
 absl::Status WithRetryAfter(absl::Status status, absl::Duration delay);
 
 google::rpc::Status ToRpcStatus(const absl::Status& status);

@@ -136,7 +136,7 @@ absl::Status JobQueue::Delete(const std::string& name) {
   absl::Status status = store_->Delete(name, [&deleted](JobChange& change) {
     deleted = change.job;
     if (IsTerminal(deleted.state())) return absl::OkStatus();
-    return PreconditionFailed("JOB_STATE", deleted.name(),
+    return PreconditionFailed(v1::JOB_STATE, deleted.name(),
                               absl::StrCat(deleted.name(), " is ", ShortName(deleted.state()),
                                            "; only a job that has ended can be deleted"));
   });

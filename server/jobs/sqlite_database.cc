@@ -14,7 +14,7 @@ absl::Status SqliteError(sqlite3* connection, int code, absl::string_view action
                    connection != nullptr ? sqlite3_errmsg(connection) : sqlite3_errstr(code));
   switch (code & 0xff) {
     case SQLITE_FULL:
-      return QuotaExceeded("disk", message);
+      return QuotaExceeded(v1::DISK_FULL, "disk", message);
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
       return absl::DataLossError(message);

@@ -133,10 +133,10 @@ absl::StatusOr<std::vector<Row>> FindRequest(Connection& connection, const std::
   row.sequence = statement.Integer(0);
   if (absl::Status status = Parse(statement.Bytes(1), row.job); !status.ok()) return status;
   if (statement.Bytes(2) != spec_digest) {
-    return WithErrorInfo(
-        absl::AlreadyExistsError(absl::StrCat("request_id \"", request_id,
-                                              "\" was used for another job, ", row.job.name())),
-        "REQUEST_ID_REUSED", {{"job", row.job.name()}});
+    return ErrorWithReason(
+        v1::REQUEST_ID_REUSED,
+        absl::StrCat("request_id \"", request_id, "\" was used for another job, ", row.job.name()),
+        {{"job", row.job.name()}});
   }
   return std::vector<Row>{std::move(row)};
 }

@@ -61,7 +61,7 @@ bool CanTransition(v1::JobState from, v1::JobState to) {
 absl::Status CheckTransition(absl::string_view job, v1::JobState from, v1::JobState to) {
   if (CanTransition(from, to)) return absl::OkStatus();
   return PreconditionFailed(
-      "JOB_STATE", job,
+      v1::JOB_STATE, job,
       absl::StrCat(job, " is ", ShortName(from), " and cannot become ", ShortName(to)));
 }
 

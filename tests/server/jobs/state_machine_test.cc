@@ -81,8 +81,9 @@ TEST(StateMachineTest, ARefusalNamesTheJobAndBothStates) {
                                                    HasSubstr("SUCCEEDED"), HasSubstr("CANCELLED")));
   google::rpc::PreconditionFailure failure;
   const google::rpc::Status details = ToRpcStatus(status);
-  ASSERT_EQ(details.details_size(), 1);
-  ASSERT_TRUE(details.details(0).UnpackTo(&failure));
+  ASSERT_TRUE(std::any_of(details.details().begin(), details.details().end(),
+                          [&](const auto& detail) { return detail.UnpackTo(&failure); }));
+  EXPECT_EQ(failure.violations(0).type(), "JOB_STATE");
   EXPECT_EQ(failure.violations(0).subject(), "tenants/default/jobs/abc");
 }
 
