@@ -20,6 +20,7 @@
 #include "server/base/log.h"
 #include "server/base/random_id.h"
 #include "server/base/version.h"
+#include "server/metrics/gpu_metrics.h"
 #include "server/tracing/otlp_post.h"
 
 namespace acclimate::api {
@@ -34,7 +35,6 @@ constexpr const char* kServices[] = {"", "acclimate.v1.JobService", "acclimate.v
 
 struct DiskGauge {
   const char* name;
-  const char* help;
   absl::StatusOr<int64_t> (*read)(const std::string& path);
 };
 
@@ -100,11 +100,10 @@ absl::Status Server::Open() {
   artifacts::UploadOptions upload_options;
   upload_options.max_blob_bytes = config_.max_blob_bytes;
   upload_options.min_free_disk_bytes = config_.min_free_disk_bytes;
-  for (const auto& [name, help, read] :
-       {DiskGauge{"acclimate_disk_free_bytes", "Free bytes of the disk with the data directory.",
-                  &artifacts::FreeDiskBytes},
-        DiskGauge{"acclimate_disk_size_bytes", "Size of that disk.", &artifacts::DiskBytes}}) {
-    metrics_.AddGauge(name, help, [read, path = directory_->path()]() -> std::optional<double> {
+  for (const auto& [name, read] :
+       {DiskGauge{"acclimate_disk_free_bytes", &artifacts::FreeDiskBytes},
+        DiskGauge{"acclimate_disk_size_bytes", &artifacts::DiskBytes}}) {
+    metrics_.AddGauge(name, [read, path = directory_->path()]() -> std::optional<double> {
       const absl::StatusOr<int64_t> bytes = read(path);
       if (!bytes.ok()) return std::nullopt;
       return static_cast<double>(*bytes);
@@ -147,7 +146,6 @@ absl::Status Server::SetUpAccess() {
   }
   if (!config_.tls_cert.empty()) {
     metrics_.AddGauge("acclimate_tls_certificate_expiry_timestamp_seconds",
-                      "When the server's certificate is no longer valid, in seconds since 1970.",
                       [path = config_.tls_cert]() -> std::optional<double> {
                         const absl::StatusOr<absl::Time> expiry = CertificateExpiry(path);
                         if (!expiry.ok()) return std::nullopt;
@@ -161,6 +159,9 @@ absl::Status Server::SetUpAccess() {
 
 void Server::MakeNode() {
   if (config_.slots == 0) return;
+  if (config_.device != "cpu") {
+    if (auto gpus = metrics::GpuMetrics::Open()) metrics_.AddCollectable(std::move(gpus));
+  }
   node::NodeOptions options;
   options.worker_path = config_.worker;
   options.slots = config_.slots;

@@ -8,14 +8,17 @@
 #include <sstream>
 #include <string>
 
+#include "server/metrics/metric_list.h"
+
 namespace acclimate::metrics {
 namespace {
 
-prometheus::MetricFamily OneValue(const std::string& name, const std::string& help,
-                                  prometheus::MetricType type, double value) {
-  prometheus::ClientMetric metric;
-  (type == prometheus::MetricType::Counter ? metric.counter.value : metric.gauge.value) = value;
-  return {name, help, type, {metric}};
+prometheus::MetricFamily OneValue(const char* name, double value) {
+  prometheus::MetricFamily family = EmptyFamily(name);
+  prometheus::ClientMetric& metric = family.metric.emplace_back();
+  (family.type == prometheus::MetricType::Counter ? metric.counter.value : metric.gauge.value) =
+      value;
+  return family;
 }
 
 // Fields of /proc/self/stat from the third on, as proc(5) numbers them: the second may hold spaces.
@@ -51,7 +54,6 @@ double OpenDescriptors() {
 }  // namespace
 
 std::vector<prometheus::MetricFamily> ProcessMetrics::Collect() const {
-  using prometheus::MetricType;
   constexpr size_t kUserTicks = 14, kSystemTicks = 15, kThreads = 20, kStartTicks = 22,
                    kVirtualBytes = 23, kResidentPages = 24;
   const std::vector<std::string> fields = StatFields();
@@ -61,18 +63,16 @@ std::vector<prometheus::MetricFamily> ProcessMetrics::Collect() const {
   rlimit descriptors{};
   getrlimit(RLIMIT_NOFILE, &descriptors);
   return {
-      OneValue("process_cpu_seconds_total", "Processor time of the server itself.",
-               MetricType::Counter, (field(kUserTicks) + field(kSystemTicks)) / ticks_per_second),
-      OneValue("process_resident_memory_bytes", "Resident memory.", MetricType::Gauge,
+      OneValue("process_cpu_seconds_total",
+               (field(kUserTicks) + field(kSystemTicks)) / ticks_per_second),
+      OneValue("process_resident_memory_bytes",
                field(kResidentPages) * static_cast<double>(sysconf(_SC_PAGESIZE))),
-      OneValue("process_virtual_memory_bytes", "Virtual memory.", MetricType::Gauge,
-               field(kVirtualBytes)),
-      OneValue("process_threads", "Threads.", MetricType::Gauge, field(kThreads)),
-      OneValue("process_open_fds", "Open file descriptors.", MetricType::Gauge, OpenDescriptors()),
-      OneValue("process_max_fds", "The limit on open file descriptors.", MetricType::Gauge,
-               static_cast<double>(descriptors.rlim_cur)),
-      OneValue("process_start_time_seconds", "Start of the process since the Unix epoch.",
-               MetricType::Gauge, BootTimeSeconds() + field(kStartTicks) / ticks_per_second),
+      OneValue("process_virtual_memory_bytes", field(kVirtualBytes)),
+      OneValue("process_threads", field(kThreads)),
+      OneValue("process_open_fds", OpenDescriptors()),
+      OneValue("process_max_fds", static_cast<double>(descriptors.rlim_cur)),
+      OneValue("process_start_time_seconds",
+               BootTimeSeconds() + field(kStartTicks) / ticks_per_second),
   };
 }
 

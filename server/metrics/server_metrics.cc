@@ -12,6 +12,7 @@
 #include "prometheus/histogram.h"
 #include "prometheus/registry.h"
 #include "server/base/version.h"
+#include "server/metrics/metric_list.h"
 #include "server/metrics/process_metrics.h"
 
 namespace acclimate::metrics {
@@ -35,18 +36,18 @@ Buckets StepBuckets() {
 Buckets PhaseBuckets() { return {0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800, 7200, 43200}; }
 Buckets JobBuckets() { return {0.01, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 14400, 86400}; }
 
-prometheus::MetricFamily Gauge(const std::string& name, const std::string& help, double value) {
-  prometheus::ClientMetric metric;
-  metric.gauge.value = value;
-  return {name, help, prometheus::MetricType::Gauge, {metric}};
+prometheus::MetricFamily Gauge(const std::string& name, double value) {
+  prometheus::MetricFamily family = EmptyFamily(name);
+  family.metric.emplace_back().gauge.value = value;
+  return family;
 }
 
 // Gauges that are read at every scrape.
 class ReadGauges : public prometheus::Collectable {
  public:
-  void Add(std::string name, std::string help, std::function<std::optional<double>()> source) {
+  void Add(std::string name, std::function<std::optional<double>()> source) {
     absl::MutexLock lock(&mutex_);
-    entries_.push_back({std::move(name), std::move(help), std::move(source)});
+    entries_.push_back({std::move(name), std::move(source)});
   }
 
   std::vector<prometheus::MetricFamily> Collect() const override {
@@ -54,7 +55,7 @@ class ReadGauges : public prometheus::Collectable {
     std::vector<prometheus::MetricFamily> families;
     for (const Entry& entry : entries_) {
       if (const std::optional<double> value = entry.source()) {
-        families.push_back(Gauge(entry.name, entry.help, *value));
+        families.push_back(Gauge(entry.name, *value));
       }
     }
     return families;
@@ -62,7 +63,7 @@ class ReadGauges : public prometheus::Collectable {
 
  private:
   struct Entry {
-    std::string name, help;
+    std::string name;
     std::function<std::optional<double>()> source;
   };
   mutable absl::Mutex mutex_;
@@ -81,8 +82,7 @@ class JobGauges : public prometheus::Collectable {
     absl::MutexLock lock(&mutex_);
     if (!source_) return {};
     const JobStatistics statistics = source_();
-    prometheus::MetricFamily jobs{
-        "acclimate_jobs", "Jobs by state and method.", prometheus::MetricType::Gauge, {}};
+    prometheus::MetricFamily jobs = EmptyFamily("acclimate_jobs");
     for (const JobCount& count : statistics.counts) {
       prometheus::ClientMetric metric;
       metric.label = {{"method", count.method}, {"state", count.state}};
@@ -90,9 +90,8 @@ class JobGauges : public prometheus::Collectable {
       jobs.metric.push_back(std::move(metric));
     }
     return {std::move(jobs),
-            Gauge("acclimate_queue_depth", "Jobs that wait for a slot.",
-                  static_cast<double>(statistics.queue_depth)),
-            Gauge("acclimate_queue_oldest_age_seconds", "How long the oldest queued job waits.",
+            Gauge("acclimate_queue_depth", static_cast<double>(statistics.queue_depth)),
+            Gauge("acclimate_queue_oldest_age_seconds",
                   absl::ToDoubleSeconds(statistics.oldest_queue_age))};
   }
 
@@ -115,54 +114,33 @@ struct ServerMetrics::State {
   std::shared_ptr<ReadGauges> gauges = std::make_shared<ReadGauges>();
   std::shared_ptr<ProcessMetrics> process = std::make_shared<ProcessMetrics>();
 
-  Family<Counter>& AddCounter(const char* name, const char* help) {
-    return prometheus::BuildCounter().Name(name).Help(help).Register(*registry);
+  std::vector<std::shared_ptr<prometheus::Collectable>> more;
+
+  Family<Counter>& AddCounter(const char* name) {
+    return prometheus::BuildCounter().Name(name).Help(MetricNamed(name).help).Register(*registry);
   }
-  Family<Histogram>& AddHistogram(const char* name, const char* help) {
-    return prometheus::BuildHistogram().Name(name).Help(help).Register(*registry);
+  Family<Histogram>& AddHistogram(const char* name) {
+    return prometheus::BuildHistogram().Name(name).Help(MetricNamed(name).help).Register(*registry);
   }
 
-  Family<Histogram>& queue_wait =
-      AddHistogram("acclimate_job_queue_wait_seconds", "From queued to leased, by method.");
-  Family<Histogram>& run_time = AddHistogram(
-      "acclimate_job_run_seconds", "From leased to its end, by method and the state it ended in.");
-  Family<Histogram>& phase =
-      AddHistogram("acclimate_worker_phase_seconds", "Time that a worker spends in a phase.");
-  Family<Counter>& steps = AddCounter("acclimate_training_steps_total", "Training steps made.");
-  Family<Counter>& samples =
-      AddCounter("acclimate_training_samples_total", "Samples that training steps have seen.");
-  Family<Histogram>& step_time =
-      AddHistogram("acclimate_training_step_seconds", "Time of a training step, by method.");
-  Counter& worker_starts =
-      AddCounter("acclimate_worker_starts_total", "Worker processes started.").Add({});
-  Family<Counter>& worker_exits =
-      AddCounter("acclimate_worker_exits_total", "Worker processes ended, by cause.");
-  Counter& uploaded =
-      AddCounter("acclimate_uploaded_bytes_total", "Bytes of uploads received and checked.")
-          .Add({});
-  Counter& downloaded =
-      AddCounter("acclimate_downloaded_bytes_total", "Bytes of blobs sent.").Add({});
-  Counter& blob_corruptions =
-      AddCounter("acclimate_blob_corruptions_total", "Blobs found damaged when they were read.")
-          .Add({});
-  Family<Counter>& calls =
-      AddCounter("acclimate_grpc_calls_total", "gRPC calls, by method and status code.");
-  Family<Histogram>& call_latency =
-      AddHistogram("acclimate_grpc_call_seconds",
-                   "Time of a gRPC call in its handler; of a stream, until it ends.");
-  Family<Counter>& authentication_failures =
-      AddCounter("acclimate_authentication_failures_total",
-                 "Calls refused because nobody knows who makes them, by reason.");
-  Histogram& commit =
-      AddHistogram("acclimate_store_commit_seconds", "Time of one commit of the job store.")
-          .Add({}, DiskBuckets());
-  Counter& committed_changes =
-      AddCounter("acclimate_store_changes_total", "Changes that commits have made durable.")
-          .Add({});
-  Family<Counter>& spans = AddCounter(
-      "acclimate_spans_total", "Spans of traces, by what became of them: exported or dropped.");
-  Family<Histogram>& fsync =
-      AddHistogram("acclimate_store_fsync_seconds", "Time of one flush to the disk, by store.");
+  Family<Histogram>& queue_wait = AddHistogram("acclimate_job_queue_wait_seconds");
+  Family<Histogram>& run_time = AddHistogram("acclimate_job_run_seconds");
+  Family<Histogram>& phase = AddHistogram("acclimate_worker_phase_seconds");
+  Family<Counter>& steps = AddCounter("acclimate_training_steps_total");
+  Family<Counter>& samples = AddCounter("acclimate_training_samples_total");
+  Family<Histogram>& step_time = AddHistogram("acclimate_training_step_seconds");
+  Counter& worker_starts = AddCounter("acclimate_worker_starts_total").Add({});
+  Family<Counter>& worker_exits = AddCounter("acclimate_worker_exits_total");
+  Counter& uploaded = AddCounter("acclimate_uploaded_bytes_total").Add({});
+  Counter& downloaded = AddCounter("acclimate_downloaded_bytes_total").Add({});
+  Counter& blob_corruptions = AddCounter("acclimate_blob_corruptions_total").Add({});
+  Family<Counter>& calls = AddCounter("acclimate_grpc_calls_total");
+  Family<Histogram>& call_latency = AddHistogram("acclimate_grpc_call_seconds");
+  Family<Counter>& authentication_failures = AddCounter("acclimate_authentication_failures_total");
+  Histogram& commit = AddHistogram("acclimate_store_commit_seconds").Add({}, DiskBuckets());
+  Counter& committed_changes = AddCounter("acclimate_store_changes_total").Add({});
+  Family<Counter>& spans = AddCounter("acclimate_spans_total");
+  Family<Histogram>& fsync = AddHistogram("acclimate_store_fsync_seconds");
 
   absl::Mutex mutex;
   std::map<std::pair<std::string, std::string>, CallMetrics, std::less<>> calls_by_method
@@ -170,9 +148,10 @@ struct ServerMetrics::State {
 };
 
 ServerMetrics::ServerMetrics() : state_(std::make_unique<State>()) {
+  constexpr char kBuildInfo[] = "acclimate_build_info";
   prometheus::BuildGauge()
-      .Name("acclimate_build_info")
-      .Help("Always 1; the labels say what was built.")
+      .Name(kBuildInfo)
+      .Help(MetricNamed(kBuildInfo).help)
       .Register(*state_->registry)
       .Add({{"version", kVersion}, {"compiler", __VERSION__}})
       .Set(1);
@@ -180,16 +159,21 @@ ServerMetrics::ServerMetrics() : state_(std::make_unique<State>()) {
 ServerMetrics::~ServerMetrics() = default;
 
 std::vector<std::shared_ptr<prometheus::Collectable>> ServerMetrics::Collectables() const {
-  return {state_->registry, state_->jobs, state_->gauges, state_->process};
+  std::vector<std::shared_ptr<prometheus::Collectable>> all = state_->more;
+  all.insert(all.end(), {state_->registry, state_->jobs, state_->gauges, state_->process});
+  return all;
 }
 
 void ServerMetrics::SetJobStatisticsSource(std::function<JobStatistics()> source) {
   state_->jobs->SetSource(std::move(source));
 }
 
-void ServerMetrics::AddGauge(std::string name, std::string help,
-                             std::function<std::optional<double>()> source) {
-  state_->gauges->Add(std::move(name), std::move(help), std::move(source));
+void ServerMetrics::AddGauge(std::string name, std::function<std::optional<double>()> source) {
+  state_->gauges->Add(std::move(name), std::move(source));
+}
+
+void ServerMetrics::AddCollectable(std::shared_ptr<prometheus::Collectable> collectable) {
+  state_->more.push_back(std::move(collectable));
 }
 
 void ServerMetrics::ObserveQueueWait(absl::string_view method, absl::Duration wait) {

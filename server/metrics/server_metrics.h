@@ -1,4 +1,4 @@
-// Everything the server tells Prometheus, by name. Base units; no identifiers in labels.
+// Everything the server tells Prometheus. metric_list.cc has the names.
 #ifndef ACCLIMATE_SERVER_METRICS_SERVER_METRICS_H_
 #define ACCLIMATE_SERVER_METRICS_SERVER_METRICS_H_
 
@@ -42,7 +42,9 @@ class ServerMetrics {
   std::vector<std::shared_ptr<prometheus::Collectable>> Collectables() const;
 
   // A gauge that is read at every scrape, from any thread; left out where it has no value.
-  void AddGauge(std::string name, std::string help, std::function<std::optional<double>()> source);
+  void AddGauge(std::string name, std::function<std::optional<double>()> source);
+  // More to scrape. Before the exposer starts.
+  void AddCollectable(std::shared_ptr<prometheus::Collectable> collectable);
 
   // The queue. `method` is the catalogue's name of it; `state` as ShortName() gives it.
   // An empty source takes the gauges away; it returns when no scrape is using the old one.
