@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "server/api/description.h"
 #include "server/api/method_catalog.h"
 #include "server/api/server.h"
 #include "server/auth/audit_log.h"
@@ -62,7 +63,7 @@ int Serve(const ServerConfig& config) {
                       {"metrics_listen", (*server)->metrics_listen()},
                       {"slots", config.slots}});
 
-  LogInfo("stopping: running jobs get time to end",
+  LogInfo("stopping: running jobs go back to the queue",
           {{"signal", strsignal(WaitForSignal(signals))}, {"drain_timeout", config.drain_timeout}});
   std::thread([signals] {
     LogWarning("stopping at once", {{"signal", strsignal(WaitForSignal(signals))}});
@@ -97,6 +98,10 @@ int Main(int argc, char** argv) {
     }
   }
   if (arguments.size() == 2 && arguments[0] == "verify-audit") return VerifyAudit(arguments[1]);
+  if (arguments.size() == 1 && arguments[0] == "describe") {
+    std::printf("%s\n", api::DescribeServer().c_str());
+    return kStopped;
+  }
   if (arguments.empty() || arguments[0] != "serve") {
     std::fprintf(stderr,
                  "usage: acclimated serve --data-dir DIR [flags], or acclimated verify-audit FILE; "

@@ -172,7 +172,7 @@ const std::vector<Setting>& Settings() {
        "of the traces that begin here; a caller's traceparent decides for itself",
        Store(&ServerConfig::otlp_sample_ratio, ParseShare)},
       {"Operation", "drain-timeout", "TIME", "30s",
-       "on SIGTERM, running jobs get this long before they go back to the queue",
+       "on SIGTERM, running jobs go back to the queue; a worker that runs on is killed after it",
        Store(&ServerConfig::drain_timeout, ParsePositiveDuration)},
   };
   return *settings;
@@ -369,7 +369,8 @@ std::string ServerHelp() {
   std::string help =
       "acclimated serve: adapts trained models to new domains, over gRPC.\n\n"
       "  acclimated serve --data-dir DIR [flags]\n"
-      "  acclimated verify-audit FILE      checks the chain of an audit log, and tells its end\n\n"
+      "  acclimated verify-audit FILE      checks the chain of an audit log, and tells its end\n"
+      "  acclimated describe               prints metrics and error reasons as JSON\n\n"
       "Each flag can also be set in the environment (in brackets below) and, under its name, in a\n"
       "configuration file of `key = value` lines. A flag wins over the environment, that over the\n"
       "file.\n";
