@@ -245,6 +245,18 @@ TEST_F(CliTest, ADroppedConnectionIsTakenUpAgain) {
   EXPECT_TRUE(std::filesystem::exists(folder_.File("out/model.safetensors")));
 }
 
+// An orderly stop ends streams with other codes than a kill does.
+TEST_F(CliTest, AJobIsFollowedAcrossAStopOfTheServer) {
+  const std::string data = NewFile("train.safetensors", ImageDataset({}, true));
+  auto train = Start({"train", "--architecture", "lenet", "--data", data, "--set", "epochs=100",
+                      "--set", "batch_size=20", "--out", folder_.File("out"), "--json"});
+  ApiClient(server_).WaitForStep(OnlyJob());
+  EXPECT_EQ(server_.Stop(), 0);
+  server_.Start();
+  EXPECT_EQ(train->Wait(), 0) << train->Stderr();
+  EXPECT_TRUE(std::filesystem::exists(folder_.File("out/model.safetensors")));
+}
+
 TEST_F(CliTest, AnAbsentServerHasItsOwnExitCode) {
   server_.Stop();
   const Outcome outcome = Run({"server", "info", "--json"});
