@@ -61,6 +61,7 @@ int Serve(const ServerConfig& config) {
                       {"data_dir", config.data_dir},
                       {"listen", (*server)->listen()},
                       {"metrics_listen", (*server)->metrics_listen()},
+                      {"status_page", (*server)->shows_status_page()},
                       {"slots", config.slots}});
 
   LogInfo("stopping: running jobs go back to the queue",

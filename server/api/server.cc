@@ -1,8 +1,10 @@
 #include "server/api/server.h"
 
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
@@ -18,8 +20,10 @@
 #include "server/api/transport_security.h"
 #include "server/artifacts/file_system.h"
 #include "server/base/log.h"
+#include "server/base/loopback.h"
 #include "server/base/random_id.h"
 #include "server/base/version.h"
+#include "server/metrics/exposition.h"
 #include "server/metrics/gpu_metrics.h"
 #include "server/tracing/otlp_post.h"
 
@@ -172,10 +176,27 @@ void Server::MakeNode() {
   node_ = std::make_unique<node::Node>(options, *queue_, *stores_, metrics_);
 }
 
-absl::Status Server::Listen() {
-  auto endpoint = metrics::MetricsEndpoint::Start(config_.metrics_listen, metrics_);
+absl::Status Server::ListenForHttp() {
+  std::map<std::string, metrics::HttpHandler> handlers;
+  if (config_.ShowsStatusPage()) {
+    status_page_ = std::make_unique<ui::StatusPage>(ui::StatusSources{
+        *store_, *stores_, *authenticator_, audit_.get(), metrics_, directory_->path(),
+        [node = node_.get()]() -> std::vector<node::NodeInfo> {
+          if (node == nullptr) return {};
+          return {node->Info()};
+        },
+        IsLoopback(config_.metrics_listen)});
+    handlers = status_page_->Handlers();
+  }
+  handlers["/metrics"] = metrics::ServeMetrics(metrics_);
+  auto endpoint = metrics::HttpEndpoint::Start(config_.metrics_listen, std::move(handlers));
   if (!endpoint.ok()) return endpoint.status();
   metrics_endpoint_ = *std::move(endpoint);
+  return absl::OkStatus();
+}
+
+absl::Status Server::Listen() {
+  if (absl::Status status = ListenForHttp(); !status.ok()) return status;
 
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();

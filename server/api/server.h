@@ -19,10 +19,11 @@
 #include "server/base/config.h"
 #include "server/jobs/job_queue.h"
 #include "server/jobs/sqlite_job_store.h"
-#include "server/metrics/exposer.h"
+#include "server/metrics/http_endpoint.h"
 #include "server/metrics/server_metrics.h"
 #include "server/node/node.h"
 #include "server/tracing/span_exporter.h"
+#include "server/ui/status_page.h"
 
 namespace acclimate::api {
 
@@ -36,6 +37,7 @@ class Server {
   // The configured addresses, with the ports that the system chose where they asked for port 0.
   std::string listen() const;
   std::string metrics_listen() const;
+  bool shows_status_page() const { return status_page_ != nullptr; }
 
   // Health says NOT_SERVING, nothing new is taken, running attempts get until the timeout before
   // they go back to the queue. Returns when all is quiet.
@@ -47,6 +49,7 @@ class Server {
   absl::Status SetUpTracing();
   absl::Status SetUpAccess();
   void MakeNode();
+  absl::Status ListenForHttp();
   absl::Status Listen();
   void SetServing(bool serving);
   void AddNodeInfo(v1::ServerInfo& info) const;
@@ -60,10 +63,11 @@ class Server {
   std::unique_ptr<artifacts::TenantStores> stores_;
   std::unique_ptr<jobs::SqliteJobStore> store_;
   std::unique_ptr<jobs::JobQueue> queue_;
-  std::unique_ptr<metrics::MetricsEndpoint> metrics_endpoint_;
   std::unique_ptr<node::Node> node_;  // absent with no slots
   std::unique_ptr<auth::Authenticator> authenticator_;
-  std::unique_ptr<auth::AuditLog> audit_;  // absent on an insecure server
+  std::unique_ptr<auth::AuditLog> audit_;        // absent on an insecure server
+  std::unique_ptr<ui::StatusPage> status_page_;  // absent where it is off
+  std::unique_ptr<metrics::HttpEndpoint> metrics_endpoint_;
   std::unique_ptr<CallGate> gate_;
   std::vector<std::unique_ptr<grpc::Service>> services_;
   std::unique_ptr<grpc::Server> grpc_server_;

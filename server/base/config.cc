@@ -109,6 +109,13 @@ absl::StatusOr<bool> ParseSwitch(const std::string& text) {
   return absl::InvalidArgumentError(absl::StrCat("must be true or false; is \"", text, "\""));
 }
 
+absl::StatusOr<StatusPageMode> ParseStatusPageMode(const std::string& text) {
+  if (text == "auto") return StatusPageMode::kAuto;
+  if (text == "on") return StatusPageMode::kOn;
+  if (text == "off") return StatusPageMode::kOff;
+  return absl::InvalidArgumentError(absl::StrCat("must be auto, on or off; is \"", text, "\""));
+}
+
 absl::StatusOr<std::string> ParseDevice(const std::string& text) {
   int index = 0;
   absl::string_view suffix = text;
@@ -127,6 +134,9 @@ const std::vector<Setting>& Settings() {
        Store(&ServerConfig::listen, ParseAddress)},
       {"Where", "metrics-listen", "HOST:PORT", "127.0.0.1:9464", "Prometheus, at /metrics",
        Store(&ServerConfig::metrics_listen, ParseAddress)},
+      {"Where", "ui", "auto|on|off", "auto",
+       "the status page, at /ui beside /metrics; auto: where only this machine reaches it",
+       Store(&ServerConfig::ui, ParseStatusPageMode)},
       {"Jobs", "slots", "N", "number of cores", "jobs at a time; 0 only queues",
        Store(&ServerConfig::slots, [](const std::string& t) { return ParseInteger(t, 0, 1024); })},
       {"Jobs", "device", "DEVICE", "auto", "of jobs that do not ask: auto, cpu, cuda, cuda:<i>",
@@ -322,6 +332,13 @@ absl::Status CheckSecurity(const ServerConfig& config) {
         " reaches beyond this machine, which needs --access-file or --jwks-file; or --insecure, "
         "which lets everybody who reaches the port do everything"));
   }
+  if (config.ui == StatusPageMode::kOn && !IsLoopback(config.metrics_listen) &&
+      !config.HasAuthentication() && !config.insecure) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--ui on with --metrics-listen ", config.metrics_listen,
+        " shows every job beyond this machine, which needs --access-file or --jwks-file; or "
+        "--insecure, which shows them to everybody who reaches the port"));
+  }
   return absl::OkStatus();
 }
 
@@ -334,6 +351,10 @@ std::string WorkerBesideThisProgram() {
 }
 
 }  // namespace
+
+bool ServerConfig::ShowsStatusPage() const {
+  return ui == StatusPageMode::kOn || (ui == StatusPageMode::kAuto && IsLoopback(metrics_listen));
+}
 
 absl::StatusOr<ServerConfig> LoadServerConfig(const std::vector<std::string>& arguments,
                                               const Environment& environment) {

@@ -15,10 +15,15 @@
 
 namespace acclimate {
 
+// Whether the status page is served; kAuto: where only this machine reaches --metrics-listen.
+enum class StatusPageMode { kAuto, kOn, kOff };
+
 struct ServerConfig {
   std::string data_dir;
   std::string listen = "127.0.0.1:50051";
   std::string metrics_listen = "127.0.0.1:9464";
+  StatusPageMode ui = StatusPageMode::kAuto;
+  bool ShowsStatusPage() const;
   LogLevel log_level = LogLevel::kInfo;
   absl::Duration drain_timeout = absl::Seconds(30);
 

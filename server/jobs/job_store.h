@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -47,6 +48,22 @@ struct StateCount {
   int64_t jobs = 0;
 };
 
+// The tenants that a query is about; nullopt: all.
+using Tenants = std::optional<std::set<std::string>>;
+
+// Jobs of one state, over several tenants.
+struct StateQuery {
+  v1::JobState state = v1::JOB_STATE_UNSPECIFIED;
+  Tenants tenants;
+  enum class Order {
+    kOldest,   // created first
+    kNewest,   // created last
+    kPriority  // as the queue leases them: highest priority, then oldest
+  };
+  Order order = Order::kOldest;
+  int limit = 50;
+};
+
 // Contract:
 // 1. Every call that returns OK after a change is durable: it survives kill -9 and power loss.
 // 2. A job and its events change in one transaction; cursors rise by one without gaps.
@@ -75,8 +92,12 @@ class JobStore {
                                                            int limit) = 0;
   // Jobs in a state, oldest first, at most `limit`: for recovery and for gauges.
   virtual absl::StatusOr<std::vector<v1::Job>> InState(v1::JobState state, int limit) = 0;
+  // The first `limit` jobs of the query's order.
+  virtual absl::StatusOr<std::vector<v1::Job>> Select(const StateQuery& query) = 0;
   // How many jobs there are by state and method.
   virtual absl::StatusOr<std::vector<StateCount>> Counts() = 0;
+  // How many jobs of these tenants there are by state; states without any are left out.
+  virtual absl::StatusOr<std::map<v1::JobState, int64_t>> CountsOf(const Tenants& tenants) = 0;
 };
 
 }  // namespace acclimate::jobs

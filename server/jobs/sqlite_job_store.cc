@@ -12,6 +12,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "server/base/errors.h"
 #include "server/base/resource_names.h"
 #include "server/jobs/sqlite_schema.h"
@@ -192,6 +193,31 @@ std::string ListStatement(const JobQuery& query) {
                     "AND key = ? AND value = ?)");
   }
   return absl::StrCat(sql, " ORDER BY sequence DESC LIMIT ?");
+}
+
+// "tenant IN (?, ?)", which is not true where there is none; a condition that always holds for all.
+std::string TenantCondition(const Tenants& tenants) {
+  if (!tenants) return "1";
+  std::vector<const char*> marks(tenants->size(), "?");
+  return absl::StrCat("tenant IN (", absl::StrJoin(marks, ", "), ")");
+}
+
+void BindTenants(const Tenants& tenants, Statement& statement) {
+  if (!tenants) return;
+  for (const std::string& tenant : *tenants) statement.Bind(tenant);
+}
+
+// The messages are read only of those jobs that are among the first.
+std::string SelectStatement(const StateQuery& query) {
+  const char* const order = query.order == StateQuery::Order::kNewest ? "sequence DESC"
+                            : query.order == StateQuery::Order::kPriority
+                                ? "priority DESC, sequence"
+                                : "sequence";
+  // The literal state lets the planner use the partial index jobs_queue.
+  return absl::StrCat("SELECT sequence, proto FROM jobs WHERE sequence IN (SELECT sequence FROM ",
+                      "jobs WHERE state = ", int{query.state}, " AND ",
+                      TenantCondition(query.tenants), " ORDER BY ", order, " LIMIT ?) ORDER BY ",
+                      order);
 }
 
 }  // namespace
@@ -394,6 +420,21 @@ absl::StatusOr<std::vector<v1::Job>> SqliteJobStore::InState(v1::JobState state,
   return jobs;
 }
 
+absl::StatusOr<std::vector<v1::Job>> SqliteJobStore::Select(const StateQuery& query) {
+  std::vector<v1::Job> jobs;
+  absl::Status status = Read([&](Connection& connection) -> absl::Status {
+    Statement statement = connection.Prepare(SelectStatement(query));
+    BindTenants(query.tenants, statement);
+    statement.Bind(int64_t{query.limit});
+    absl::StatusOr<std::vector<Row>> rows = ReadRows(statement);
+    if (!rows.ok()) return rows.status();
+    for (Row& row : *rows) jobs.push_back(std::move(row.job));
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return jobs;
+}
+
 absl::StatusOr<std::vector<StateCount>> SqliteJobStore::Counts() {
   std::vector<StateCount> counts;
   absl::Status status = Read([&](Connection& connection) -> absl::Status {
@@ -405,6 +446,23 @@ absl::StatusOr<std::vector<StateCount>> SqliteJobStore::Counts() {
       if (!*more) return absl::OkStatus();
       counts.push_back({static_cast<v1::JobState>(statement.Integer(0)),
                         std::string(statement.Bytes(1)), statement.Integer(2)});
+    }
+  });
+  if (!status.ok()) return status;
+  return counts;
+}
+
+absl::StatusOr<std::map<v1::JobState, int64_t>> SqliteJobStore::CountsOf(const Tenants& tenants) {
+  std::map<v1::JobState, int64_t> counts;
+  absl::Status status = Read([&](Connection& connection) -> absl::Status {
+    Statement statement = connection.Prepare(absl::StrCat(
+        "SELECT state, COUNT(*) FROM jobs WHERE ", TenantCondition(tenants), " GROUP BY state"));
+    BindTenants(tenants, statement);
+    while (true) {
+      absl::StatusOr<bool> more = statement.Step();
+      if (!more.ok()) return more.status();
+      if (!*more) return absl::OkStatus();
+      counts[static_cast<v1::JobState>(statement.Integer(0))] = statement.Integer(1);
     }
   });
   if (!status.ok()) return status;

@@ -4,6 +4,7 @@
 #define ACCLIMATE_SERVER_JOBS_SQLITE_JOB_STORE_H_
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -36,7 +37,9 @@ class SqliteJobStore : public JobStore {
   absl::StatusOr<std::vector<v1::JobEvent>> Events(const std::string& name, int64_t after,
                                                    int limit) override;
   absl::StatusOr<std::vector<v1::Job>> InState(v1::JobState state, int limit) override;
+  absl::StatusOr<std::vector<v1::Job>> Select(const StateQuery& query) override;
   absl::StatusOr<std::vector<StateCount>> Counts() override;
+  absl::StatusOr<std::map<v1::JobState, int64_t>> CountsOf(const Tenants& tenants) override;
 
  private:
   SqliteJobStore(std::string path, std::unique_ptr<Connection> writer,

@@ -38,7 +38,7 @@ class ServerMetrics {
   ServerMetrics(const ServerMetrics&) = delete;
   ServerMetrics& operator=(const ServerMetrics&) = delete;
 
-  // What an exposer scrapes: the registry, the jobs, the process.
+  // What /metrics shows: the registry, the jobs, the process.
   std::vector<std::shared_ptr<prometheus::Collectable>> Collectables() const;
 
   // A gauge that is read at every scrape, from any thread; left out where it has no value.

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <system_error>
 #include <utility>
@@ -73,6 +74,7 @@ class Node::Impl {
       slots_.push_back(std::make_unique<Slot>(i, options_, services_, wishes_));
       slots_.back()->Start();
     }
+    started_ = true;
     return absl::OkStatus();
   }
 
@@ -85,8 +87,10 @@ class Node::Impl {
 
   NodeInfo Info() const {
     NodeInfo info;
+    info.name = options_.node_name;
     info.slots = options_.slots;
     info.device = options_.device;
+    if (!started_) return info;
     for (const auto& slot : slots_) {
       const Slot::State state = slot->state();
       info.busy_slots += state.busy;
@@ -105,6 +109,7 @@ class Node::Impl {
   const Services services_;
   WishBoard wishes_;
   std::vector<std::unique_ptr<Slot>> slots_;
+  std::atomic<bool> started_ = false;  // slots_ changes no more
 };
 
 Node::Node(NodeOptions options, jobs::LeaseBroker& broker, artifacts::BlobStores& blobs,

@@ -46,6 +46,7 @@ struct NodeOptions {
 
 // What GetServerInfo and the health service tell about a node.
 struct NodeInfo {
+  std::string name;
   int slots = 0;
   int busy_slots = 0;
   int warm_workers = 0;
