@@ -1,9 +1,4 @@
 // What Prometheus gets from a real server that has run a job.
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <cmath>
 #include <filesystem>
 #include <map>
@@ -18,6 +13,7 @@
 #include "gtest/gtest.h"
 #include "tests/e2e/api_client.h"
 #include "tests/e2e/test_data.h"
+#include "tests/http_client.h"
 
 namespace acclimate::e2e {
 namespace {
@@ -25,26 +21,6 @@ namespace {
 using ::testing::HasSubstr;
 
 constexpr char kPromtool[] = "/usr/bin/promtool";
-
-// The answer to a plain HTTP GET of /metrics, headers included.
-std::string HttpGetMetrics(const std::string& address) {
-  const std::pair<std::string, std::string> host_and_port = absl::StrSplit(address, ':');
-  sockaddr_in where{};
-  where.sin_family = AF_INET;
-  where.sin_port = htons(static_cast<uint16_t>(std::stoi(host_and_port.second)));
-  inet_pton(AF_INET, host_and_port.first.c_str(), &where.sin_addr);
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  std::string answer;
-  const std::string request = "GET /metrics HTTP/1.0\r\n\r\n";
-  if (connect(fd, reinterpret_cast<sockaddr*>(&where), sizeof(where)) == 0 &&
-      send(fd, request.data(), request.size(), MSG_NOSIGNAL) ==
-          static_cast<ssize_t>(request.size())) {
-    char buffer[4096];
-    for (ssize_t got; (got = recv(fd, buffer, sizeof(buffer), 0)) > 0;) answer.append(buffer, got);
-  }
-  close(fd);
-  return answer;
-}
 
 // The text format of Prometheus, as far as we write it.
 struct Scrape {
@@ -87,10 +63,10 @@ Scrape ParseScrape(const std::string& text) {
 class MetricsTest : public testing::Test {
  protected:
   Scrape Read() {
-    const std::string answer = HttpGetMetrics(server_.metrics_address());
-    EXPECT_THAT(answer.substr(0, answer.find('\r')), HasSubstr("200"));
-    EXPECT_THAT(answer, HasSubstr("text/plain"));
-    return ParseScrape(answer.substr(std::min(answer.size(), answer.find("\r\n\r\n") + 4)));
+    const HttpAnswer answer = HttpGet(server_.metrics_address(), "/metrics");
+    EXPECT_EQ(answer.status, 200);
+    EXPECT_THAT(answer.head, HasSubstr("text/plain; version=0.0.4"));
+    return ParseScrape(answer.body);
   }
 
   // One job from upload to download, then what is measured once its worker has ended too.

@@ -117,6 +117,25 @@ TEST(ConfigTest, BeyondThisMachineOnlyWithAuthentication) {
   }
 }
 
+TEST(ConfigTest, TheStatusPageIsForThisMachineUnlessAskedFor) {
+  const auto shows = [](std::vector<std::string> flags) {
+    flags.push_back("--data-dir=/d");
+    const auto config = Load(flags);
+    EXPECT_TRUE(config.ok()) << config.status();
+    return config.ok() && config->ShowsStatusPage();
+  };
+  const std::string everywhere = "--metrics-listen=0.0.0.0:1";
+  EXPECT_TRUE(shows({}));
+  EXPECT_TRUE(shows({"--ui=on"}));
+  EXPECT_FALSE(shows({"--ui=off"}));
+  EXPECT_FALSE(shows({everywhere}));
+  EXPECT_FALSE(shows({everywhere, "--access-file=/a"}));
+  EXPECT_TRUE(shows({everywhere, "--ui=on", "--access-file=/a"}));
+  EXPECT_TRUE(shows({everywhere, "--ui=on", "--insecure"}));
+  EXPECT_THAT(Refusal({"--data-dir=/d", everywhere, "--ui=on"}),
+              AllOf(HasSubstr("0.0.0.0:1"), HasSubstr("--access-file"), HasSubstr("--insecure")));
+}
+
 TEST(ConfigTest, SecuritySettingsFitEachOther) {
   const auto refusal = [](std::vector<std::string> flags) {
     flags.push_back("--data-dir=/d");
@@ -165,6 +184,7 @@ TEST(ConfigTest, WrongValuesAreRefused) {
                            "--otlp-sample-ratio=1.5",
                            "--otlp-sample-ratio=nan",
                            "--otlp-sample-ratio=",
+                           "--ui=yes",
                            "--log-level=loud"}) {
     const std::string name(flag, std::string(flag).find('='));
     EXPECT_THAT(Refusal({flag, "--data-dir=/d"}), HasSubstr(name + ":")) << flag;

@@ -389,6 +389,46 @@ TEST_F(SqliteJobStoreTest, CountsAndStatesFollowTheJobs) {
   EXPECT_THAT(Ids(*store_->InState(v1::JOB_STATE_QUEUED, 1)), ElementsAre("a"));
 }
 
+TEST_F(SqliteJobStoreTest, SelectsTheFirstJobsOfAState) {
+  const auto create = [&](const std::string& name, int priority) {
+    ASSERT_TRUE(store_->Create(Queued(name, Method("shot", priority)), "", "").ok());
+  };
+  create("tenants/a/jobs/old", 0);
+  create("tenants/b/jobs/urgent", 5);
+  create("tenants/a/jobs/later", 5);
+  create("tenants/c/jobs/last", -1);
+  create("tenants/a/jobs/running", 9);
+  ASSERT_TRUE(store_->Update("tenants/a/jobs/running", Become(v1::JOB_STATE_RUNNING)).ok());
+  using Order = StateQuery::Order;
+  const auto select = [&](Tenants tenants, Order order, int limit = 10) {
+    const auto jobs = store_->Select({v1::JOB_STATE_QUEUED, std::move(tenants), order, limit});
+    EXPECT_TRUE(jobs.ok()) << jobs.status();
+    return jobs.ok() ? Ids(*jobs) : std::vector<std::string>();
+  };
+  EXPECT_THAT(select({}, Order::kOldest), ElementsAre("old", "urgent", "later", "last"));
+  EXPECT_THAT(select({}, Order::kNewest), ElementsAre("last", "later", "urgent", "old"));
+  EXPECT_THAT(select({}, Order::kPriority), ElementsAre("urgent", "later", "old", "last"));
+  EXPECT_THAT(select({}, Order::kPriority, 2), ElementsAre("urgent", "later"));
+  EXPECT_THAT(select({{"a"}}, Order::kOldest), ElementsAre("old", "later"));
+  EXPECT_THAT(select({{"a", "c"}}, Order::kPriority), ElementsAre("later", "old", "last"));
+  EXPECT_THAT(select({{"a", "c"}}, Order::kNewest, 1), ElementsAre("last"));
+  EXPECT_THAT(select({{"nobody", "a' OR 1"}}, Order::kNewest), IsEmpty());
+  EXPECT_THAT(select(std::set<std::string>(), Order::kOldest), IsEmpty());
+}
+
+TEST_F(SqliteJobStoreTest, CountsTheJobsOfTenants) {
+  for (const char* name : {"tenants/a/jobs/1", "tenants/a/jobs/2", "tenants/b/jobs/1"}) {
+    ASSERT_TRUE(store_->Create(Queued(name), "", "").ok());
+  }
+  ASSERT_TRUE(store_->Update("tenants/a/jobs/1", Become(v1::JOB_STATE_FAILED)).ok());
+  const auto counts = [&](const Tenants& tenants) { return *store_->CountsOf(tenants); };
+  using ::testing::Pair;
+  EXPECT_THAT(counts({}),
+              ElementsAre(Pair(v1::JOB_STATE_QUEUED, 2), Pair(v1::JOB_STATE_FAILED, 1)));
+  EXPECT_THAT(counts({{"b", "none"}}), ElementsAre(Pair(v1::JOB_STATE_QUEUED, 1)));
+  EXPECT_THAT(counts(std::set<std::string>()), IsEmpty());
+}
+
 TEST_F(SqliteJobStoreTest, AFileOfANewerProgramIsRefused) {
   store_ = nullptr;
   auto connection = Connection::Open(folder_.File("jobs.sqlite"), false);
