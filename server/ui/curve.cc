@@ -12,6 +12,8 @@ constexpr int64_t kMostEventsRead = 1000;
 constexpr int64_t kPlaces = 250;
 // More than one: not every event is a progress point.
 constexpr int kEventsAtAPlace = 3;
+// A history begins with changes of state, and phases that measure nothing.
+constexpr int kEventsAtTheBegin = 20;
 
 void AddPoints(const v1::JobEvent& event, Curve& curve) {
   for (const auto& [name, value] : event.progress().metrics()) {
@@ -45,7 +47,10 @@ absl::StatusOr<Curve> ReadCurve(jobs::JobStore& store, const v1::Job& job, int64
   for (int64_t place = 0; place < places && events > 0; ++place) {
     // The last place ends with the newest event.
     const int64_t from = all ? after : after + (events - kEventsAtAPlace) * place / (places - 1);
-    auto read = store.Events(job.name(), from, all ? static_cast<int>(events) : kEventsAtAPlace);
+    const int limit = all          ? static_cast<int>(events)
+                      : place == 0 ? kEventsAtTheBegin
+                                   : kEventsAtAPlace;
+    auto read = store.Events(job.name(), from, limit);
     if (!read.ok()) return read.status();
     for (const v1::JobEvent& event : *read) {
       if (event.has_progress() && event.attempt() == curve.attempt) AddPoints(event, curve);

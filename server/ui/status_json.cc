@@ -104,6 +104,7 @@ std::string ToJson(const StatusView& view) {
                  {"disk_size_bytes", OrNull(view.server.disk_size_bytes)}}},
                {"nodes", nodes},
                {"counts", counts},
+               {"oldest_queued", OrNull(view.oldest_queued)},
                {"queued", ToJsonValue(view.queued)},
                {"active", ToJsonValue(view.active)},
                {"failed", ToJsonValue(view.failed)},

@@ -106,6 +106,10 @@ absl::Status AddJobs(jobs::JobStore& store, const jobs::Tenants& tenants, Status
   absl::StatusOr<std::map<v1::JobState, int64_t>> counts = store.CountsOf(tenants);
   if (!counts.ok()) return counts.status();
   view.counts = *std::move(counts);
+  const absl::StatusOr<std::vector<v1::Job>> oldest =
+      store.Select({v1::JOB_STATE_QUEUED, tenants, Order::kOldest, 1});
+  if (!oldest.ok()) return oldest.status();
+  if (!oldest->empty()) view.oldest_queued = FromProtoTimestamp(oldest->front().update_time());
   absl::Status status =
       Add(store, {v1::JOB_STATE_QUEUED, tenants, Order::kPriority, kMaxQueuedShown}, view.queued);
   for (const v1::JobState state : kActiveStates) {

@@ -72,10 +72,11 @@ struct StatusView {
   ServerView server;
   std::vector<node::NodeInfo> nodes;
   std::map<v1::JobState, int64_t> counts;
-  std::vector<JobView> queued;  // in the order in which they will be leased
-  std::vector<JobView> active;  // those that hold a lease and those that are paused
-  std::vector<JobView> failed;  // the last first
-  std::vector<JobView> ended;   // succeeded and cancelled, the last first
+  std::optional<absl::Time> oldest_queued;  // when the job that waits longest was queued
+  std::vector<JobView> queued;              // in the order in which they will be leased
+  std::vector<JobView> active;              // those that hold a lease and those that are paused
+  std::vector<JobView> failed;              // the last first
+  std::vector<JobView> ended;               // succeeded and cancelled, the last first
 };
 
 JobView ViewOf(const v1::Job& job);

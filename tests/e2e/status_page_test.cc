@@ -22,7 +22,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
-constexpr char kMarkup[] = "<script>window.ran = 1</script><img src=x onerror='window.ran = 2'>";
+constexpr char kMarkup[] = "<script>ran = 1</script><img src=x onerror='ran = 2'>";
 
 std::string IdOf(const v1::Job& job) { return client::LastSegment(job.name()); }
 

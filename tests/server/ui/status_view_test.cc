@@ -139,6 +139,17 @@ TEST_F(StatusViewTest, ShowsTheFirstOfManyAndCountsAll) {
   EXPECT_EQ(view.counts.at(v1::JOB_STATE_QUEUED), kMaxQueuedShown + 5);
 }
 
+TEST_F(StatusViewTest, TellsWhichJobWaitsLongestAlsoWhereItIsNotShown) {
+  v1::JobSpec urgent;
+  urgent.set_priority(1);
+  const v1::Job first = factory_.Queue("tenants/a/jobs/first");
+  for (int i = 0; i < kMaxQueuedShown; ++i) {
+    factory_.Queue(absl::StrCat("tenants/a/jobs/", i), urgent);
+  }
+  EXPECT_EQ(Read().oldest_queued, FromProtoTimestamp(first.update_time()));
+  EXPECT_EQ(Read({{"b"}}).oldest_queued, std::nullopt);
+}
+
 TEST_F(StatusViewTest, TheLastToEndComeFirstWhateverTheirAge) {
   const absl::Time now = absl::Now();
   for (int i = 0; i < kMaxEndedShown + 5; ++i) {
