@@ -156,7 +156,7 @@ TEST_F(StatusPageInBrowserTest, ShowsJobsInEveryState) {
     if (i > 0) jobs.HoldInStarting();
     jobs.CancelStarting();
     const std::string ended =
-        "document.querySelector('#ended').innerText.includes('" + IdOf(jobs.starting) + "')";
+        "document.querySelector('#ended').textContent.includes('" + IdOf(jobs.starting) + "')";
     EXPECT_TRUE(browser.WaitFor("document.querySelector('#active .badge.cancelling') !== null || " +
                                 ended));
     seen_cancelling = browser.Evaluate("!" + ended) == true;
