@@ -59,7 +59,7 @@ class StatusPage {
     std::string subject;  // empty without authentication
     jobs::Tenants tenants;
   };
-  // Answers with the body's response if the caller may read `job`, or, if that is empty, anything.
+  // Answers with the body's response, or with why the caller gets none.
   metrics::HttpResponse Run(
       const metrics::HttpRequest& request,
       const std::function<absl::StatusOr<metrics::HttpResponse>(const Reader&)>& body);
