@@ -11,7 +11,6 @@ const std::vector<MetricDescription>& MetricList() {
   constexpr auto kCounter = prometheus::MetricType::Counter;
   constexpr auto kGauge = prometheus::MetricType::Gauge;
   constexpr auto kHistogram = prometheus::MetricType::Histogram;
-  constexpr auto kSummary = prometheus::MetricType::Summary;
   static const auto* const list = new std::vector<MetricDescription>{
       {"acclimate_jobs", kGauge, {"state", "method"}, "Jobs by state and method."},
       {"acclimate_queue_depth", kGauge, {}, "Jobs that wait for a slot."},
@@ -102,13 +101,6 @@ const std::vector<MetricDescription>& MetricList() {
       {"process_open_fds", kGauge, {}, "Open file descriptors."},
       {"process_max_fds", kGauge, {}, "The limit on open file descriptors."},
       {"process_start_time_seconds", kGauge, {}, "Start of the process since the Unix epoch."},
-      // Of the library that serves /metrics, which registers them itself.
-      {"exposer_scrapes_total", kCounter, {}, "Number of times metrics were scraped"},
-      {"exposer_transferred_bytes_total", kCounter, {}, "Transferred bytes to metrics services"},
-      {"exposer_request_latencies",
-       kSummary,
-       {},
-       "Latencies of serving scrape requests, in microseconds"},
   };
   return *list;
 }

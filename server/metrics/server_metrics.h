@@ -43,7 +43,7 @@ class ServerMetrics {
 
   // A gauge that is read at every scrape, from any thread; left out where it has no value.
   void AddGauge(std::string name, std::function<std::optional<double>()> source);
-  // More to scrape. Before the exposer starts.
+  // More to scrape. Before the HTTP server starts.
   void AddCollectable(std::shared_ptr<prometheus::Collectable> collectable);
 
   // The queue. `method` is the catalogue's name of it; `state` as ShortName() gives it.

@@ -26,7 +26,7 @@ inline constexpr char kReport[] = "report.html";
 
 struct FailureView {
   std::string code;     // "INVALID_ARGUMENT"
-  std::string reason;   // of the error's details, "BAD_INPUT"; empty: none
+  std::string reason;   // of the error's details, "BLOB_NOT_FOUND"; empty: none
   std::string message;  // what the client is told
   // Of the last attempt.
   std::string cause;  // "CRASH"

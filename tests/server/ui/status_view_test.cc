@@ -19,7 +19,7 @@ using ::testing::Not;
 
 jobs::AttemptOutcome Failure(const std::string& message) {
   jobs::AttemptOutcome outcome;
-  outcome.error = WithErrorInfo(absl::InvalidArgumentError(message), "BAD_INPUT");
+  outcome.error = ErrorWithReason(v1::BLOB_NOT_FOUND, message);
   outcome.cause = v1::ATTEMPT_CAUSE_CRASH;
   outcome.signal = 11;
   outcome.last_phase = "training";
@@ -108,7 +108,7 @@ TEST_F(StatusViewTest, JobsStandWhereTheirStatePutsThem) {
 
   const json& failure = state["failed"][0]["failure"];
   EXPECT_EQ(failure["code"], "INVALID_ARGUMENT");
-  EXPECT_EQ(failure["reason"], "BAD_INPUT");
+  EXPECT_EQ(failure["reason"], "BLOB_NOT_FOUND");
   EXPECT_EQ(failure["message"], "the <input> is bad");
   EXPECT_EQ(failure["cause"], "CRASH");
   EXPECT_EQ(failure["signal"], 11);
