@@ -16,25 +16,39 @@ WORKDIR /src
 COPY deploy/install-packages deploy/fetch-libtorch deploy/libtorch.versions deploy/
 RUN deploy/install-packages build --libtorch "$LIBTORCH"
 COPY . .
+# Of LibTorch's largest library a fifth is names that only a debugger needs.
 RUN cmake --preset release -DACCLIMATE_TESTS=OFF \
  && cmake --build --preset release --target acclimated acclimate-worker acclimate \
- && cmake --install build/release --prefix /stage --strip
+ && cmake --install build/release --prefix /stage --strip \
+ && if [ -e /stage/lib/acclimate/libtorch_cpu.so ]; then \
+      strip --strip-unneeded /stage/lib/acclimate/libtorch_cpu.so; \
+    fi \
+ && mkdir -p /stage/share/acclimate \
+ && deploy/make-sbom parts build/libtorch >/stage/share/acclimate/parts.tsv
 
 # hadolint ignore=DL3006
 FROM ${BASE}
+ARG BASE
+ARG VERSION=0.1.0
 LABEL org.opencontainers.image.title="Acclimate" \
-      org.opencontainers.image.description="Adapts trained models to new domains, over gRPC"
+      org.opencontainers.image.description="Adapts trained models to new domains, over gRPC" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.base.name="$BASE"
 COPY --from=build /stage/ /usr/local/
-COPY deploy/install-packages /tmp/install-packages
-# Where no LibTorch came along, the programs were built on Debian's. packages.tsv lists what the image
-# is made of: name, version and source of every package.
+COPY deploy/install-packages deploy/make-sbom /tmp/
+# Where no LibTorch came along, the programs were built on Debian's. The SBOM lists the packages and
+# what was built in.
 RUN if [ -e /usr/local/lib/acclimate ]; then libtorch=none; else libtorch=debian; fi \
  && /tmp/install-packages run --libtorch "$libtorch" \
- && rm -rf /tmp/install-packages /var/lib/apt/lists/* \
- && mkdir -p /usr/local/share/acclimate \
- && dpkg-query --show --showformat='${Package}\t${Version}\t${source:Package}\n' \
-      >/usr/local/share/acclimate/packages.tsv \
- && useradd --system --uid 10001 --create-home --home-dir /var/lib/acclimate acclimate
+ && /tmp/make-sbom image "$VERSION" /usr/local/share/acclimate/parts.tsv \
+      >/usr/local/share/acclimate/sbom.cdx.json \
+ && rm -rf /tmp/* /usr/local/share/acclimate/parts.tsv /var/lib/apt/lists/* \
+ && apt-get clean \
+ && groupadd --gid 10001 acclimate \
+ && useradd --uid 10001 --gid 10001 --no-log-init --no-create-home \
+      --home-dir /var/lib/acclimate --shell /usr/sbin/nologin acclimate \
+ && install --directory --owner=10001 --group=10001 /var/lib/acclimate
 USER 10001:10001
 VOLUME /var/lib/acclimate
 EXPOSE 50051 9464

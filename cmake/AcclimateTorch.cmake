@@ -82,8 +82,10 @@ if(NOT libtorch STREQUAL "debian")
   set(libtorch_install_rpath "$ORIGIN/../${libtorch_install_folder}")
   # The folder itself: a link would be installed as a link.
   file(REAL_PATH ${libtorch}/lib libtorch_libraries)
+  # Without the libraries of Python and of LibTorch's own tests.
   install(DIRECTORY ${libtorch_libraries}/ DESTINATION ${libtorch_install_folder}
-    FILES_MATCHING PATTERN "*.so*")
+    FILES_MATCHING PATTERN "*.so*"
+    REGEX "/lib(torch_python|shm|.*_test|backend_with_compiler|aoti_custom_ops)\\.so" EXCLUDE)
 endif()
 
 add_library(acclimate_torch_pch OBJECT ${PROJECT_SOURCE_DIR}/cmake/torch_pch.cc)
