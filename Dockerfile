@@ -43,8 +43,8 @@ RUN if [ -e /usr/local/lib/acclimate ]; then libtorch=none; else libtorch=debian
  && /tmp/install-packages run --libtorch "$libtorch" \
  && /tmp/make-sbom image "$VERSION" /usr/local/share/acclimate/parts.tsv \
       >/usr/local/share/acclimate/sbom.cdx.json \
- && rm -rf /tmp/* /usr/local/share/acclimate/parts.tsv /var/lib/apt/lists/* \
  && apt-get clean \
+ && rm -rf /tmp/* /usr/local/share/acclimate/parts.tsv /var/lib/apt/lists/* \
  && groupadd --gid 10001 acclimate \
  && useradd --uid 10001 --gid 10001 --no-log-init --no-create-home \
       --home-dir /var/lib/acclimate --shell /usr/sbin/nologin acclimate \
