@@ -4,10 +4,10 @@
 # For a trial, where whoever reaches the port may do everything:
 #   docker run --read-only --tmpfs /tmp -p 127.0.0.1:50051:50051 -v acclimate:/var/lib/acclimate \
 #     acclimate --insecure
-# docs/operations.md has the flags for TLS and tokens, docs/kubernetes.md a cluster's manifests. For
-# machines with a GPU:
+# For machines with a GPU:
 #   docker build --build-arg LIBTORCH=cuda -t acclimate-cuda .
 #   docker run --gpus all ... acclimate-cuda ...
+# docs/container.md has the rest, docs/kubernetes.md a cluster's manifests.
 ARG BASE=debian:12
 # hadolint ignore=DL3006
 FROM ${BASE} AS build
