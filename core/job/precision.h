@@ -22,7 +22,8 @@ std::string RecordedPrecision(const train::TrainingState& state);
 // 1. `auto` with a state to resume from is the state's, on whatever machine: a run does not change
 //    its precision half way. Another word must be the same as the state's, which Resume() checks.
 // 2. `auto` for a method of full_precision is fp32.
-// 3. `auto` on a CPU for samples other than images of at least 64x64 is fp32, which is as fast there.
+// 3. `auto` on a CPU for samples other than images of at least 64x64 is fp32, which is as fast
+// there.
 // 4. Otherwise the table in core/runtime/precision.h holds.
 // 5. A model may not run in what was found, which one sample shows; `auto` is then fp32, with a
 //    warning.
