@@ -29,7 +29,7 @@ def read(folder):
         return None
     server_help, client_help = text_of(server, "--help"), text_of(client, "--help")
     listed = client_help.partition("\nCommands:\n")[2].partition("\n\n")[0]
-    commands = frozenset(re.findall(r"^  ([a-z]+(?: [a-z]+)?)  ", listed, re.MULTILINE))
+    commands = frozenset(re.findall(r"^  ([a-z]+(?: [a-z-]+)?)  ", listed, re.MULTILINE))
     return Programs(
         server_flags=flags_in(server_help),
         server_variables=frozenset(re.findall(r"\[(ACCLIMATE_[A-Z_]+)\]", server_help)),

@@ -107,7 +107,7 @@ TEST_F(StatusViewTest, JobsStandWhereTheirStatePutsThem) {
   EXPECT_TRUE(runs["failure"].is_null());
 
   const json& failure = state["failed"][0]["failure"];
-  EXPECT_EQ(failure["code"], "INVALID_ARGUMENT");
+  EXPECT_EQ(failure["code"], "NOT_FOUND");
   EXPECT_EQ(failure["reason"], "BLOB_NOT_FOUND");
   EXPECT_EQ(failure["message"], "the <input> is bad");
   EXPECT_EQ(failure["cause"], "CRASH");
