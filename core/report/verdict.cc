@@ -10,6 +10,10 @@ namespace {
 
 using nlohmann::json;
 
+// Below it an adapted model has changed more predictions than it kept, and without labels a large
+// gain looks like a large loss.
+constexpr double kLeastAgreement = 0.5;
+
 // The value at a JSON pointer, or null.
 json At(const json& report, const char* pointer) {
   const json::json_pointer path(pointer);
@@ -43,6 +47,23 @@ std::string Change(const json& before, const json& after) {
   return after == before
              ? absl::StrCat(verb, " the accuracy at ", Percent(after))
              : absl::StrCat(verb, " the accuracy from ", Percent(before), " to ", Percent(after));
+}
+
+// What is returned in place of an adapted model.
+std::string ReturnedForm(const json& report) {
+  return Text(At(report, "/selection/chosen")) == "source_with_target_statistics"
+             ? "The source model with the target's batch-norm statistics"
+             : "The source model";
+}
+
+// " It is right on ...", where labels were given for reporting.
+std::string MeasuredOfReturned(const json& report) {
+  const json before = At(report, "/source_only/accuracy"), after = At(report, "/adapted/accuracy");
+  if (!before.is_number() || !after.is_number()) return "";
+  const std::string as_it_came =
+      before == after ? "" : absl::StrCat(" (as it came: ", Percent(before), ")");
+  return absl::StrCat(" It is right on ", Percent(after), " of ",
+                      SampleText(At(report, "/adapted/confusion_matrix")), as_it_came, ".");
 }
 
 std::string WhySourceIsReturned(const json& report) {
@@ -80,9 +101,19 @@ std::string Estimated(const json& report) {
   for (const json& value : {before, after, low, high}) {
     if (!value.is_number()) return "";
   }
-  return absl::StrCat(Actor(report), " ", Change(before, after),
-                      " (estimated without labels; 90 % interval ", Percent(low), " to ",
-                      Percent(high), ").");
+  return absl::StrCat(Actor(report), " ran to its end: estimated accuracy ", Percent(before),
+                      " before, ", Percent(after), " after (90 % interval ", Percent(low), " to ",
+                      Percent(high), "); not measured.");
+}
+
+// Of a model that no longer agrees with the one that it came from.
+std::string Unknowable(const json& report) {
+  const json agreement = At(report, "/selection/guard/agreement");
+  if (!agreement.is_number() || agreement.get<double>() >= kLeastAgreement) return "";
+  return absl::StrCat(Actor(report), " changed the prediction for ",
+                      Percent(1 - agreement.get<double>()),
+                      " of the target's samples: whether that is a gain cannot be known without "
+                      "labels.");
 }
 
 // Of a method that keeps labelled samples of its own from training.
@@ -106,9 +137,11 @@ std::string Verdict(const json& report) {
     }
   }
   if (const std::string why = WhySourceIsReturned(report); !why.empty()) {
-    return absl::StrCat("The source model is returned: ", why, ".");
+    return absl::StrCat(ReturnedForm(report), " is returned: ", why, ".",
+                        MeasuredOfReturned(report));
   }
   if (const std::string text = Measured(report); !text.empty()) return text;
+  if (const std::string text = Unknowable(report); !text.empty()) return text;
   if (const std::string text = Estimated(report); !text.empty()) return text;
   if (const std::string text = Validated(report); !text.empty()) return text;
   return absl::StrCat(Actor(report),

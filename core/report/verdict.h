@@ -1,4 +1,4 @@
-// What a run came to, in one sentence.
+// What a run came to, in a sentence or two.
 #ifndef ACCLIMATE_CORE_REPORT_VERDICT_H_
 #define ACCLIMATE_CORE_REPORT_VERDICT_H_
 
@@ -10,10 +10,12 @@ namespace acclimate::report {
 
 // From the finished report, by the first of these that it holds:
 // 1. the verdict of `diagnose`, or what `concept_shift` found;
-// 2. that the source model is returned, and why;
+// 2. that the source model is returned, in which form, and why;
 // 3. the accuracy on labels given for reporting, before and after;
-// 4. the estimated accuracy, before and after;
-// 5. that nothing says how good the result is.
+// 4. that the accuracy cannot be known, of a model that agrees with the source model on less than
+//    half of the samples;
+// 5. the estimated accuracy, before and after, which nobody measured;
+// 6. that nothing says how good the result is.
 std::string Verdict(const nlohmann::json& report);
 
 }  // namespace acclimate::report
