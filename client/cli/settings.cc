@@ -149,9 +149,7 @@ absl::StatusOr<client::ConnectionOptions> ConnectionSettings(const Arguments& ar
   if (!credentials.ok()) return credentials.status();
   options.credentials = *std::move(credentials);
   // As OpenTelemetry's other command line programs take it.
-  if (const auto trace = ParseTraceparent(Variable(environment, "TRACEPARENT"))) {
-    options.trace = *trace;
-  }
+  options.trace = ParseTraceparent(Variable(environment, "TRACEPARENT"));
   return options;
 }
 

@@ -45,7 +45,7 @@ Connection::Connection(const ConnectionOptions& options)
 void Connection::Prepare(grpc::ClientContext& context) const {
   const std::string& token = options_.credentials.token;
   if (!token.empty()) context.AddMetadata("authorization", "Bearer " + token);
-  context.AddMetadata(kTraceparent, ToTraceparent(options_.trace));
+  if (options_.trace) context.AddMetadata(kTraceparent, ToTraceparent(*options_.trace));
 }
 
 absl::Duration Connection::Patience() const {

@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/random/random.h"
@@ -31,8 +32,8 @@ struct ConnectionOptions {
   std::string server = "127.0.0.1:50051";
   std::string tenant = "default";
   Credentials credentials = {};  // by default: plain, as nobody
-  // The span that the calls are children of; by default a trace of the connection's own.
-  TraceContext trace = NewTrace(/*sampled=*/true);
+  // The span that the calls are children of; by default each begins a trace in the server.
+  std::optional<TraceContext> trace = {};
   absl::Duration call_deadline = absl::Minutes(1);
   // How long a server is waited for that cannot be reached: one that has never answered, and one
   // that has (it is being restarted, or the network is down for a while).

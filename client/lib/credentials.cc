@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "server/base/loopback.h"
 
@@ -51,7 +52,8 @@ absl::StatusOr<Credentials> LoadCredentials(const SecurityOptions& options,
     if (!token.ok()) return token.status();
     credentials.token = *std::move(token);
   }
-  if (!options.UsesTls() && !credentials.token.empty() && !IsLoopback(server)) {
+  if (!options.UsesTls() && !credentials.token.empty() && !IsLoopback(server) &&
+      !absl::StartsWith(server, "unix:")) {
     return absl::InvalidArgumentError(
         absl::StrCat("the token would travel unencrypted to ", server, ": use --tls or --tls-ca"));
   }

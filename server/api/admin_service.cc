@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "server/artifacts/file_system.h"
 #include "server/artifacts/upload_store.h"
@@ -55,10 +56,12 @@ grpc::Status AdminService::SetLogLevel(grpc::ServerContext* context,
         if (!level.ok()) return BadRequest("level", level.status().message());
         const std::string previous(LogLevelName(GetLogLevel()));
         response->set_previous_level(previous);
-        acclimate::SetLogLevel(*level);
-        LogWarning(
-            "the log level was changed",
+        caller.NoteChange(absl::StrCat("log-level/", LogLevelName(*level)));
+        // As an error, which every level shows.
+        LogError(
+            "the log level changes",
             {{"from", previous}, {"to", LogLevelName(*level)}, {"by", caller.identity().subject}});
+        acclimate::SetLogLevel(*level);
         return absl::OkStatus();
       });
 }

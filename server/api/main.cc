@@ -86,17 +86,23 @@ int VerifyAudit(const std::string& path) {
   return kStopped;
 }
 
+// "acclimated help", or --help wherever it is no flag's value.
+bool AsksForHelp(const std::vector<std::string>& arguments) {
+  for (const std::string& argument : arguments) {
+    if (argument == "--help" || argument == "-h") return true;
+  }
+  return !arguments.empty() && arguments[0] == "help";
+}
+
 int Main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
-  for (const std::string& argument : arguments) {
-    if (argument == "--help" || argument == "-h" || argument == "help") {
-      std::fputs(ServerHelp().c_str(), stdout);
-      return kStopped;
-    }
-    if (argument == "--version") {
-      std::printf("acclimated %s\n", kVersion);
-      return kStopped;
-    }
+  if (AsksForHelp(arguments)) {
+    std::fputs(ServerHelp().c_str(), stdout);
+    return kStopped;
+  }
+  if (arguments.size() == 1 && arguments[0] == "--version") {
+    std::printf("acclimated %s\n", kVersion);
+    return kStopped;
   }
   if (arguments.size() == 2 && arguments[0] == "verify-audit") return VerifyAudit(arguments[1]);
   if (arguments.size() == 1 && arguments[0] == "describe") {
@@ -105,8 +111,8 @@ int Main(int argc, char** argv) {
   }
   if (arguments.empty() || arguments[0] != "serve") {
     std::fprintf(stderr,
-                 "usage: acclimated serve --data-dir DIR [flags], or acclimated verify-audit FILE; "
-                 "see acclimated --help\n");
+                 "usage: acclimated serve --data-dir DIR [flags], acclimated verify-audit FILE, or "
+                 "acclimated describe; see acclimated --help\n");
     return kWrongUsage;
   }
   absl::StatusOr<ServerConfig> config = LoadServerConfig(

@@ -6,6 +6,7 @@
 #include <exception>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -33,6 +34,9 @@ class Caller {
   // PERMISSION_DENIED. Handlers reach a tenant's resources through tenant_access.h alone, which
   // asks this.
   absl::Status Authorize(absl::string_view tenant, absl::string_view resource);
+
+  // What a call changes that is no tenant's, for the audit.
+  void NoteChange(std::string resource) { resource_ = std::move(resource); }
 
   const auth::Identity& identity() const { return identity_; }
   const TraceContext& trace() const { return trace_; }

@@ -89,8 +89,8 @@ absl::Status Server::SetUpTracing() {
                       {"service.version", kVersion},
                       {"service.instance.id", NewRandomId()}};
   spans_ = std::make_unique<tracing::SpanExporter>(
-      [endpoint = *std::move(endpoint)](const std::string& json) {
-        return tracing::Post(endpoint, json);
+      [endpoint = *std::move(endpoint)](const std::string& json, absl::Duration limit) {
+        return tracing::Post(endpoint, json, limit);
       },
       metrics_, options);
   return absl::OkStatus();
@@ -143,6 +143,11 @@ absl::Status Server::SetUpAccess() {
   }
   if (config_.HasAuthentication() && config_.tls_cert.empty()) {
     LogWarning("tokens travel unencrypted: there is no --tls-cert");
+  }
+  if (config_.HasAuthentication() && config_.ShowsStatusPage() &&
+      !IsLoopback(config_.metrics_listen)) {
+    LogWarning("tokens for /ui travel unencrypted: the metrics port has no TLS",
+               {{"metrics_listen", config_.metrics_listen}});
   }
   if (config_.insecure && !config_.HasAuthentication()) {
     LogWarning("insecure: whoever reaches the port may do everything",

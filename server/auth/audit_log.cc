@@ -59,6 +59,10 @@ struct Reading {
 absl::StatusOr<Reading> Read(const std::string& path) {
   Reading reading;
   reading.chain.last_hash = NoHash();
+  std::error_code ignored;
+  if (std::filesystem::exists(path, ignored) && !std::filesystem::is_regular_file(path, ignored)) {
+    return absl::InvalidArgumentError(absl::StrCat(path, " is no file"));
+  }
   std::ifstream file(path, std::ios::binary);
   if (!file) return absl::NotFoundError(absl::StrCat("cannot read ", path));
   for (std::string line; std::getline(file, line);) {
@@ -74,6 +78,7 @@ absl::StatusOr<Reading> Read(const std::string& path) {
     reading.chain = {sequence, hash};
     reading.whole_bytes += static_cast<int64_t>(line.size()) + 1;
   }
+  if (file.bad()) return absl::UnavailableError(absl::StrCat("cannot read ", path, " to its end"));
   return reading;
 }
 

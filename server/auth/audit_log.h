@@ -36,7 +36,7 @@ struct AuditChain {
 };
 
 // DATA_LOSS names the line at which the chain breaks; a last line without its end, which a power
-// loss leaves behind, is one as well.
+// loss leaves behind, is one as well. NOT_FOUND, INVALID_ARGUMENT: there is no such file.
 absl::StatusOr<AuditChain> VerifyAuditLog(const std::string& path);
 
 // Thread-safe.

@@ -95,6 +95,15 @@ absl::StatusOr<std::string> ParseAddress(const std::string& text) {
   return text;
 }
 
+// Of the HTTP server, which Debian builds without IPv6.
+absl::StatusOr<std::string> ParseHttpAddress(const std::string& text) {
+  if (!text.empty() && text[0] == '[') {
+    return absl::InvalidArgumentError(
+        absl::StrCat("must be an IPv4 address or a name; is \"", text, "\""));
+  }
+  return ParseAddress(text);
+}
+
 absl::StatusOr<double> ParseShare(const std::string& text) {
   double value = 0;
   if (!absl::SimpleAtod(text, &value) || !(value >= 0 && value <= 1)) {
@@ -133,7 +142,7 @@ const std::vector<Setting>& Settings() {
       {"Where", "listen", "HOST:PORT", "127.0.0.1:50051", "gRPC; port 0 takes a free one",
        Store(&ServerConfig::listen, ParseAddress)},
       {"Where", "metrics-listen", "HOST:PORT", "127.0.0.1:9464", "Prometheus, at /metrics",
-       Store(&ServerConfig::metrics_listen, ParseAddress)},
+       Store(&ServerConfig::metrics_listen, ParseHttpAddress)},
       {"Where", "ui", "auto|on|off", "auto",
        "the status page, at /ui beside /metrics; auto: where only this machine reaches it",
        Store(&ServerConfig::ui, ParseStatusPageMode)},
@@ -304,8 +313,12 @@ absl::Status Apply(const GivenByName& given, ServerConfig& config) {
 }
 
 absl::Status CheckTracing(const ServerConfig& config) {
-  if (!config.otlp_headers_file.empty() && config.otlp_endpoint.empty()) {
+  if (!config.otlp_endpoint.empty()) return absl::OkStatus();
+  if (!config.otlp_headers_file.empty()) {
     return absl::InvalidArgumentError("--otlp-headers-file needs --otlp-endpoint");
+  }
+  if (config.otlp_sample_ratio != ServerConfig().otlp_sample_ratio) {
+    return absl::InvalidArgumentError("--otlp-sample-ratio needs --otlp-endpoint");
   }
   return absl::OkStatus();
 }

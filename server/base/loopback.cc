@@ -9,7 +9,6 @@
 namespace acclimate {
 
 bool IsLoopback(absl::string_view address) {
-  if (absl::StartsWith(address, "unix:")) return true;
   const std::string host(address.substr(0, address.rfind(':')));
   if (host == "localhost" || host == "[::1]") return true;
   in_addr number;

@@ -6,8 +6,8 @@
 
 namespace acclimate {
 
-// `address`: "127.0.0.1:50051", "[::1]:0", "localhost:80", "unix:/run/acclimate.sock". A name that
-// only looks like a number ("127.example.org:1") does not.
+// `address`: "127.0.0.1:50051", "[::1]:0", "localhost:80". A name that only looks like a number
+// ("127.example.org:1") does not.
 bool IsLoopback(absl::string_view address);
 
 }  // namespace acclimate

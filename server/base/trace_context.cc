@@ -68,7 +68,7 @@ TraceContext ChildOf(const TraceContext& parent) {
 }
 
 TraceContext NamedChildOf(const TraceContext& parent, absl::string_view key) {
-  const uint64_t hash = Hash(absl::StrCat(parent.trace_id, key));
+  const uint64_t hash = Hash(absl::StrCat(parent.trace_id, parent.span_id, key));
   return {parent.trace_id, Hex(std::max<uint64_t>(hash, 1)), parent.sampled};
 }
 

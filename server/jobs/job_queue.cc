@@ -370,7 +370,8 @@ void JobQueue::FlushLoop() {
       const absl::Status status =
           UpdateLeased(id, [](JobChange&) { return absl::OkStatus(); }).status();
       if (!status.ok() && !absl::IsAborted(status)) {
-        LogWarning("progress was not written", {{"job", id.job()}, {"error", status}});
+        LogWarning("progress was not written",
+                   {{"job", id.job()}, {"attempt", id.attempt()}, {"error", status}});
       }
     }
   }

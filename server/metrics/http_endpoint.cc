@@ -4,7 +4,6 @@
 #include <exception>
 
 #include "absl/memory/memory.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "civetweb.h"
 #include "server/base/log.h"
@@ -22,10 +21,7 @@ std::string HeaderOf(const mg_connection* connection, const char* name) {
 }
 
 std::string PeerOf(const mg_request_info& info) {
-  const absl::string_view address = info.remote_addr;
-  if (!absl::StrContains(address, ':'))
-    return absl::StrCat("ipv4:", address, ":", info.remote_port);
-  return absl::StrCat("ipv6:[", address, "]:", info.remote_port);
+  return absl::StrCat("ipv4:", info.remote_addr, ":", info.remote_port);
 }
 
 HttpResponse PlainText(int status, std::string text) {

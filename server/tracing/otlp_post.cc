@@ -15,7 +15,7 @@
 namespace acclimate::tracing {
 namespace {
 
-constexpr long kConnectSeconds = 5, kPostSeconds = 10;
+constexpr char kPath[] = "/v1/traces";
 constexpr size_t kAnswerBytes = 512;  // of what a collector says that refuses
 
 using Handle = std::unique_ptr<CURL, FreedBy<curl_easy_cleanup>>;
@@ -37,6 +37,35 @@ HeaderList Headers(const OtlpEndpoint& endpoint) {
   return HeaderList(list);
 }
 
+bool Has(CURLU* url, CURLUPart part) {
+  char* text = nullptr;
+  const bool has = curl_url_get(url, part, &text, 0) == CURLUE_OK;
+  curl_free(text);
+  return has;
+}
+
+absl::Status CheckUrl(const std::string& base) {
+  const auto refusal = [](absl::string_view what) {
+    return absl::InvalidArgumentError(absl::StrCat("--otlp-endpoint: ", what));
+  };
+  if (absl::StrContains(base, '@')) {
+    return refusal(
+        "must not hold a user or a password, which everybody on this machine can see; a header of "
+        "--otlp-headers-file can");
+  }
+  const std::unique_ptr<CURLU, FreedBy<curl_url_cleanup>> url(curl_url());
+  const bool http = absl::StartsWith(base, "http://") || absl::StartsWith(base, "https://");
+  if (!http || curl_url_set(url.get(), CURLUPART_URL, base.c_str(), 0) != CURLUE_OK ||
+      absl::StrContains(base, ' ') || !Has(url.get(), CURLUPART_HOST)) {
+    return refusal(absl::StrCat("must be a URL, as http://collector:4318; is \"", base, "\""));
+  }
+  if (Has(url.get(), CURLUPART_QUERY) || Has(url.get(), CURLUPART_FRAGMENT) ||
+      absl::EndsWith(absl::StripSuffix(base, "/"), kPath)) {
+    return refusal(absl::StrCat("must be what comes before ", kPath, "; is \"", base, "\""));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status StatusOfAnswer(long code, const std::string& answer) {
   if (200 <= code && code < 300) return absl::OkStatus();
   const std::string message = absl::StrCat("the collector answers ", code, ": ", answer);
@@ -50,17 +79,8 @@ absl::Status StatusOfAnswer(long code, const std::string& answer) {
 
 absl::StatusOr<OtlpEndpoint> MakeOtlpEndpoint(const std::string& base,
                                               const std::string& headers_file) {
-  if (!absl::StartsWith(base, "http://") && !absl::StartsWith(base, "https://")) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--otlp-endpoint: must begin with http:// or https://, as http://collector:4318; is \"",
-        base, "\""));
-  }
-  if (absl::StrContains(base, '@')) {
-    return absl::InvalidArgumentError(
-        "--otlp-endpoint: must not hold a user or a password, which everybody on this machine can "
-        "see; a header of --otlp-headers-file can");
-  }
-  OtlpEndpoint endpoint{absl::StrCat(absl::StripSuffix(base, "/"), "/v1/traces"), {}};
+  if (absl::Status status = CheckUrl(base); !status.ok()) return status;
+  OtlpEndpoint endpoint{absl::StrCat(absl::StripSuffix(base, "/"), kPath), {}};
   if (headers_file.empty()) return endpoint;
   std::ifstream file(headers_file);
   std::string line;
@@ -80,7 +100,7 @@ absl::StatusOr<OtlpEndpoint> MakeOtlpEndpoint(const std::string& base,
   return endpoint;
 }
 
-absl::Status Post(const OtlpEndpoint& endpoint, const std::string& json) {
+absl::Status Post(const OtlpEndpoint& endpoint, const std::string& json, absl::Duration limit) {
   static const CURLcode initialized = curl_global_init(CURL_GLOBAL_DEFAULT);
   const Handle handle(initialized == CURLE_OK ? curl_easy_init() : nullptr);
   if (handle == nullptr) return absl::UnavailableError("libcurl does not start");
@@ -90,8 +110,9 @@ absl::Status Post(const OtlpEndpoint& endpoint, const std::string& json) {
   curl_easy_setopt(handle.get(), CURLOPT_HTTPHEADER, headers.get());
   curl_easy_setopt(handle.get(), CURLOPT_POSTFIELDSIZE, static_cast<long>(json.size()));
   curl_easy_setopt(handle.get(), CURLOPT_POSTFIELDS, json.c_str());
-  curl_easy_setopt(handle.get(), CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
-  curl_easy_setopt(handle.get(), CURLOPT_TIMEOUT, kPostSeconds);
+  // 0 would be none.
+  const long milliseconds = std::max<int64_t>(absl::ToInt64Milliseconds(limit), 1);
+  curl_easy_setopt(handle.get(), CURLOPT_TIMEOUT_MS, milliseconds);
   curl_easy_setopt(handle.get(), CURLOPT_NOSIGNAL, 1L);  // this process has many threads
   curl_easy_setopt(handle.get(), CURLOPT_WRITEFUNCTION, &KeepSome);
   curl_easy_setopt(handle.get(), CURLOPT_WRITEDATA, &answer);

@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 
 namespace acclimate::tracing {
 
@@ -21,9 +22,10 @@ struct OtlpEndpoint {
 absl::StatusOr<OtlpEndpoint> MakeOtlpEndpoint(const std::string& base,
                                               const std::string& headers_file);
 
-// One POST of JSON. UNAVAILABLE: it may succeed later (nobody answers, or with 429, 502, 503, 504).
-// FAILED_PRECONDITION: the collector refuses it, with which status and words.
-absl::Status Post(const OtlpEndpoint& endpoint, const std::string& json);
+// One POST of JSON, which takes at most `limit`. UNAVAILABLE: it may succeed later (nobody answers,
+// or with 429, 502, 503, 504). FAILED_PRECONDITION: the collector refuses it, with which status and
+// words.
+absl::Status Post(const OtlpEndpoint& endpoint, const std::string& json, absl::Duration limit);
 
 }  // namespace acclimate::tracing
 

@@ -21,6 +21,7 @@ SpanExporter::~SpanExporter() {
   {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;
+    stop_at_ = absl::Now() + options_.stop_limit;
   }
   thread_.join();
 }
@@ -52,6 +53,7 @@ std::vector<Span> SpanExporter::Next() {
   do {
     mutex_.AwaitWithTimeout(absl::Condition(&due), options_.interval);
   } while (waiting_.empty() && !stopping_);
+  if (absl::Now() >= stop_at_) DropWaiting();
   const auto end = waiting_.begin() + std::min(waiting_.size(), options_.batch);
   std::vector<Span> batch(std::make_move_iterator(waiting_.begin()), std::make_move_iterator(end));
   waiting_.erase(waiting_.begin(), end);
@@ -59,7 +61,12 @@ std::vector<Span> SpanExporter::Next() {
 }
 
 bool SpanExporter::Send(const std::vector<Span>& batch) {
-  const absl::Status status = post_(ToOtlpJson(batch, options_.resource));
+  absl::Duration limit = options_.request_limit;
+  {
+    absl::MutexLock lock(&mutex_);
+    limit = std::min(limit, stop_at_ - absl::Now());
+  }
+  const absl::Status status = post_(ToOtlpJson(batch, options_.resource), limit);
   if (status.ok()) {
     if (std::exchange(failing_, false)) LogInfo("spans are exported again");
     metrics_.CountSpans("exported", batch.size());
@@ -70,10 +77,13 @@ bool SpanExporter::Send(const std::vector<Span>& batch) {
   }
   absl::MutexLock lock(&mutex_);
   if (absl::IsUnavailable(status) && !stopping_) return false;
-  size_t dropped = batch.size();
-  if (stopping_) dropped += std::exchange(waiting_, {}).size();
-  metrics_.CountSpans("dropped", dropped);
+  metrics_.CountSpans("dropped", batch.size());
+  if (stopping_) DropWaiting();
   return true;
+}
+
+void SpanExporter::DropWaiting() {
+  if (!waiting_.empty()) metrics_.CountSpans("dropped", std::exchange(waiting_, {}).size());
 }
 
 void SpanExporter::Pause(absl::Duration duration) {

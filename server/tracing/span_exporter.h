@@ -24,17 +24,21 @@ struct SpanExporterOptions {
   absl::Duration interval = absl::Seconds(1);
   absl::Duration first_back_off = absl::Seconds(1);
   absl::Duration longest_back_off = absl::Seconds(30);
+  absl::Duration request_limit = absl::Seconds(5);
+  absl::Duration stop_limit = absl::Seconds(5);
 };
 
 // 1. What waits is sent once an interval, and when a batch is full.
 // 2. A request that may succeed later is repeated, with growing pauses; one that was refused is
 //    dropped. Both are logged once, until a request succeeds again.
-// 3. Every span ends as exported or dropped in acclimate_spans_total.
-// 4. The destructor tries once more to send what waits, and drops the rest.
+// 3. Every span ends in acclimate_spans_total: as exported, where its request was answered with
+//    success, or as dropped.
+// 4. The destructor sends what waits for as long as `stop_limit`, without repeating a request, and
+//    drops the rest.
 class SpanExporter : public SpanSink {
  public:
-  // One request: OK, UNAVAILABLE (repeat it later), or anything else.
-  using Poster = std::function<absl::Status(const std::string& json)>;
+  // One request, which ends within the limit: OK, UNAVAILABLE (repeat it later), or anything else.
+  using Poster = std::function<absl::Status(const std::string& json, absl::Duration limit)>;
 
   // `metrics` outlives the exporter.
   SpanExporter(Poster post, metrics::ServerMetrics& metrics, SpanExporterOptions options);
@@ -49,6 +53,7 @@ class SpanExporter : public SpanSink {
   // True: it is over with the batch.
   bool Send(const std::vector<Span>& batch);
   void Pause(absl::Duration duration);
+  void DropWaiting() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Poster post_;
   metrics::ServerMetrics& metrics_;
@@ -57,6 +62,7 @@ class SpanExporter : public SpanSink {
   absl::Mutex mutex_;
   std::vector<Span> waiting_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Time stop_at_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
   bool failing_ = false;  // of the thread
   std::thread thread_;
 };

@@ -150,13 +150,10 @@ HttpResponse StatusPage::Run(
 
 absl::StatusOr<StatusPage::Reader> StatusPage::Admit(const HttpRequest& request,
                                                      auth::Identity& identity) {
-  if (sources_.authenticator.insecure()) {
-    if (sources_.local && !IsLoopback(request.host)) {
-      return absl::PermissionDeniedError(
-          "without authentication this is answered only under a name of the server's own machine, "
-          "such as localhost");
-    }
-    return Reader{};
+  if (sources_.authenticator.insecure() && sources_.local && !IsLoopback(request.host)) {
+    return absl::PermissionDeniedError(
+        "without authentication this is answered only under a name of the server's own machine, "
+        "such as localhost");
   }
   absl::StatusOr<auth::Identity> known =
       sources_.authenticator.Identify({request.authorization, {}}, absl::Now());
@@ -165,7 +162,7 @@ absl::StatusOr<StatusPage::Reader> StatusPage::Admit(const HttpRequest& request,
     return known.status();
   }
   identity = *std::move(known);
-  Reader reader{identity.subject, std::set<std::string>()};
+  Reader reader{sources_.authenticator.insecure() ? "" : identity.subject, std::set<std::string>()};
   for (const auto& [tenant, role] : identity.roles) {
     if (role >= auth::Role::kViewer && reader.tenants) reader.tenants->insert(tenant);
   }
@@ -181,10 +178,12 @@ void StatusPage::NoteRefusal(const HttpRequest& request, const auth::Identity& i
                              const absl::Status& status) {
   const bool refused = absl::IsUnauthenticated(status) || absl::IsPermissionDenied(status);
   if (sources_.audit == nullptr || !refused) return;
-  const absl::Status noted =
-      sources_.audit->Append({absl::Now(), identity.subject, identity.source, request.peer,
-                              absl::StrCat("GET ", request.path), request.Parameter("job"),
-                              absl::StatusCodeToString(status.code())});
+  // Not whatever somebody without credentials writes there.
+  const std::string asked = request.Parameter("job");
+  const std::string job = ParseJobName(asked).ok() ? asked : "";
+  const absl::Status noted = sources_.audit->Append(
+      {absl::Now(), identity.subject, identity.source, request.peer,
+       absl::StrCat("GET ", request.path), job, absl::StatusCodeToString(status.code())});
   if (!noted.ok()) LogError("a request is missing in the audit log", {{"error", noted}});
 }
 

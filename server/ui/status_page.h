@@ -40,11 +40,10 @@ struct StatusSources {
 // 1. The page itself is for everybody. The other paths need what the gRPC calls need that tell the
 //    same: a token with the role viewer, in the tenant of the job. A caller without a role there is
 //    answered 403 whether the job exists or not.
-// 2. A server without authentication shows every tenant. If it is local, it answers only requests
-// to
-//    a name of this machine: a page from elsewhere cannot read it through a name that it has made
-//    point here.
-// 3. What is refused is counted and noted as it is for gRPC.
+// 2. A server without authentication shows the tenant that its gRPC calls reach. If it is local, it
+//    answers only under a name of this machine: a page from elsewhere cannot read it through a name
+//    that it has made point here.
+// 3. What is refused is noted for the audit as a call is; a wrong or missing token is also counted.
 // Thread-safe.
 class StatusPage {
  public:

@@ -66,6 +66,12 @@ TEST_F(AuditLogTest, CutsOffALastLineWithoutItsEnd) {
   EXPECT_EQ(VerifyAuditLog(path_)->entries, 4);
 }
 
+TEST_F(AuditLogTest, WhatIsNoFileIsNoIntactLog) {
+  EXPECT_TRUE(absl::IsInvalidArgument(VerifyAuditLog(folder_.path()).status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(VerifyAuditLog("/dev/null").status()));
+  EXPECT_TRUE(absl::IsNotFound(VerifyAuditLog(folder_.File("none")).status()));
+}
+
 TEST_F(AuditLogTest, ManyThreadsMakeOneChain) {
   {
     auto log = AuditLog::Open(path_);

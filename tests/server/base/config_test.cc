@@ -153,6 +153,7 @@ TEST(ConfigTest, SecuritySettingsFitEachOther) {
 
 TEST(ConfigTest, HeadersForACollectorNeedACollector) {
   EXPECT_THAT(Refusal({"--data-dir=/d", "--otlp-headers-file=/h"}), HasSubstr("--otlp-endpoint"));
+  EXPECT_THAT(Refusal({"--data-dir=/d", "--otlp-sample-ratio=0.5"}), HasSubstr("--otlp-endpoint"));
 }
 
 TEST(ConfigTest, AnUnknownFlagIsToldTheNearest) {
@@ -181,6 +182,7 @@ TEST(ConfigTest, WrongValuesAreRefused) {
                            "--job-time-limit=5",
                            "--job-time-limit=-1s",
                            "--job-time-limit=inf",
+                           "--metrics-listen=[::1]:9464",
                            "--otlp-sample-ratio=1.5",
                            "--otlp-sample-ratio=nan",
                            "--otlp-sample-ratio=",

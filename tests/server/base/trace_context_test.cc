@@ -59,6 +59,7 @@ TEST(TraceContextTest, ChildrenStayInTheTrace) {
   EXPECT_NE(child.span_id, ChildOf(parent).span_id);
   EXPECT_EQ(NamedChildOf(parent, "job").span_id, NamedChildOf(parent, "job").span_id);
   EXPECT_NE(NamedChildOf(parent, "job").span_id, NamedChildOf(parent, "jobs").span_id);
+  EXPECT_NE(NamedChildOf(parent, "job").span_id, NamedChildOf(child, "job").span_id);
   EXPECT_TRUE(ParseTraceparent(ToTraceparent(NamedChildOf(parent, "job"))).has_value());
 }
 

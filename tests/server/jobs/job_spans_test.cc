@@ -1,5 +1,7 @@
 #include "server/jobs/job_spans.h"
 
+#include <set>
+
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/base/proto_time.h"
@@ -78,6 +80,25 @@ TEST(JobSpansTest, AnInterruptedAttemptDoesNotEndTheJob) {
   EXPECT_NE(second[1].context.span_id, first[1].context.span_id);
   EXPECT_TRUE(second[2].failed);
   EXPECT_EQ(second[2].error, "the reason");
+}
+
+TEST(JobSpansTest, NoTwoSpansOfATraceShareAnId) {
+  v1::Job job = EndedJob(kSampled), other = EndedJob(kSampled);
+  other.set_name("tenants/a/jobs/c");  // created by the same call's caller
+  const std::vector<PhaseStart> phases = {{"loading_data", At(3)}, {"training", At(5)}};
+  std::vector<Span> spans = SpansOfAttempt(job, phases);
+  v1::Attempt& second = *job.add_attempts();
+  second = job.attempts(0);
+  second.set_number(2);
+  job.clear_end_time();
+  job.set_state(v1::JOB_STATE_QUEUED);
+  for (const std::vector<Span>& more :
+       {SpansOfAttempt(job, phases), SpansOfAttempt(other, phases)}) {
+    spans.insert(spans.end(), more.begin(), more.end());
+  }
+  std::set<std::string> ids;
+  for (const Span& span : spans) ids.insert(span.context.span_id);
+  EXPECT_EQ(ids.size(), spans.size());
 }
 
 TEST(JobSpansTest, AJobCancelledInTheQueueHasItsWait) {

@@ -41,12 +41,19 @@ TEST_F(OtlpPostTest, ErrorsNameTheLineAndNoSecret) {
   const absl::Status user = MakeOtlpEndpoint("http://me:secret@a", "").status();
   EXPECT_TRUE(absl::IsInvalidArgument(user));
   EXPECT_THAT(std::string(user.message()), Not(HasSubstr("secret")));
-  EXPECT_TRUE(absl::IsInvalidArgument(MakeOtlpEndpoint("collector:4318", "").status()));
+  for (const char* url :
+       {"collector:4318", "http://", "http://a b", "http://a:port", "http://a:4318?x=1",
+        "http://a:4318#x", "http://a:4318/v1/traces", "http://a/v1/traces/", "ftp://a"}) {
+    EXPECT_TRUE(absl::IsInvalidArgument(MakeOtlpEndpoint(url, "").status())) << url;
+  }
+  EXPECT_EQ(MakeOtlpEndpoint("https://a.example/otlp/", "")->url,
+            "https://a.example/otlp/v1/traces");
 }
 
 TEST_F(OtlpPostTest, ACollectorThatDoesNotAnswerMayLater) {
   // Port 1 of this machine: nothing listens there.
-  EXPECT_TRUE(absl::IsUnavailable(Post({"http://127.0.0.1:1/v1/traces", {}}, "{}")));
+  EXPECT_TRUE(
+      absl::IsUnavailable(Post({"http://127.0.0.1:1/v1/traces", {}}, "{}", absl::Seconds(5))));
 }
 
 }  // namespace

@@ -27,7 +27,8 @@ class SpanExporterTest : public testing::Test {
 
   // Answers with `answers_` in turn, then with OK; keeps the names of what was accepted.
   SpanExporter::Poster Poster() {
-    return [this](const std::string& json) -> absl::Status {
+    return [this](const std::string& json, absl::Duration limit) -> absl::Status {
+      EXPECT_LE(limit, options_.request_limit);
       absl::MutexLock lock(&mutex_);
       ++posts_;
       if (!answers_.empty()) {
@@ -125,6 +126,17 @@ TEST_F(SpanExporterTest, ACollectorThatIsAwayCostsSpansAndNoMemory) {
   }
   EXPECT_THAT(Accepted(), ElementsAre());
   EXPECT_THAT(Metrics(), HasSubstr(std::string(kSample) + "dropped\"} 26"));
+}
+
+TEST_F(SpanExporterTest, ASlowCollectorHoldsTheEndUpForTheLimitOnly) {
+  options_.batch = 1;
+  options_.stop_limit = absl::ZeroDuration();  // as if the time were over at once
+  {
+    SpanExporter exporter(Poster(), metrics_, options_);
+    for (int i = 0; i < 8000; ++i) exporter.Add(Named("a"));
+  }
+  EXPECT_LT(Accepted().size(), 8000);
+  EXPECT_THAT(Metrics(), HasSubstr(std::string(kSample) + "dropped"));
 }
 
 TEST_F(SpanExporterTest, ARequestHasNoMoreSpansThanABatch) {

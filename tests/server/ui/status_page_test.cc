@@ -39,9 +39,9 @@ class StatusPageTest : public testing::Test {
     auth::AuthenticatorOptions options;
     if (authentication) {
       options.access_file =
-          folder_.Write("access", absl::StrCat(Line("of-a", "a:viewer"), Line("of-b", "b:admin"),
-                                               Line("of-all", "*:viewer"),
-                                               Line("of-both", "a:viewer,b:operator")));
+          folder_.Write("access", absl::StrCat(Line("of-a", "default:viewer"),
+                                               Line("of-b", "b:admin"), Line("of-all", "*:viewer"),
+                                               Line("of-both", "default:viewer,b:operator")));
     }
     authenticator_ = *auth::Authenticator::Create(options);
     if (authentication) audit_ = *auth::AuditLog::Open(folder_.File("audit.jsonl"));
@@ -60,10 +60,10 @@ class StatusPageTest : public testing::Test {
     return {node};
   }
   void AddJobWithReport() {
-    const std::string job = "tenants/a/jobs/of-a";
+    const std::string job = "tenants/default/jobs/of-a";
     factory_.Run(job);
     factory_.Progress(job, 1, 0.5);
-    artifacts::BlobStore& blobs = **stores_->BlobsOf("a");
+    artifacts::BlobStore& blobs = **stores_->BlobsOf("default");
     const std::string path = blobs.StagingDirectory() + "/report";
     std::ofstream(path) << kReportText;
     const auto info = blobs.Import(path);
@@ -73,12 +73,12 @@ class StatusPageTest : public testing::Test {
     outcome.kind = jobs::AttemptOutcome::Kind::kSucceeded;
     v1::OutputFile& file = *outcome.result.add_files();
     file.set_name("report.html");
-    file.set_blob(BlobName("a", info->sha256));
+    file.set_blob(BlobName("default", info->sha256));
     factory_.End(job, outcome);
   }
 
   HttpResponse Get(const std::string& path, const std::string& token = "",
-                   const std::string& query = "job=tenants/a/jobs/of-a",
+                   const std::string& query = "job=tenants/default/jobs/of-a",
                    const std::string& host = "localhost:9464") {
     HttpRequest request;
     request.path = path;
@@ -107,9 +107,10 @@ class StatusPageTest : public testing::Test {
   std::string report_sha256_;
 };
 
-TEST_F(StatusPageTest, WithoutAuthenticationEverythingIsShown) {
+TEST_F(StatusPageTest, WithoutAuthenticationTheTenantOfItsCallsIsShown) {
   Start(/*authentication=*/false);
-  EXPECT_THAT(JobsSeenBy(""), ElementsAre("of-b", "of-a"));
+  EXPECT_THAT(JobsSeenBy(""), ElementsAre("of-a"));
+  EXPECT_EQ(Get("/ui/curve.json", "", "job=tenants/b/jobs/of-b").status, 403);
   const json state = json::parse(Get("/ui/state.json").body);
   EXPECT_EQ(state["subject"], "");
   EXPECT_EQ(state["nodes"][0]["name"], "node-1");
@@ -133,7 +134,8 @@ TEST_F(StatusPageTest, ThePageIsForEverybodyAndHoldsNoData) {
 TEST_F(StatusPageTest, NothingIsToldWithoutAToken) {
   Start(/*authentication=*/true);
   for (const char* path : kPaths) {
-    for (const char* query : {"job=tenants/a/jobs/of-a", "job=tenants/a/jobs/none", "job=?", ""}) {
+    for (const char* query :
+         {"job=tenants/default/jobs/of-a", "job=tenants/default/jobs/none", "job=?", ""}) {
       const HttpResponse none = Get(path, "", query), wrong = Get(path, "wrong-token", query);
       EXPECT_EQ(none.status, 401) << path << query;
       EXPECT_EQ(none.body, Get("/ui/state.json").body) << path << query;
@@ -158,8 +160,8 @@ TEST_F(StatusPageTest, EachSeesTheTenantsOfItsRoles) {
 TEST_F(StatusPageTest, AJobOfAnotherTenantIsRefusedWhetherItIsThereOrNot) {
   Start(/*authentication=*/true);
   for (const char* path : {"/ui/curve.json", "/ui/report"}) {
-    const HttpResponse there = Get(path, "of-b", "job=tenants/a/jobs/of-a");
-    const HttpResponse not_there = Get(path, "of-b", "job=tenants/a/jobs/none");
+    const HttpResponse there = Get(path, "of-b", "job=tenants/default/jobs/of-a");
+    const HttpResponse not_there = Get(path, "of-b", "job=tenants/default/jobs/none");
     EXPECT_EQ(there.status, 403) << path;
     EXPECT_EQ(not_there.status, 403) << path;
     EXPECT_EQ(there.body, not_there.body) << path;
@@ -191,7 +193,7 @@ TEST_F(StatusPageTest, WhatIsRefusedIsNotedAndCounted) {
 // A page of somebody else whose name was made to point at this machine (DNS rebinding).
 TEST_F(StatusPageTest, ALocalPageAnswersNoForeignName) {
   Start(/*authentication=*/false);
-  const std::string job = "job=tenants/a/jobs/of-a";
+  const std::string job = "job=tenants/default/jobs/of-a";
   for (const char* host : {"example.org:9464", "127.example.org", "10.0.0.7:9464", ""}) {
     for (const char* path : kPaths) EXPECT_EQ(Get(path, "", job, host).status, 403) << host << path;
   }
@@ -209,10 +211,10 @@ TEST_F(StatusPageTest, WrongParametersAreNamed) {
   Start(/*authentication=*/false);
   EXPECT_EQ(Get("/ui/curve.json", "", "").status, 400);
   EXPECT_EQ(Get("/ui/curve.json", "", "job=jobs/1").status, 400);
-  EXPECT_EQ(Get("/ui/report", "", "job=tenants/a/jobs/../../../etc/passwd").status, 400);
+  EXPECT_EQ(Get("/ui/report", "", "job=tenants/default/jobs/../../../etc/passwd").status, 400);
   for (const char* after : {"-1", "x", "99999999999999999999"}) {
     const HttpResponse answer =
-        Get("/ui/curve.json", "", absl::StrCat("job=tenants/a/jobs/of-a&after=", after));
+        Get("/ui/curve.json", "", absl::StrCat("job=tenants/default/jobs/of-a&after=", after));
     EXPECT_EQ(answer.status, 400) << after;
     EXPECT_THAT(answer.body, HasSubstr("after")) << after;
   }
