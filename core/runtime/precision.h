@@ -23,7 +23,7 @@ namespace acclimate::runtime {
 // Whether the processor has instructions for products in bfloat16: `cpuinfo`, the text of
 // /proc/cpuinfo, names the flag avx512_bf16 or amx_bf16.
 bool CpuHasBf16(absl::string_view cpuinfo);
-// The same of this machine's, read once.
+// The same of this machine's, read once; false with LibTorch 1.x.
 bool CpuHasBf16();
 
 // Whether bf16 is faster than fp32 on `device`: CpuHasBf16(), or compute capability 8.0.
