@@ -78,6 +78,11 @@ class Bookmark {
   const std::map<std::string, at::Tensor> generators_;
 };
 
+// Of a finished model, whose batch-norm statistics take a pass over the target.
+double CostOfLook(const model::Model& model, double sight, double target) {
+  return model.batch_norm_layers().empty() ? sight : sight + target;
+}
+
 }  // namespace
 
 SelectingTask::SelectingTask(std::unique_ptr<train::Task> inner, const SelectionSetting& setting,
@@ -398,10 +403,10 @@ std::map<std::string, double> SelectingTask::Metrics() const {
 
 int64_t SamplesOfLooks(const train::Plan& plan, const model::Model& model, size_t source_domains) {
   const double sight = 1.0 + static_cast<double>(source_domains);
-  const double statistics = model.batch_norm_layers().empty() ? 0.0 : 1.0;
+  const double look = CostOfLook(model, sight, 1.0);
   // The source model, again with the target's statistics, the fewest moments, and the end.
-  const double source = sight + (statistics > 0 ? statistics + sight : 0.0);
-  const double looks = source + static_cast<double>(kFewestMoments + 1) * (statistics + sight);
+  const double source = model.batch_norm_layers().empty() ? sight : sight + look;
+  const double looks = source + static_cast<double>(kFewestMoments + 1) * look;
   const auto samples = static_cast<int64_t>(kMostShareOfRun * CostOf(plan) / looks);
   return std::clamp(samples, kLeastSamples, Examiner::kSamples);
 }
@@ -410,9 +415,8 @@ std::vector<int64_t> Moments(const train::Plan& plan, const model::Model& model,
                              const Examiner& examiner) {
   const double run = CostOf(plan);
   const double sight = static_cast<double>(examiner.samples());
-  const double look = model.batch_norm_layers().empty()
-                          ? sight
-                          : sight + static_cast<double>(examiner.target_sample().size());
+  const double look =
+      CostOfLook(model, sight, static_cast<double>(examiner.target_sample().size()));
   const double source_and_end = sight + 2.0 * look;
   // Passes have no weights of their own between two of their steps.
   if (plan.groups.empty()) return {};

@@ -1,10 +1,8 @@
 #include "server/api/artifact_service.h"
 
 #include <fcntl.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <memory>
 #include <string>
 #include <utility>
@@ -13,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/api/tenant_access.h"
 #include "server/artifacts/crc32c.h"
+#include "server/artifacts/file_system.h"
 #include "server/base/errors.h"
 #include "server/base/log.h"
 #include "server/base/proto_time.h"
@@ -28,20 +27,6 @@ void ToProto(const artifacts::UploadInfo& info, v1::Upload& upload) {
   upload.set_size_bytes(info.size_bytes);
   upload.set_committed_bytes(info.committed_bytes);
   upload.set_complete(info.complete);
-}
-
-// Reads exactly `size` bytes: a blob neither shrinks nor grows.
-absl::Status ReadAt(int fd, int64_t offset, size_t size, std::string& data) {
-  data.resize(size);
-  for (size_t done = 0; done < size;) {
-    const ssize_t got =
-        pread(fd, data.data() + done, size - done, offset + static_cast<int64_t>(done));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return absl::UnavailableError(absl::StrCat("cannot read the blob at ", offset));
-    if (got == 0) return absl::DataLossError(absl::StrCat("the blob ends before byte ", offset));
-    done += static_cast<size_t>(got);
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace
@@ -199,7 +184,7 @@ absl::Status ArtifactService::SendBlob(const v1::ReadBlobRequest& request, Calle
   for (int64_t offset = request.offset(); offset < end;) {
     const int64_t size = std::min<int64_t>(end - offset, artifacts::kMaxChunkBytes);
     absl::Status status =
-        ReadAt(file->get(), offset, static_cast<size_t>(size), *response.mutable_data());
+        artifacts::ReadAt(file->get(), offset, static_cast<size_t>(size), *response.mutable_data());
     if (absl::IsDataLoss(status)) {
       metrics_.CountBlobCorruption();
       LogError("a blob is damaged", {{"blob", request.name()}, {"error", status}});

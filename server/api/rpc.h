@@ -43,6 +43,8 @@ class Caller {
 
  private:
   friend class CallGate;
+  bool NamesJob() const;
+
   auth::Identity identity_;
   auth::Permission permission_;
   const absl::string_view call_;

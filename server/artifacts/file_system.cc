@@ -79,6 +79,19 @@ absl::Status WriteFileDurably(const std::string& path, absl::string_view content
   return SyncDirectory(std::filesystem::path(path).parent_path());
 }
 
+absl::Status ReadAt(int fd, int64_t offset, size_t size, std::string& data) {
+  data.resize(size);
+  for (size_t done = 0; done < size;) {
+    const ssize_t got =
+        pread(fd, data.data() + done, size - done, offset + static_cast<int64_t>(done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return absl::UnavailableError(absl::StrCat("cannot read the blob at ", offset));
+    if (got == 0) return absl::DataLossError(absl::StrCat("the blob ends before byte ", offset));
+    done += static_cast<size_t>(got);
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<int64_t> FileSize(int fd, const std::string& path) {
   struct stat info {};
   if (fstat(fd, &info) != 0) return FileError("stat", path);

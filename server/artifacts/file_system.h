@@ -2,6 +2,7 @@
 #ifndef ACCLIMATE_SERVER_ARTIFACTS_FILE_SYSTEM_H_
 #define ACCLIMATE_SERVER_ARTIFACTS_FILE_SYSTEM_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -20,6 +21,9 @@ absl::Status MakeDirectories(const std::string& path);
 absl::Status SyncDirectory(const std::string& path);
 // Writes all of it at the offset.
 absl::Status WriteAt(int fd, absl::string_view data, int64_t offset, const std::string& path);
+// Exactly `size` bytes of a blob at the offset: it neither shrinks nor grows. DATA_LOSS: it ends
+// before.
+absl::Status ReadAt(int fd, int64_t offset, size_t size, std::string& data);
 // Beside the file, synced, renamed over it, the directory synced.
 absl::Status WriteFileDurably(const std::string& path, absl::string_view content);
 absl::StatusOr<int64_t> FileSize(int fd, const std::string& path);

@@ -84,7 +84,8 @@ absl::Status JobQueue::Recover() {
   lost.error = absl::UnavailableError("the server stopped while the attempt was running");
   for (v1::JobState state : {v1::JOB_STATE_STARTING, v1::JOB_STATE_RUNNING, v1::JOB_STATE_PAUSING,
                              v1::JOB_STATE_CANCELLING}) {
-    absl::StatusOr<std::vector<v1::Job>> jobs = store_->InState(state, INT_MAX);
+    absl::StatusOr<std::vector<v1::Job>> jobs =
+        store_->Select({state, std::nullopt, StateQuery::Order::kOldest, INT_MAX});
     if (!jobs.ok()) return jobs.status();
     for (const v1::Job& job : *jobs) {
       absl::StatusOr<v1::Job> recovered = Update(job.name(), [&](JobChange& change) {
@@ -388,7 +389,8 @@ metrics::JobStatistics JobQueue::Statistics() {
     statistics.counts.push_back({std::string(ShortName(count.state)), count.method, count.jobs});
     if (count.state == v1::JOB_STATE_QUEUED) statistics.queue_depth += count.jobs;
   }
-  absl::StatusOr<std::vector<v1::Job>> oldest = store_->InState(v1::JOB_STATE_QUEUED, 1);
+  absl::StatusOr<std::vector<v1::Job>> oldest =
+      store_->Select({v1::JOB_STATE_QUEUED, std::nullopt, StateQuery::Order::kOldest, 1});
   if (oldest.ok() && !oldest->empty()) {
     statistics.oldest_queue_age = absl::Now() - FromProtoTimestamp(oldest->front().update_time());
   }

@@ -90,8 +90,6 @@ class JobStore {
   // Events with cursor > after, in order, at most `limit`.
   virtual absl::StatusOr<std::vector<v1::JobEvent>> Events(const std::string& name, int64_t after,
                                                            int limit) = 0;
-  // Jobs in a state, oldest first, at most `limit`: for recovery and for gauges.
-  virtual absl::StatusOr<std::vector<v1::Job>> InState(v1::JobState state, int limit) = 0;
   // The first `limit` jobs of the query's order.
   virtual absl::StatusOr<std::vector<v1::Job>> Select(const StateQuery& query) = 0;
   // How many jobs there are by state and method.

@@ -405,21 +405,6 @@ absl::StatusOr<std::vector<v1::JobEvent>> SqliteJobStore::Events(const std::stri
   return events;
 }
 
-absl::StatusOr<std::vector<v1::Job>> SqliteJobStore::InState(v1::JobState state, int limit) {
-  std::vector<v1::Job> jobs;
-  absl::Status status = Read([&](Connection& connection) -> absl::Status {
-    Statement statement = connection.Prepare(
-        "SELECT sequence, proto FROM jobs WHERE state = ? ORDER BY sequence LIMIT ?");
-    statement.Bind(int64_t{state}).Bind(int64_t{limit});
-    absl::StatusOr<std::vector<Row>> rows = ReadRows(statement);
-    if (!rows.ok()) return rows.status();
-    for (Row& row : *rows) jobs.push_back(std::move(row.job));
-    return absl::OkStatus();
-  });
-  if (!status.ok()) return status;
-  return jobs;
-}
-
 absl::StatusOr<std::vector<v1::Job>> SqliteJobStore::Select(const StateQuery& query) {
   std::vector<v1::Job> jobs;
   absl::Status status = Read([&](Connection& connection) -> absl::Status {

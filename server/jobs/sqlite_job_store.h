@@ -36,7 +36,6 @@ class SqliteJobStore : public JobStore {
   absl::Status Delete(const std::string& name, const Mutation& check) override;
   absl::StatusOr<std::vector<v1::JobEvent>> Events(const std::string& name, int64_t after,
                                                    int limit) override;
-  absl::StatusOr<std::vector<v1::Job>> InState(v1::JobState state, int limit) override;
   absl::StatusOr<std::vector<v1::Job>> Select(const StateQuery& query) override;
   absl::StatusOr<std::vector<StateCount>> Counts() override;
   absl::StatusOr<std::map<v1::JobState, int64_t>> CountsOf(const Tenants& tenants) override;

@@ -1,7 +1,5 @@
 #include "server/ui/status_page.h"
 
-#include <unistd.h>
-
 #include <utility>
 
 #include "absl/strings/escaping.h"
@@ -90,17 +88,6 @@ HttpResponse Json(std::string text) {
 }
 
 absl::Status NoSuchJob() { return absl::NotFoundError("there is no such job"); }
-
-absl::StatusOr<std::string> ReadReport(const artifacts::FileDescriptor& file, int64_t size_bytes) {
-  std::string bytes(static_cast<size_t>(size_bytes), '\0');
-  for (size_t done = 0; done < bytes.size();) {
-    const ssize_t got =
-        pread(file.get(), bytes.data() + done, bytes.size() - done, static_cast<off_t>(done));
-    if (got <= 0) return absl::UnavailableError("the report cannot be read");
-    done += static_cast<size_t>(got);
-  }
-  return bytes;
-}
 
 }  // namespace
 
@@ -262,16 +249,17 @@ absl::StatusOr<HttpResponse> StatusPage::Report(const HttpRequest& request, cons
   }
   absl::StatusOr<artifacts::FileDescriptor> file = (*store)->OpenForReading(name->id);
   if (!file.ok()) return file.status();
-  absl::StatusOr<std::string> bytes = ReadReport(*file, info->size_bytes);
-  if (!bytes.ok()) return bytes.status();
-  if (artifacts::Sha256Of(*bytes) != name->id) {
+  HttpResponse response;
+  const auto size = static_cast<size_t>(info->size_bytes);
+  if (!artifacts::ReadAt(file->get(), 0, size, response.body).ok()) {
+    return absl::UnavailableError("the report cannot be read");
+  }
+  if (artifacts::Sha256Of(response.body) != name->id) {
     sources_.metrics.CountBlobCorruption();
     return absl::DataLossError("the report is damaged on the server's disk");
   }
-  HttpResponse response;
   response.content_type = "text/html; charset=utf-8";
   response.content_security_policy = kReportPolicy;
-  response.body = *std::move(bytes);
   return response;
 }
 

@@ -1,5 +1,6 @@
 // The rate of GetJob against that of empty unary calls, in turn, over channels of the same kind:
 // Health/Check of the same server, and empty methods of an idle server in a process of its own.
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -47,11 +48,12 @@ void Run() {
   TemporaryDirectory directory;
   std::vector<std::string> flags = {"--slots", "1"}, idler_arguments;
   std::shared_ptr<grpc::ChannelCredentials> credentials;
+  std::optional<MutualTls> tls;
   if (absl::GetFlag(FLAGS_mutual_tls)) {
-    const MutualTls tls(directory.path());
-    for (const std::string& flag : tls.AcclimatedFlags()) flags.push_back(flag);
-    idler_arguments = tls.IdlerArguments();
-    credentials = tls.Client();
+    tls.emplace();
+    for (const std::string& flag : tls->AcclimatedFlags()) flags.push_back(flag);
+    idler_arguments = tls->IdlerArguments();
+    credentials = tls->Client();
   }
   const auto server = ServerProcess::Acclimated(directory.path(), flags);
   const auto idler = ServerProcess::Idler(directory.path(), idler_arguments);

@@ -1,5 +1,4 @@
 // How long a scrape of /metrics takes where many tenants have jobs.
-#include <cstdio>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -7,13 +6,14 @@
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
 #include "absl/flags/usage.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+#include "server/artifacts/sha256.h"
 #include "tests/bench/service/report.h"
 #include "tests/bench/service/server_process.h"
 #include "tests/bench/service/small_job.h"
+#include "tests/http_client.h"
 
 ABSL_FLAG(int, tenants, 1000, "tenants");
 ABSL_FLAG(int, jobs, 10, "jobs of each, all queued");
@@ -24,31 +24,6 @@ namespace {
 
 constexpr double kRequiredMilliseconds = 20;
 constexpr char kToken[] = "of-the-benchmark";
-constexpr char kTokenHash[] = "4670d61b4c8a4b7aadb9238932746832c87381bcffb4f98ce3b2d7f3fcac3a94";
-
-struct Scrape {
-  double milliseconds = 0;
-  double bytes = 0;
-};
-
-Scrape ScrapeOnce(const std::string& address) {
-  const std::string command = absl::StrCat(
-      "curl -sf -o /dev/null -w '%{time_total} %{size_download}' http://", address, "/metrics");
-  std::FILE* const pipe = popen(command.c_str(), "r");
-  char line[128] = "";
-  if (pipe == nullptr || std::fgets(line, sizeof(line), pipe) == nullptr || pclose(pipe) != 0) {
-    Die("curl: no answer from " + address);
-  }
-  const std::vector<std::string> words = absl::StrSplit(line, ' ');
-  Scrape scrape;
-  double seconds = 0;
-  if (words.size() != 2 || !absl::SimpleAtod(words[0], &seconds) ||
-      !absl::SimpleAtod(words[1], &scrape.bytes)) {
-    Die(absl::StrCat("curl says ", line));
-  }
-  scrape.milliseconds = 1000 * seconds;
-  return scrape;
-}
 
 void FillTenant(const ServerProcess& server, const std::string& tenant,
                 const std::filesystem::path& directory) {
@@ -64,7 +39,7 @@ void FillTenant(const ServerProcess& server, const std::string& tenant,
 void Run() {
   TemporaryDirectory directory;
   const std::string access = directory.path() / "access";
-  std::ofstream(access) << "benchmark token-sha256:" << kTokenHash << " *:admin\n";
+  std::ofstream(access) << "benchmark token-sha256:" << artifacts::Sha256Of(kToken) << " *:admin\n";
   const auto server =
       ServerProcess::Acclimated(directory.path(), {"--slots", "0", "--access-file", access});
   for (int i = 0; i < absl::GetFlag(FLAGS_tenants); ++i) {
@@ -72,9 +47,11 @@ void Run() {
   }
   std::vector<double> milliseconds, bytes;
   for (int i = 0; i < absl::GetFlag(FLAGS_scrapes); ++i) {
-    const Scrape scrape = ScrapeOnce(server->metrics_address());
-    milliseconds.push_back(scrape.milliseconds);
-    bytes.push_back(scrape.bytes);
+    const absl::Time start = absl::Now();
+    const HttpAnswer answer = HttpGet(server->metrics_address(), "/metrics");
+    milliseconds.push_back(absl::ToDoubleMilliseconds(absl::Now() - start));
+    if (answer.status != 200) Die("no answer from " + server->metrics_address());
+    bytes.push_back(static_cast<double>(answer.body.size()));
   }
   const double median = Median(milliseconds);
   Print({{"benchmark", "scrape"},

@@ -385,8 +385,12 @@ TEST_F(SqliteJobStoreTest, CountsAndStatesFollowTheJobs) {
   EXPECT_THAT(counts, ElementsAre(std::make_tuple(v1::JOB_STATE_QUEUED, "dann", 1),
                                   std::make_tuple(v1::JOB_STATE_QUEUED, "shot", 1),
                                   std::make_tuple(v1::JOB_STATE_RUNNING, "shot", 1)));
-  EXPECT_THAT(Ids(*store_->InState(v1::JOB_STATE_QUEUED, 10)), ElementsAre("a", "c"));
-  EXPECT_THAT(Ids(*store_->InState(v1::JOB_STATE_QUEUED, 1)), ElementsAre("a"));
+  const auto oldest = [&](int limit) {
+    return Ids(
+        *store_->Select({v1::JOB_STATE_QUEUED, std::nullopt, StateQuery::Order::kOldest, limit}));
+  };
+  EXPECT_THAT(oldest(10), ElementsAre("a", "c"));
+  EXPECT_THAT(oldest(1), ElementsAre("a"));
 }
 
 TEST_F(SqliteJobStoreTest, SelectsTheFirstJobsOfAState) {
