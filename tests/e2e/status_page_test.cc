@@ -2,6 +2,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <cstdio>
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
@@ -144,6 +145,17 @@ TEST_F(StatusPageInBrowserTest, ShowsJobsInEveryState) {
   EXPECT_TRUE(browser.Evaluate("performance.getEntriesByType('resource').every((entry) => "
                                "entry.name.startsWith(location.origin + '/ui/'))") == true);
   EXPECT_THAT(browser.problems(), IsEmpty());
+
+  // The figures of docs/performance.md; only the size has a limit that no slow machine misses.
+  const int bytes =
+      browser.Evaluate("performance.getEntriesByType('navigation')[0].transferSize").get<int>();
+  EXPECT_GT(bytes, 0);
+  EXPECT_LT(bytes, 200 << 10);
+  std::printf("page: %d bytes, first paint after %.0f ms\n", bytes,
+              browser
+                  .Evaluate("performance.getEntriesByName('first-contentful-paint')[0]?.startTime "
+                            "?? -1")
+                  .get<double>());
 
   // A narrow screen scrolls in one direction.
   browser.Call("Emulation.setDeviceMetricsOverride",
