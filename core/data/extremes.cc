@@ -4,16 +4,29 @@
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 namespace acclimate::data {
+namespace {
 
-Extremes FindExtremes(const Dataset& dataset, double limit) {
-  constexpr int64_t kValues = 1 << 20;  // at once: little beside a mapped file
-  Extremes extremes;
-  if (dataset.stored_type() == at::kByte) return extremes;
+int64_t Width(const Dataset& dataset) {
   int64_t width = 1;
   for (const int64_t extent : dataset.sample_shape()) width *= extent;
-  const int64_t rows = std::max<int64_t>(kValues / width, 1);
+  return width;
+}
+
+// That are looked at together: little beside a mapped file.
+int64_t RowsAtOnce(const Dataset& dataset) {
+  constexpr int64_t kValues = 1 << 20;
+  return std::max<int64_t>(kValues / Width(dataset), 1);
+}
+
+}  // namespace
+
+Extremes FindExtremes(const Dataset& dataset, double limit) {
+  Extremes extremes;
+  if (dataset.stored_type() == at::kByte) return extremes;
+  const int64_t width = Width(dataset), rows = RowsAtOnce(dataset);
   for (int64_t begin = 0; begin < dataset.size(); begin += rows) {
     const int64_t end = std::min(begin + rows, dataset.size());
     const at::Tensor values = dataset.Slice(begin, end, at::kCPU).inputs.flatten(1);
@@ -30,6 +43,20 @@ Extremes FindExtremes(const Dataset& dataset, double limit) {
     extremes.value = value;
   }
   return extremes;
+}
+
+at::Tensor UsualSamples(const Dataset& dataset, double most) {
+  if (dataset.stored_type() == at::kByte) return at::arange(dataset.size(), at::kLong);
+  const int64_t rows = RowsAtOnce(dataset);
+  std::vector<at::Tensor> largest;
+  for (int64_t begin = 0; begin < dataset.size(); begin += rows) {
+    const int64_t end = std::min(begin + rows, dataset.size());
+    largest.push_back(dataset.Slice(begin, end, at::kCPU).inputs.flatten(1).abs().amax(1));
+  }
+  const at::Tensor magnitudes = at::cat(largest);
+  const double median = magnitudes.median().item<double>();
+  if (median == 0) return at::arange(dataset.size(), at::kLong);
+  return magnitudes.le(most * median).nonzero().squeeze(1);
 }
 
 }  // namespace acclimate::data

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include <ATen/core/Tensor.h>
+
 #include "core/data/dataset.h"
 
 namespace acclimate::data {
@@ -18,6 +20,11 @@ struct Extremes {
 // Of the normalised inputs, those whose magnitude is over `limit`. One pass over the data; nothing
 // of uint8, whose range is known.
 Extremes FindExtremes(const Dataset& dataset, double limit);
+
+// int64 [n] on the CPU, rising: the samples whose largest normalised magnitude is at most `most`
+// times the median of these magnitudes over the dataset. One pass over the data, as above; every
+// sample of uint8, and where that median is 0.
+at::Tensor UsualSamples(const Dataset& dataset, double most);
 
 }  // namespace acclimate::data
 

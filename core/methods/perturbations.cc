@@ -118,7 +118,10 @@ HyperparameterSpec AugmentSetting() {
 }
 
 Augmented ChooseViews(const MethodContext& context) {
-  std::string strength = context.settings.Text("augment");
+  return ChooseViews(context, context.settings.Text("augment"));
+}
+
+Augmented ChooseViews(const MethodContext& context, std::string strength) {
   std::vector<at::Tensor> pixels;  // where they are looked at
   if (Images(context.target) &&
       (strength == "strong" || (strength == "auto" && !context.sources.empty()))) {

@@ -35,9 +35,10 @@ struct Augmented {
   train::View view;      // of a whole batch; empty for `none`, and for samples of a shape that
                          // nothing is known about
 };
-// By the setting. auto is strong where the pixels of the target are distributed otherwise than
-// those of every source, and light elsewhere.
+// By the setting, or by `strength` in its place. auto is strong where the pixels of the target are
+// distributed otherwise than those of every source, and light elsewhere.
 Augmented ChooseViews(const MethodContext& context);
+Augmented ChooseViews(const MethodContext& context, std::string strength);
 
 }  // namespace acclimate::methods
 

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <tuple>
 #include <utility>
 
 namespace acclimate::data {
@@ -37,6 +38,25 @@ TEST(ExtremesTest, GoesByTheNormalisedValues) {
 
 TEST(ExtremesTest, BytesHaveNone) {
   EXPECT_EQ(FindExtremes(Of(at::full({2, 3}, 255, at::kByte)), 0.5).samples, 0);
+}
+
+TEST(UsualSamplesTest, LeaveOutThoseFarBeyondTheMedian) {
+  at::Tensor inputs = at::ones({3000, 2, 400});
+  inputs.select(0, 11).fill_(3);
+  inputs[7][1][5] = -130.0;
+  inputs[2900][1][399] = 4000.0;
+  const at::Tensor usual = UsualSamples(Of(inputs), 20);
+  ASSERT_EQ(usual.size(0), 2998);
+  EXPECT_FALSE(usual.eq(7).logical_or(usual.eq(2900)).any().item<bool>());
+  EXPECT_TRUE(usual.equal(std::get<0>(usual.sort())));
+  EXPECT_EQ(UsualSamples(Of(inputs * 1000), 20).size(0), 2998);
+}
+
+TEST(UsualSamplesTest, AreAllWhereMostAreZeroAndOfBytes) {
+  at::Tensor inputs = at::zeros({9, 2});
+  inputs[4][0] = 5;
+  EXPECT_EQ(UsualSamples(Of(inputs), 20).size(0), 9);
+  EXPECT_EQ(UsualSamples(Of(at::full({2, 3}, 255, at::kByte)), 20).size(0), 2);
 }
 
 }  // namespace
