@@ -16,10 +16,17 @@ namespace acclimate::methods {
 namespace {
 
 constexpr char kSeed[] = "seed";
-constexpr int64_t kLabelDraws = 2000;  // p-values down to 1 / 2001
+constexpr int64_t kOverlapDraws = 2000;  // p-values down to 1 / 2001
 
 // Streams of random numbers.
-enum Stream : uint64_t { kTargetRows, kLabelledRows, kReducer, kOverlap, kLabels, kConfidence };
+enum PassStream : uint64_t {
+  kTargetRows,
+  kLabelledRows,
+  kReducer,
+  kOverlap,
+  kLabelledOverlap,
+  kConfidence
+};
 constexpr uint64_t kSourceRows = 1000;
 
 absl::Status TooFew(const std::string& field, int64_t size) {
@@ -131,8 +138,8 @@ shift::LabelEvidence DomainPasses::JudgeLabels(const shift::Calibration& calibra
       shift::ClassifyDomains(all_sources_.levels[features], target_.levels[features],
                              GeneratorFor(kOverlap), labelled_.levels[features]);
   return shift::WeighLabels(labelled_.logits, labelled_.labels,
-                            shift::TargetWeights(domains.more_log_odds), calibration, kLabelDraws,
-                            GeneratorFor(kLabels));
+                            shift::TargetWeights(domains.more_log_odds), calibration, kOverlapDraws,
+                            GeneratorFor(kLabelledOverlap));
 }
 
 shift::ConfidenceTest DomainPasses::JudgeConfidence() const {
