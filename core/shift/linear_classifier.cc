@@ -5,10 +5,36 @@
 #include <torch/optim.h>
 
 #include <tuple>
+#include <utility>
 
 #include "core/losses/cross_entropy.h"
 
 namespace acclimate::shift {
+namespace {
+
+// Weight and bias of the mean cross-entropy of `x` + l2 |weight|^2.
+std::pair<at::Tensor, at::Tensor> LogisticMinimum(const at::Tensor& x, const at::Tensor& labels,
+                                                  int64_t classes, double l2, int64_t iterations) {
+  // Of the loss; float rounds it to about as much.
+  const double change = x.scalar_type() == at::kDouble ? 1e-14 : 1e-9;
+  const at::AutoGradMode with_graph(true);
+  const at::Tensor weight = at::zeros({x.size(1), classes}, x.options()).requires_grad_();
+  const at::Tensor bias = at::zeros({classes}, x.options()).requires_grad_();
+  torch::optim::LBFGS optimizer({weight, bias}, torch::optim::LBFGSOptions(1)
+                                                    .max_iter(iterations)
+                                                    .tolerance_change(change)
+                                                    .line_search_fn("strong_wolfe"));
+  optimizer.step([&] {
+    optimizer.zero_grad();
+    at::Tensor loss =
+        losses::CrossEntropy(at::addmm(bias, x, weight), labels) + l2 * weight.square().sum();
+    loss.backward();
+    return loss;
+  });
+  return {weight.detach(), bias.detach()};
+}
+
+}  // namespace
 
 at::Tensor LinearClassifier::Logits(const at::Tensor& samples) const {
   return at::addmm(bias, (samples - mean) / deviation, weight);
@@ -22,22 +48,31 @@ LinearClassifier FitLinearClassifier(const at::Tensor& samples, const at::Tensor
   std::tie(classifier.deviation, classifier.mean) =
       at::std_mean(samples, at::IntArrayRef{0}, false, false);
   classifier.deviation = classifier.deviation.clamp_min(kLeastDeviation);
-  const at::Tensor x = ((samples - classifier.mean) / classifier.deviation).detach();
-  const at::AutoGradMode with_graph(true);
-  const at::Tensor weight = at::zeros({x.size(1), classes}, x.options()).requires_grad_();
-  const at::Tensor bias = at::zeros({classes}, x.options()).requires_grad_();
-  torch::optim::LBFGS optimizer(
-      {weight, bias},
-      torch::optim::LBFGSOptions(1).max_iter(kIterations).line_search_fn("strong_wolfe"));
-  optimizer.step([&] {
-    optimizer.zero_grad();
-    at::Tensor loss =
-        losses::CrossEntropy(at::addmm(bias, x, weight), labels) + l2 * weight.square().sum();
-    loss.backward();
-    return loss;
-  });
-  classifier.weight = weight.detach();
-  classifier.bias = bias.detach();
+  std::tie(classifier.weight, classifier.bias) =
+      LogisticMinimum(((samples - classifier.mean) / classifier.deviation).detach(), labels,
+                      classes, l2, kIterations);
+  return classifier;
+}
+
+LinearClassifier FitLogisticClassifier(const at::Tensor& samples, const at::Tensor& labels,
+                                       int64_t classes, double inverse_penalty) {
+  constexpr int64_t kIterations = 1000;
+  constexpr double kUnreached = -1e4;
+  const at::Tensor counts = labels.bincount({}, classes);
+  const at::Tensor present = counts.nonzero().squeeze(1);
+  at::Tensor place = at::zeros({classes}, labels.options());
+  place.index_copy_(0, present, at::arange(present.size(0), labels.options()));
+  const double samples_and_two = 2 * static_cast<double>(samples.size(0));
+  const auto [weight, bias] =
+      LogisticMinimum(samples.detach(), place.index_select(0, labels), present.size(0),
+                      1 / (samples_and_two * inverse_penalty), kIterations);
+  LinearClassifier classifier;
+  classifier.mean = at::zeros({samples.size(1)}, samples.options());
+  classifier.deviation = at::ones({samples.size(1)}, samples.options());
+  classifier.weight = at::zeros({samples.size(1), classes}, samples.options());
+  classifier.weight.index_copy_(1, present, weight);
+  classifier.bias = at::full({classes}, kUnreached, samples.options());
+  classifier.bias.index_copy_(0, present, bias);
   return classifier;
 }
 

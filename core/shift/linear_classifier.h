@@ -21,6 +21,15 @@ struct LinearClassifier {
 LinearClassifier FitLinearClassifier(const at::Tensor& samples, const at::Tensor& labels,
                                      int64_t classes, double l2);
 
+// scikit-learn's LogisticRegression(C = inverse_penalty): minimises
+//
+//   inverse_penalty sum_i CE_i + |weight|^2 / 2
+//
+// of the samples as they are (mean 0, deviation 1 in what is returned), the same way and to its
+// end. A class without samples gets a bias that no sample reaches.
+LinearClassifier FitLogisticClassifier(const at::Tensor& samples, const at::Tensor& labels,
+                                       int64_t classes, double inverse_penalty);
+
 }  // namespace acclimate::shift
 
 #endif  // ACCLIMATE_CORE_SHIFT_LINEAR_CLASSIFIER_H_

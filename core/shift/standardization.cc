@@ -15,6 +15,11 @@ at::Tensor InverseDeviation(const at::Tensor& variance, const at::Tensor& mean) 
 
 }  // namespace
 
+Scale OwnScale(const at::Tensor& samples) {
+  const at::Tensor mean = samples.mean(0);
+  return {mean, InverseDeviation(samples.var(0, false), mean)};
+}
+
 Scale CommonScale(const at::Tensor& source, const at::Tensor& target) {
   const at::Tensor source_mean = source.mean(0), target_mean = target.mean(0);
   const at::Tensor mean = (source_mean + target_mean) / 2;

@@ -12,6 +12,9 @@ struct Scale {
   at::Tensor Apply(const at::Tensor& samples) const { return (samples - mean) * inverse_deviation; }
 };
 
+// [n, D]: gives every coordinate mean 0 and variance 1 over the samples.
+Scale OwnScale(const at::Tensor& samples);
+
 // [n, D] and [m, D]: gives every coordinate mean 0 and variance 1 over both domains, each domain
 // counting the same.
 Scale CommonScale(const at::Tensor& source, const at::Tensor& target);

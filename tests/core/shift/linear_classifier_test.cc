@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "core/shift/logistic_regression.h"
 #include "tests/core/normal_samples.h"
 
@@ -40,6 +42,30 @@ TEST(LinearClassifierTest, OfSeveralClassesIsAtItsMinimum) {
       (fit.Logits(samples).softmax(1) - at::one_hot(labels, 5).to(at::kDouble)) / 50;
   const at::Tensor gradient = Standardized(samples).t().mm(error) + 2 * kL2 * fit.weight;
   EXPECT_LT(gradient.abs().max().item<double>(), 1e-5);
+}
+
+// d/dw (C sum_i CE_i + |w|^2 / 2) = C sum_i (p_i - onehot_i) x_i' + w: 0 at the minimum, and the
+// bias, which is not penalised, has sum_i (p_i - onehot_i) = 0.
+TEST(LinearClassifierTest, LogisticIsAtTheMinimumOfScikitLearnsObjective) {
+  const at::Tensor samples = Normal({80, 5}, 5) * 2 + 1;
+  const at::Tensor labels =
+      (samples.select(1, 0) + Normal({80, 1}, 6).squeeze(1)).gt(1).to(at::kLong) *
+      2;  // no sample of the classes 1 and 3
+  for (const double c : {0.01, 1.0, 10.0}) {
+    const LinearClassifier fit = FitLogisticClassifier(samples, labels, 4, c);
+    const at::Tensor probabilities = fit.Logits(samples).softmax(1);
+    at::Tensor weight_gradient = fit.weight.clone(), bias_gradient = at::zeros({4}, at::kDouble);
+    for (int64_t i = 0; i < 80; ++i) {
+      at::Tensor error = probabilities[i].clone();
+      error[labels[i].item<int64_t>()] -= 1;
+      weight_gradient += c * at::outer(samples[i], error);
+      bias_gradient += c * error;
+    }
+    EXPECT_LT(weight_gradient.abs().max().item<double>(), 2e-4 * std::max(c, 1.0)) << c;
+    EXPECT_LT(bias_gradient.abs().max().item<double>(), 2e-4 * std::max(c, 1.0)) << c;
+    EXPECT_EQ(probabilities.select(1, 1).max().item<double>(), 0);
+    EXPECT_EQ(probabilities.select(1, 3).max().item<double>(), 0);
+  }
 }
 
 TEST(LinearClassifierTest, StaysFiniteWithACoordinateThatDoesNotVary) {
