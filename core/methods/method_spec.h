@@ -61,6 +61,8 @@ struct MethodSpec {
   bool labels_are_classes = true;
   bool needs_batch_norm = false;
   bool needs_features = true;  // false: evaluate, which takes models whose classifier is not found
+  bool needs_vectors = false;  // samples [D]
+  bool needs_counts = false;   // with needs_vectors: no negative values
   // The weights between any two epochs make a classifier of the target, so that label-free
   // validators can choose among them and the guard can hold them against the source model.
   bool selects_weights = false;

@@ -39,7 +39,9 @@
   X(Sar)                     \
   X(Shot)                    \
   X(Simclr)                  \
-  X(Tent)
+  X(TableTeacher)            \
+  X(Tent)                    \
+  X(TextTeacher)
 
 namespace acclimate::methods {
 

@@ -165,6 +165,7 @@ std::string MissingNeed(const MethodOffer& offer, const Available& available) {
   if (offer.needs_batch_norm && !available.batch_norm) {
     return "it needs batch-norm layers; the model has none";
   }
+  if (offer.needs_vectors && !available.vectors) return "it needs samples that are vectors";
   if (!offer.needs_inputs.empty()) {
     return absl::StrCat("it needs more input: ", absl::StrJoin(offer.needs_inputs, ", "));
   }

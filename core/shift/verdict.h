@@ -77,10 +77,12 @@ struct MethodOffer {
   bool needs_target_labels = false;
   bool needs_batch_norm = false;
   std::vector<std::string> needs_inputs;  // beside source and target
+  bool needs_vectors = false;             // samples of one dimension
 };
 struct Available {
   bool sources = true;
   bool batch_norm = true;
+  bool vectors = true;  // the samples are such
 };
 // What the offer needs and is not there; empty when nothing is missing.
 std::string MissingNeed(const MethodOffer& offer, const Available& available);

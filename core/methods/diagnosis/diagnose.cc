@@ -126,6 +126,7 @@ class DiagnoseTask : public train::Task {
   void Report(nlohmann::json& report) const override {
     shift::Available available;
     available.batch_norm = !model_.batch_norm_layers().empty();
+    available.vectors = context_.target.sample_shape().size() == 1;
     report["diagnosis"] = ToJson(diagnosis_, AllOffers(), available);
   }
 

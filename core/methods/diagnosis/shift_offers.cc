@@ -26,6 +26,7 @@ shift::MethodOffer OfferOf(const MethodSpec& spec) {
   offer.needs_sources = spec.source == DataNeed::kRequired;
   offer.needs_target_labels = spec.target_labels == DataNeed::kRequired;
   offer.needs_batch_norm = spec.needs_batch_norm;
+  offer.needs_vectors = spec.needs_vectors;
   for (const InputSpec& input : spec.inputs) {
     if (input.need == DataNeed::kRequired) offer.needs_inputs.push_back(input.name);
   }

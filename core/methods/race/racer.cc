@@ -33,6 +33,7 @@ std::string ObstacleTo(const MethodEntry& entry, const MethodContext& context, b
   shift::Available available;
   available.sources = !context.sources.empty();
   available.batch_norm = !context.model.batch_norm_layers().empty();
+  available.vectors = context.target.sample_shape().size() == 1;
   return shift::MissingNeed(OfferOf(entry.spec), available);
 }
 

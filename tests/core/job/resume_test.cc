@@ -25,10 +25,24 @@ using testing::World;
 constexpr char kLastState[] = "/training_state.safetensors";
 
 // Batch norm, dropout and a bottleneck: everything that has state.
-const std::string& WorldFolder() {
+const std::string& WorldOfImages() {
   static const auto* const kFolder =
       new std::string(std::filesystem::path(World("resume", "dtn", {1, 8, 8}).Path("")));
   return *kFolder;
+}
+
+const std::string& WorldOfVectors() {
+  static const auto* const kFolder =
+      new std::string(std::filesystem::path(World("resume_vectors", "mlp", {12}).Path("")));
+  return *kFolder;
+}
+
+// With data that the method takes.
+const std::string& WorldFolder(const std::string& method) {
+  for (const methods::MethodSpec& spec : Catalog()) {
+    if (spec.name == method && spec.needs_vectors) return WorldOfVectors();
+  }
+  return WorldOfImages();
 }
 
 // Runs `arguments` to its end and returns its exit status.
@@ -68,7 +82,7 @@ TEST_P(ResumeTest, EndsBitEqual) {
   const auto& [method, precision] = GetParam();
   const std::string straight = NewFolder("straight");
   TestObserver observer;
-  RunSpec spec = SpecFor(method, WorldFolder(), straight);
+  RunSpec spec = SpecFor(method, WorldFolder(method), straight);
   spec.precision = precision;
   const absl::StatusOr<RunResult> run = job::Run(spec, observer);
   ASSERT_TRUE(run.ok()) << run.status();
@@ -82,7 +96,7 @@ TEST_P(ResumeTest, EndsBitEqual) {
     for (int stop = 0; stop < 2 && left > 0; ++stop) {
       const int64_t pause_after = std::uniform_int_distribution<int64_t>(1, left)(random);
       SCOPED_TRACE("paused after " + std::to_string(pause_after) + " questions");
-      ASSERT_EQ(Execute({RESUME_RUNNER, method, precision, WorldFolder(), out, state,
+      ASSERT_EQ(Execute({RESUME_RUNNER, method, precision, WorldFolder(method), out, state,
                          std::to_string(pause_after)}),
                 0);
       ASSERT_TRUE(std::filesystem::exists(out + kLastState));
@@ -90,7 +104,7 @@ TEST_P(ResumeTest, EndsBitEqual) {
       std::filesystem::rename(out + kLastState, state);
       left -= pause_after;
     }
-    ASSERT_EQ(Execute({RESUME_RUNNER, method, precision, WorldFolder(), out, state, "0"}), 0);
+    ASSERT_EQ(Execute({RESUME_RUNNER, method, precision, WorldFolder(method), out, state, "0"}), 0);
     EXPECT_TRUE(Outcome(straight) == Outcome(out)) << "chain " << chain;
   }
 }

@@ -43,6 +43,8 @@ methods::Hyperparameters Shortened(const methods::MethodSpec& spec) {
   return values;
 }
 
+Domain Counts(const Domain& domain) { return {domain.inputs.relu(), domain.labels}; }
+
 // Removes the folders it was given when the process ends.
 class FolderRemover {
  public:
@@ -123,6 +125,7 @@ World::World(const std::string& name, const std::string& architecture,
   WriteDomain(Path("source.safetensors"), MakeDomain(96, sample_shape, 1));
   WriteDomain(Path("second_source.safetensors"),
               Shifted(MakeDomain(80, sample_shape, 4), 1.2, 2.0));
+  WriteDomain(Path("counts_source.safetensors"), Counts(MakeDomain(96, sample_shape, 1)));
   const Domain target = Shifted(MakeDomain(90, sample_shape, 2));
   WriteDomain(Path("target.safetensors"), {target.inputs, {}});
   WriteDomain(Path("labelled_target.safetensors"), target);
@@ -156,6 +159,7 @@ job::RunSpec SpecFor(const std::string& method, const std::string& world_folder,
   if (method == "moe" || method == "multi_source_dann") {
     spec.sources.push_back(open("second_source.safetensors"));
   }
+  if (description.needs_counts) spec.sources = {open("counts_source.safetensors")};
   for (const methods::InputSpec& input : description.inputs) {
     using Kind = methods::InputSpec::Kind;
     if (input.kind == Kind::kModel) spec.inputs[input.name] = open("model.safetensors");

@@ -60,6 +60,7 @@ class TestObserver : public job::RunObserver {
 };
 
 // A folder with source.safetensors, second_source.safetensors (shifted a little),
+// counts_source.safetensors (without what is negative),
 // target.safetensors (shifted, unlabelled), evaluation.safetensors (shifted, labelled) and
 // model.safetensors, an `architecture` trained on the source.
 class World {

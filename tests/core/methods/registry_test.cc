@@ -33,6 +33,18 @@ TEST(RegistryTest, FindsByName) {
   EXPECT_EQ(FindMethod(""), nullptr);
 }
 
+// Data that `method` takes.
+Scene SceneFor(const std::string& method) {
+  Scene scene;
+  if (!FindMethod(method)->spec.needs_counts) return scene;
+  const auto counts = [](const data::Dataset& dataset) {
+    return dataset.WithSamples(dataset.stored_inputs().relu(), dataset.labels(), "counts").value();
+  };
+  scene.sources = {counts(scene.sources[0])};
+  scene.target = counts(scene.target);
+  return scene;
+}
+
 class MethodTest : public ::testing::TestWithParam<std::string> {
  protected:
   const MethodSpec& spec_ = FindMethod(GetParam())->spec;
@@ -79,7 +91,7 @@ TEST_P(MethodTest, BoundsPassItsOwnCheck) {
 }
 
 TEST_P(MethodTest, PlanKeepsWhatTheSpecPromises) {
-  Scene scene;
+  Scene scene = SceneFor(GetParam());
   const auto task = scene.Task(GetParam());
   const train::Plan& plan = task->plan();
   EXPECT_GT(plan.total_steps, 0);
@@ -100,14 +112,14 @@ TEST_P(MethodTest, PlanKeepsWhatTheSpecPromises) {
 }
 
 TEST_P(MethodTest, MakingTheTaskLeavesTheModelAsItIs) {
-  Scene scene;
+  Scene scene = SceneFor(GetParam());
   const auto before = Snapshot(*scene.model);
   const auto task = scene.Task(GetParam());
   EXPECT_THAT(Changed(*scene.model, before), ::testing::IsEmpty());
 }
 
 TEST_P(MethodTest, OwnStateComesBack) {
-  Scene scene;
+  Scene scene = SceneFor(GetParam());
   const auto task = scene.Task(GetParam());
   train::StopSignal stop([] { return train::Directive::kContinue; });
   ASSERT_TRUE(task->BeforeStep(0, stop).ok());

@@ -198,6 +198,10 @@ TEST(FitMethodsTest, EveryReasonIsTold) {
   offer.needs_target_labels = true;
   EXPECT_THAT(ReasonFor(offer, OtherSensor()), HasSubstr("labels of the target"));
   offer = SourceFree();
+  offer.needs_vectors = true;
+  EXPECT_EQ(ReasonFor(offer, OtherSensor()), "");
+  EXPECT_THAT(ReasonFor(offer, OtherSensor(), {true, true, false}), HasSubstr("vectors"));
+  offer = SourceFree();
   offer.needs_inputs = {"teacher"};
   EXPECT_THAT(ReasonFor(offer, OtherSensor()), HasSubstr("teacher"));
 }
