@@ -12,7 +12,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "core/io/atomic_file.h"
 #include "nlohmann/json.hpp"
 
 namespace acclimate::io {
@@ -230,23 +229,42 @@ absl::StatusOr<TensorFile> ReadSafetensors(std::shared_ptr<MappedFile> file) {
 absl::Status WriteSafetensors(const std::string& path,
                               const std::map<std::string, at::Tensor>& tensors,
                               const std::map<std::string, std::string>& metadata) {
+  std::vector<TensorFileWriter::Announced> announced;
+  for (const auto& [name, tensor] : tensors) {
+    announced.push_back({name, tensor.scalar_type(), tensor.sizes().vec()});
+  }
+  absl::StatusOr<TensorFileWriter> writer = TensorFileWriter::Create(path, announced, metadata);
+  if (!writer.ok()) return writer.status();
+  for (const auto& [name, tensor] : tensors) {
+    if (absl::Status status = writer->Append(tensor); !status.ok()) return status;
+  }
+  return writer->Commit();
+}
+
+absl::StatusOr<TensorFileWriter> TensorFileWriter::Create(
+    const std::string& path, const std::vector<Announced>& tensors,
+    const std::map<std::string, std::string>& metadata) {
   json header = json::object();
   if (!metadata.empty()) header[kMetadataKey] = metadata;
-  std::vector<at::Tensor> body;
+  std::vector<Section> sections;
   uint64_t offset = 0;
-  for (const auto& [name, tensor] : tensors) {
+  for (const Announced& tensor : tensors) {
     const auto* type =
         std::find_if(std::begin(kTypeNames), std::end(kTypeNames),
-                     [&](const TypeName& known) { return known.type == tensor.scalar_type(); });
+                     [&](const TypeName& known) { return known.type == tensor.type; });
     if (type == std::end(kTypeNames)) {
-      return absl::InvalidArgumentError(absl::StrCat("tensor \"", name, "\": safetensors has no ",
-                                                     c10::toString(tensor.scalar_type())));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "tensor \"", tensor.name, "\": safetensors has no ", c10::toString(tensor.type)));
     }
-    body.push_back(tensor.detach().cpu().contiguous());
-    const uint64_t end = offset + body.back().nbytes();
-    header[name] = {
-        {"dtype", type->name}, {"shape", tensor.sizes().vec()}, {"data_offsets", {offset, end}}};
-    offset = end;
+    uint64_t bytes = 0;
+    if (!ByteSize({tensor.shape.begin(), tensor.shape.end()}, c10::elementSize(tensor.type),
+                  &bytes)) {
+      return absl::InvalidArgumentError(absl::StrCat("tensor \"", tensor.name, "\": too large"));
+    }
+    header[tensor.name] = {
+        {"dtype", type->name}, {"shape", tensor.shape}, {"data_offsets", {offset, offset + bytes}}};
+    sections.push_back({tensor.type, bytes});
+    offset += bytes;
   }
   std::string text;
   try {
@@ -261,8 +279,28 @@ absl::Status WriteSafetensors(const std::string& path,
   if (!file.ok()) return file.status();
   absl::Status status = file->Write({reinterpret_cast<const char*>(&length), sizeof(length)});
   if (status.ok()) status = file->Write(text);
-  for (size_t i = 0; status.ok() && i < body.size(); ++i) status = file->Write(Bytes(body[i]));
-  return status.ok() ? file->Commit() : status;
+  if (!status.ok()) return status;
+  return TensorFileWriter(*std::move(file), std::move(sections));
+}
+
+absl::Status TensorFileWriter::Append(const at::Tensor& part) {
+  const at::Tensor body = part.detach().cpu().contiguous();
+  const absl::string_view bytes = Bytes(body);
+  if (bytes.empty()) return absl::OkStatus();
+  while (current_ < sections_.size() && sections_[current_].bytes_left == 0) ++current_;
+  if (current_ == sections_.size() || sections_[current_].type != body.scalar_type() ||
+      sections_[current_].bytes_left < bytes.size()) {
+    return absl::InternalError("a part of a tensor that was not announced so");
+  }
+  sections_[current_].bytes_left -= bytes.size();
+  return file_.Write(bytes);
+}
+
+absl::Status TensorFileWriter::Commit() {
+  for (const Section& section : sections_) {
+    if (section.bytes_left > 0) return absl::InternalError("parts of a tensor are missing");
+  }
+  return file_.Commit();
 }
 
 }  // namespace acclimate::io

@@ -68,6 +68,27 @@ TEST_F(TensorFileTest, GivesBackWhatWasWritten) {
   }
 }
 
+TEST_F(TensorFileTest, PartByPartGivesTheSameBytes) {
+  const at::Tensor rows = at::randn({5, 3}), empty = at::zeros({0, 2}), counts = at::arange(4);
+  ASSERT_TRUE(
+      WriteSafetensors(path_, {{"a", rows}, {"b", empty}, {"c", counts}}, {{"k", "v"}}).ok());
+  std::ifstream whole(path_, std::ios::binary);
+  const std::string expected{std::istreambuf_iterator<char>(whole), {}};
+  auto writer = TensorFileWriter::Create(
+      path_, {{"a", at::kFloat, {5, 3}}, {"b", at::kFloat, {0, 2}}, {"c", at::kLong, {4}}},
+      {{"k", "v"}});
+  ASSERT_TRUE(writer.ok()) << writer.status();
+  ASSERT_TRUE(writer->Append(rows.slice(0, 0, 2)).ok());
+  EXPECT_EQ(writer->Append(counts).code(), absl::StatusCode::kInternal);  // not yet
+  EXPECT_EQ(writer->Commit().code(), absl::StatusCode::kInternal);
+  ASSERT_TRUE(writer->Append(rows.slice(0, 2)).ok());
+  ASSERT_TRUE(writer->Append(counts).ok());
+  EXPECT_EQ(writer->Append(counts).code(), absl::StatusCode::kInternal);  // too much
+  ASSERT_TRUE(writer->Commit().ok());
+  std::ifstream parts(path_, std::ios::binary);
+  EXPECT_TRUE(std::string(std::istreambuf_iterator<char>(parts), {}) == expected);
+}
+
 TEST_F(TensorFileTest, WritingToATensorLeavesTheFile) {
   ASSERT_TRUE(WriteSafetensors(path_, {{"a", at::ones({8})}}).ok());
   {
