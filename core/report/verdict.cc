@@ -106,6 +106,55 @@ std::string Estimated(const json& report) {
                       Percent(high), "); not measured.");
 }
 
+// "81.0 % (74.1 % to 87.2 %)", of an interval of the audit.
+std::string AuditedText(const json& interval) {
+  return absl::StrCat(Percent(interval.at("value")), " (", Percent(interval.at("low")), " to ",
+                      Percent(interval.at("high")), ")");
+}
+
+// Whether the audit's gain is one.
+std::string GainText(const json& gain) {
+  const double value = gain.at("value"), low = gain.at("low"), high = gain.at("high");
+  if (low == 0 && high == 0) return "both say the same of every sample";
+  const std::string points =
+      absl::StrFormat("%.1f points (%.1f to %.1f)", 100 * value, 100 * low, 100 * high);
+  if (low > 0) return absl::StrCat("the gain of ", points, " is real");
+  if (high < 0) return absl::StrCat("the loss is real: ", points);
+  return absl::StrCat("so few labels do not tell whether the difference of ", points, " is real");
+}
+
+// "An audit of ...", where some samples of the target were labelled after they were drawn at
+// random.
+std::string Audited(const json& report) {
+  const json audit = At(report, "/audit");
+  if (!audit.is_object()) return "";
+  const std::string samples =
+      absl::StrCat("An audit of ", audit.at("labels").get<int64_t>(), " labelled samples: ");
+  if (!audit.contains("source")) {
+    return absl::StrCat(samples, "the model is right on ", AuditedText(audit.at("returned")), ".");
+  }
+  return absl::StrCat(samples, AuditedText(audit.at("source")), " before, ",
+                      AuditedText(audit.at("returned")), " after; ", GainText(audit.at("gain")),
+                      ".");
+}
+
+std::string WithAudit(const std::string& sentence, const json& report) {
+  const std::string audited = Audited(report);
+  return audited.empty() ? sentence : absl::StrCat(sentence, " ", audited);
+}
+
+// Of a job that had neither labelled source data nor a checkpoint with a record of its own domain:
+// its estimates rest on nothing but the models' confidence in themselves.
+std::string NothingOfHome(const json& report) {
+  if (report.contains("source_record") || At(report, "/samples/source").is_number()) return "";
+  if (!At(report, "/metrics/estimated_accuracy").is_number()) return "";
+  return absl::StrCat(
+      Actor(report),
+      " ran to its end; how good the result is cannot be known: there was no source "
+      "data, and the checkpoint has no record of what it had right in its own "
+      "domain. A few labels would tell: see `acclimate audit`.");
+}
+
 // Of a model that no longer agrees with the one that it came from.
 std::string Unknowable(const json& report) {
   const json agreement = At(report, "/selection/guard/agreement");
@@ -137,11 +186,16 @@ std::string Verdict(const json& report) {
     }
   }
   if (const std::string why = WhySourceIsReturned(report); !why.empty()) {
-    return absl::StrCat(ReturnedForm(report), " is returned: ", why, ".",
-                        MeasuredOfReturned(report));
+    return WithAudit(
+        absl::StrCat(ReturnedForm(report), " is returned: ", why, ".", MeasuredOfReturned(report)),
+        report);
   }
-  if (const std::string text = Measured(report); !text.empty()) return text;
+  if (const std::string text = Measured(report); !text.empty()) return WithAudit(text, report);
+  if (const std::string text = Audited(report); !text.empty()) {
+    return absl::StrCat(Actor(report), " ran to its end. ", text);
+  }
   if (const std::string text = Unknowable(report); !text.empty()) return text;
+  if (const std::string text = NothingOfHome(report); !text.empty()) return text;
   if (const std::string text = Estimated(report); !text.empty()) return text;
   if (const std::string text = Validated(report); !text.empty()) return text;
   return absl::StrCat(Actor(report),

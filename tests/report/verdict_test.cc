@@ -10,7 +10,7 @@ using nlohmann::json;
 
 json Measured() {
   return json::parse(R"({
-    "method": "shot",
+    "method": "shot", "samples": {"source": 100, "target": 100},
     "source_only": {"accuracy": 0.5, "confusion_matrix": [[1, 1], [1, 1]]},
     "adapted": {"accuracy": 0.75, "confusion_matrix": [[2, 0], [1, 1]]},
     "metrics": {"estimated_source_accuracy": 0.6, "estimated_accuracy": 0.8,
@@ -51,6 +51,70 @@ TEST(VerdictTest, AModelThatAgreesWithItsSourceOnLessThanHalfIsNotEstimated) {
             "gain cannot be known without labels.");
   report["selection"]["guard"]["agreement"] = 0.5;
   EXPECT_NE(Verdict(report).find("estimated accuracy"), std::string::npos);
+}
+
+TEST(VerdictTest, WhereNothingOfHomeWasSeenThereIsNoNumber) {
+  json report = Measured();
+  report.erase("source_only");
+  report.erase("adapted");
+  report["samples"].erase("source");
+  EXPECT_EQ(
+      Verdict(report),
+      "shot ran to its end; how good the result is cannot be known: there was no source data, "
+      "and the checkpoint has no record of what it had right in its own domain. A few labels "
+      "would tell: see `acclimate audit`.");
+  report["source_record"] = {{"accuracy", 0.9}};
+  EXPECT_NE(Verdict(report).find("estimated accuracy 60.0 %"), std::string::npos);
+  // What was measured is known all the same.
+  report = Measured();
+  report["samples"].erase("source");
+  EXPECT_NE(Verdict(report).find("raised"), std::string::npos);
+}
+
+json Audit(double before, double after, double low, double high) {
+  const auto interval = [](double value, double from, double to) {
+    return json{{"value", value}, {"low", from}, {"high", to}};
+  };
+  return {{"labels", 100},
+          {"population", 2000},
+          {"source", interval(before, before - 0.08, before + 0.08)},
+          {"returned", interval(after, after - 0.06, after + 0.06)},
+          {"gain", interval(after - before, low, high)}};
+}
+
+TEST(VerdictTest, AnAuditSaysWhetherTheGainIsReal) {
+  json report = Measured();
+  report.erase("source_only");
+  report.erase("adapted");
+  report["samples"].erase("source");
+  report["audit"] = Audit(0.62, 0.81, 0.112, 0.268);
+  EXPECT_EQ(Verdict(report),
+            "shot ran to its end. An audit of 100 labelled samples: 62.0 % (54.0 % to 70.0 %) "
+            "before, 81.0 % (75.0 % to 87.0 %) after; the gain of 19.0 points (11.2 to 26.8) is "
+            "real.");
+  report["audit"] = Audit(0.8, 0.7, -0.15, -0.05);
+  EXPECT_NE(Verdict(report).find("the loss is real: -10.0 points (-15.0 to -5.0)."),
+            std::string::npos);
+  report["audit"] = Audit(0.8, 0.82, -0.01, 0.05);
+  EXPECT_NE(Verdict(report).find("do not tell whether the difference of 2.0 points (-1.0 to 5.0)"),
+            std::string::npos);
+  report["audit"] = Audit(0.8, 0.8, 0, 0);
+  EXPECT_NE(Verdict(report).find("after; both say the same of every sample."), std::string::npos);
+  report["audit"].erase("source");
+  report["audit"].erase("gain");
+  EXPECT_EQ(Verdict(report),
+            "shot ran to its end. An audit of 100 labelled samples: the model is right on 80.0 % "
+            "(74.0 % to 86.0 %).");
+}
+
+TEST(VerdictTest, AnAuditStandsBesideWhatIsReturnedAndMeasured) {
+  json report = Measured();
+  report["audit"] = Audit(0.62, 0.81, 0.112, 0.268);
+  EXPECT_EQ(Verdict(report).find("shot raised the accuracy from 50.0 % to 75.0 %, measured on 4 "
+                                 "labelled samples. An audit of 100 labelled samples: 62.0 %"),
+            0u);
+  report["selection"]["guard"] = {{"on", true}, {"held", false}, {"reason", "it collapsed"}};
+  EXPECT_NE(Verdict(report).find("(as it came: 50.0 %). An audit of 100"), std::string::npos);
 }
 
 TEST(VerdictTest, WhatIsReturnedHasItsNameAndItsAccuracy) {
