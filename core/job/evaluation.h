@@ -21,6 +21,11 @@ struct Evaluation {
   at::Tensor reliability;  // double [kConfidenceBins, 3]: samples, sum of confidences, right ones
 };
 
+// Nothing counted yet, of a model with so many classes.
+Evaluation EmptyEvaluation(int64_t classes);
+// Adds a batch: logits [B, C] as they came, labels int64 [B].
+void CountLogits(const at::Tensor& logits, const at::Tensor& labels, Evaluation& evaluation);
+
 // A pass over a labelled dataset in evaluation mode. CANCELLED as soon as `stop` says so.
 absl::StatusOr<Evaluation> Evaluate(model::Model& model, const data::Dataset& dataset,
                                     const at::Device& device, train::StopSignal& stop);

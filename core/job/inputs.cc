@@ -254,6 +254,16 @@ absl::Status CheckModel(Inputs& inputs, RunObserver& observer) {
   return absl::OkStatus();
 }
 
+// Labels that are only reported tell nothing of a model that has learned them.
+absl::Status CheckAudit(const RunSpec& spec, const Inputs& inputs) {
+  if (spec.audit.empty()) return absl::OkStatus();
+  if (inputs.method->spec.target_labels == DataNeed::kRequired) {
+    return Invalid("audit", absl::StrCat(spec.method, " takes the labels of the target itself"));
+  }
+  return InField("audit", report::CheckAuditLabels(spec.audit, inputs.target->size(),
+                                                   inputs.model->num_classes()));
+}
+
 absl::StatusOr<std::unique_ptr<model::Model>> LoadModel(const RunSpec& spec, const Inputs& inputs) {
   if (spec.checkpoint != nullptr) {
     model::LoadOptions options;
@@ -350,6 +360,7 @@ absl::StatusOr<Inputs> LoadInputs(const RunSpec& spec, RunObserver& observer) {
   inputs.model = *std::move(model);
   for (const std::string& warning : inputs.model->warnings()) observer.OnWarning(warning);
   if (status = CheckModel(inputs, observer); !status.ok()) return status;
+  if (status = CheckAudit(spec, inputs); !status.ok()) return status;
   ShareTargetWithModels(inputs);
   if (status = Normalize(spec, inputs); !status.ok()) return status;
   WarnOfExtremes(inputs, observer);

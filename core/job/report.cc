@@ -144,6 +144,12 @@ json Report(const RunSpec& spec, const Findings& findings) {
   }
   if (findings.adapted.confusion.defined()) report["adapted"] = Scores(findings.adapted);
   if (findings.evaluated.defined()) report.update(Scores(findings.evaluated));
+  if (findings.source_record) {
+    report["source_record"] = {{"accuracy", findings.source_record->accuracy},
+                               {"temperature", findings.source_record->temperature},
+                               {"samples", findings.source_record->samples}};
+  }
+  if (findings.audit) report::AddAudit(*findings.audit, report);
   return report;
 }
 

@@ -18,6 +18,8 @@
 #include "core/job/run.h"
 #include "core/job/training_anew.h"
 #include "core/methods/method_spec.h"
+#include "core/report/audit.h"
+#include "core/selection/source_record.h"
 #include "core/train/learning_curves.h"
 
 namespace acclimate::job {
@@ -30,7 +32,9 @@ struct Findings {
   int64_t steps = 0;
   std::map<std::string, double> seconds_by_phase;
   std::map<std::string, std::vector<train::CurvePoint>> curves;
-  Evaluation source_only, adapted;         // on the evaluation data, before and after
+  Evaluation source_only, adapted;  // on the evaluation data, before and after
+  absl::optional<selection::SourceRecord> source_record;  // of the checkpoint
+  absl::optional<report::Audit> audit;
   at::Tensor evaluated;                    // by the method `evaluate`: its confusion matrix [C, C]
   nlohmann::json view_before, view_after;  // of feature_view.h; null where nothing was looked at
   std::vector<double> source_prior;        // shares of the classes among the sources' labels

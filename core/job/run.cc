@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -18,6 +20,7 @@
 #include "core/job/normalization.h"
 #include "core/job/precision.h"
 #include "core/job/report.h"
+#include "core/job/target_predictions.h"
 #include "core/job/training_anew.h"
 #include "core/methods/registry.h"
 #include "core/methods/selection.h"
@@ -28,6 +31,7 @@
 #include "core/runtime/precision.h"
 #include "core/runtime/random.h"
 #include "core/runtime/synchronizations.h"
+#include "core/selection/source_record.h"
 #include "core/train/pass.h"
 #include "core/train/tensor_maps.h"
 #include "core/train/trainer.h"
@@ -41,8 +45,13 @@ constexpr char kChangedFile[] = "changed.safetensors";
 constexpr char kReportFile[] = "report.json";
 constexpr char kPageFile[] = "report.html";
 constexpr char kLineageFile[] = "lineage.json";
+constexpr char kProbabilitiesFile[] = "probabilities.safetensors";
 constexpr char kSourceConfusion[] = "job/source_confusion_matrix";
 constexpr char kSourceReliability[] = "job/source_reliability";
+constexpr char kSourcePrediction[] = "job/source_prediction";
+constexpr char kSourceConfidence[] = "job/source_confidence";
+constexpr char kSourceTemperature[] = "job/source_temperature";
+constexpr char kSourceTemperatureFrom[] = "source_temperature_from";
 constexpr char kViewBefore[] = "view_before";
 
 // Passes everything on; keeps the warnings, how long each phase took, and the cost.
@@ -136,7 +145,8 @@ class Session {
       : spec_(spec),
         inputs_(std::move(inputs)),
         recorder_(recorder),
-        stop_([&recorder] { return recorder.NextDirective(); }) {
+        stop_([&recorder] { return recorder.NextDirective(); }),
+        record_(selection::ReadRecord(inputs_.model->metadata())) {
     result_.precision = runtime::PrecisionName(inputs_.precision);
   }
 
@@ -193,6 +203,10 @@ class Session {
         sights_);
     if (!task.ok()) return task.status();
     task_ = *std::move(task);
+    if (!spec_.audit.empty() && !PredictsTarget()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("audit: ", spec_.method, " predicts nothing for the target's samples"));
+    }
     trainer_ = MakeTrainer();
     if (spec_.resume_state != nullptr) {
       absl::Status status = Resume();
@@ -207,10 +221,105 @@ class Session {
         !methods::SelectsWeights(*inputs_.method, inputs_.method_target())) {
       if (absl::Status status = LookInto(view_before_); !status.ok()) return status;
     }
-    if (!inputs_.evaluation) return absl::OkStatus();
-    if (!source_only_.confusion.defined()) return EvaluateInto(source_only_, "source_accuracy");
-    result_.metrics["source_accuracy"] = train::Accuracy(source_only_.confusion);
+    if (absl::Status status = PredictBySource(); !status.ok()) return status;
+    if (source_only_.confusion.defined()) {
+      NoteAccuracy(source_only_, "source_accuracy");
+      return absl::OkStatus();
+    }
+    return inputs_.evaluation ? EvaluateInto(source_only_, "source_accuracy") : absl::OkStatus();
+  }
+
+  // The run ends with a classifier of the target, or with predictions for it.
+  bool PredictsTarget() const {
+    const methods::MethodSpec& spec = inputs_.method->spec;
+    return (spec.trains && spec.labels_are_classes) || task_->target_probabilities().defined();
+  }
+
+  // Labels of the target's samples that the report may count predictions against, so that no second
+  // pass is needed for it: of a file that is given for the evaluation too, or, where a method
+  // corrects predictions, of the target itself. Undefined: there are none.
+  at::Tensor CountedLabels() const {
+    if (task_->target_probabilities().defined()) return inputs_.target->labels();
+    const auto target = spec_.lineage.find("target"), evaluation = spec_.lineage.find("evaluation");
+    const bool same = inputs_.evaluation && target != spec_.lineage.end() &&
+                      evaluation != spec_.lineage.end() && target->second == evaluation->second;
+    return same ? inputs_.evaluation->labels() : at::Tensor();
+  }
+
+  // One pass of the model over the target. Where the samples have labels to be counted, `counted`
+  // has the result. `append` sees the probabilities.
+  absl::StatusOr<TargetPredictions> PassOverTarget(
+      model::Model& model, const Temperature& temperature, Evaluation& counted,
+      const std::function<absl::Status(const at::Tensor& probabilities)>& append) {
+    const at::Tensor labels = CountedLabels();
+    Evaluation counts = EmptyEvaluation(model.num_classes());
+    absl::StatusOr<TargetPredictions> predictions = PredictTarget(
+        model, inputs_.method_target(), temperature, inputs_.device, stop_,
+        [&](int64_t begin, const at::Tensor& logits, const at::Tensor& probabilities) {
+          if (labels.defined()) {
+            CountLogits(logits, labels.slice(0, begin, begin + logits.size(0)), counts);
+          }
+          return append(probabilities);
+        });
+    if (predictions.ok() && labels.defined()) counted = std::move(counts);
+    return predictions;
+  }
+
+  // Before the first step, unless a state brought it.
+  absl::Status PredictBySource() {
+    if (!PredictsTarget() || source_predictions_.predicted.defined()) return absl::OkStatus();
+    // A state of before there were such predictions: the model is no longer the source model.
+    if (trainer_->step() > 0) return absl::OkStatus();
+    const absl::StatusOr<Temperature> temperature =
+        ChooseTemperature(*inputs_.model, inputs_.held_out, record_, inputs_.device, stop_);
+    if (!temperature.ok()) return temperature.status();
+    absl::StatusOr<TargetPredictions> predictions =
+        PassOverTarget(*inputs_.model, *temperature, source_only_,
+                       [](const at::Tensor&) { return absl::OkStatus(); });
+    if (!predictions.ok()) return predictions.status();
+    source_predictions_ = *std::move(predictions);
     return absl::OkStatus();
+  }
+
+  // Writes probabilities.safetensors, and takes the audit.
+  absl::Status PredictByResult() {
+    if (!PredictsTarget()) return absl::OkStatus();
+    const at::Tensor of_method = task_->target_probabilities();
+    absl::StatusOr<Temperature> temperature = Temperature{1, "method"};
+    if (!of_method.defined()) {
+      const auto own = selection::ReadRecord(FinalModel().metadata());
+      temperature = ChooseTemperature(FinalModel(), inputs_.held_out, own ? own : record_,
+                                      inputs_.device, stop_);
+    }
+    if (!temperature.ok()) return temperature.status();
+    absl::StatusOr<ProbabilitiesFile> file =
+        ProbabilitiesFile::Create(OutputPath(kProbabilitiesFile), inputs_.target->size(),
+                                  FinalModel().num_classes(), *temperature, source_predictions_);
+    if (!file.ok()) return file.status();
+    TargetPredictions predictions;
+    if (of_method.defined()) {
+      predictions = FromProbabilities(of_method, *temperature);
+      if (absl::Status status = file->Append(of_method); !status.ok()) return status;
+    } else {
+      absl::StatusOr<TargetPredictions> passed =
+          PassOverTarget(FinalModel(), *temperature, adapted_,
+                         [&file](const at::Tensor& part) { return file->Append(part); });
+      if (!passed.ok()) return passed.status();
+      predictions = *std::move(passed);
+    }
+    if (absl::Status status = file->Commit(predictions.predicted); !status.ok()) return status;
+    TakeAudit(predictions);
+    return absl::OkStatus();
+  }
+
+  void TakeAudit(const TargetPredictions& returned) {
+    if (spec_.audit.empty()) return;
+    std::optional<report::ModelOutputs> source;
+    if (source_predictions_.predicted.defined()) source = ToModelOutputs(source_predictions_);
+    audit_ = report::ComputeAudit(spec_.audit, source, ToModelOutputs(returned));
+    const std::map<std::string, double> metrics = report::AuditMetrics(*audit_);
+    for (const auto& [name, value] : metrics) result_.metrics[name] = value;
+    recorder_.OnMetrics(progress_, metrics);
   }
 
   // The selection's first look at the source model, once it has been.
@@ -230,11 +339,18 @@ class Session {
     } else if (inputs_.method->spec.trains) {
       status = LookInto(view_after_);
     }
-    if (status.ok() && inputs_.evaluation) status = EvaluateInto(adapted_, "accuracy");
+    if (status.ok()) status = PredictByResult();
     if (!status.ok()) return status;
-    if (task_->target_probabilities().defined()) {
-      view_after_ = PredictionView(task_->target_probabilities());
-      if (inputs_.target->has_labels()) status = CountTargetPredictions();
+    if (const at::Tensor corrected = task_->target_probabilities(); corrected.defined()) {
+      view_after_ = PredictionView(corrected);
+      if (inputs_.target->has_labels()) {
+        adapted_ = CountProbabilities(corrected, inputs_.target->labels());
+      }
+    }
+    if (adapted_.confusion.defined()) {
+      NoteAccuracy(adapted_, "accuracy");
+    } else if (inputs_.evaluation) {
+      status = EvaluateInto(adapted_, "accuracy");
     }
     if (task_->confusion_matrix().defined()) {
       result_.metrics["accuracy"] = train::Accuracy(task_->confusion_matrix());
@@ -299,23 +415,14 @@ class Session {
         Evaluate(FinalModel(), *inputs_.evaluation, inputs_.device, stop_);
     if (!counted.ok()) return counted.status();
     evaluation = *std::move(counted);
-    const double accuracy = train::Accuracy(evaluation.confusion);
-    result_.metrics[metric] = accuracy;
-    recorder_.OnMetrics(progress_, {{metric, accuracy}});
+    NoteAccuracy(evaluation, metric);
     return absl::OkStatus();
   }
 
-  // The target's own predictions, the model's and the corrected ones, against labels that the
-  // method has not seen.
-  absl::Status CountTargetPredictions() {
-    absl::StatusOr<Evaluation> plain =
-        Evaluate(*inputs_.model, *inputs_.target, inputs_.device, stop_);
-    if (!plain.ok()) return plain.status();
-    source_only_ = *std::move(plain);
-    adapted_ = CountProbabilities(task_->target_probabilities(), inputs_.target->labels());
-    result_.metrics["source_accuracy"] = train::Accuracy(source_only_.confusion);
-    result_.metrics["accuracy"] = train::Accuracy(adapted_.confusion);
-    return absl::OkStatus();
+  void NoteAccuracy(const Evaluation& evaluation, const std::string& metric) {
+    const double accuracy = train::Accuracy(evaluation.confusion);
+    result_.metrics[metric] = accuracy;
+    recorder_.OnMetrics(progress_, {{metric, accuracy}});
   }
 
   // A state fits the run that made it and no other.
@@ -336,6 +443,13 @@ class Session {
       state.tensors[kSourceReliability] = source_only_.reliability;
     }
     state.notes = StateNotes();
+    if (source_predictions_.predicted.defined()) {
+      state.tensors[kSourcePrediction] = source_predictions_.predicted;
+      state.tensors[kSourceConfidence] = source_predictions_.confidence;
+      state.tensors[kSourceTemperature] =
+          at::scalar_tensor(source_predictions_.temperature.value, at::kDouble);
+      state.notes[kSourceTemperatureFrom] = source_predictions_.temperature.from;
+    }
     if (!view_before_.is_null()) state.notes[kViewBefore] = view_before_.dump();
     return train::WriteTrainingState(path, state);
   }
@@ -355,6 +469,7 @@ class Session {
     if (confusion != state->tensors.end() && reliability != state->tensors.end()) {
       source_only_ = {confusion->second, reliability->second};
     }
+    ResumeSourcePredictions(*state);
     if (const auto view = state->notes.find(kViewBefore); view != state->notes.end()) {
       view_before_ = nlohmann::json::parse(view->second, nullptr, /*allow_exceptions=*/false);
       if (view_before_.is_discarded()) {
@@ -362,6 +477,19 @@ class Session {
       }
     }
     return trainer_->Restore(*state);
+  }
+
+  void ResumeSourcePredictions(train::TrainingState& state) {
+    for (const char* name : {kSourcePrediction, kSourceConfidence}) {
+      const auto tensor = state.tensors.find(name);
+      if (tensor == state.tensors.end() || tensor->second.numel() != inputs_.target->size()) return;
+    }
+    const auto temperature = state.tensors.find(kSourceTemperature);
+    if (temperature == state.tensors.end() || temperature->second.numel() != 1) return;
+    source_predictions_ = {
+        state.tensors.at(kSourcePrediction).to(at::kCPU, at::kLong),
+        state.tensors.at(kSourceConfidence).to(at::kCPU, at::kFloat),
+        {temperature->second.item<double>(), state.notes[kSourceTemperatureFrom]}};
   }
 
   absl::Status Save() {
@@ -387,6 +515,7 @@ class Session {
       if (status = io::WriteSafetensors(OutputPath(file), tensors); !status.ok()) return status;
       result_.files.push_back(file);
     }
+    if (PredictsTarget()) result_.files.push_back(kProbabilitiesFile);
     result_.files.push_back(kReportFile);
     result_.files.push_back(kPageFile);
     if (status = WriteJson(OutputPath(kReportFile), report); !status.ok()) return status;
@@ -421,6 +550,8 @@ class Session {
     findings.curves = trainer_->curves().points();
     findings.source_only = source_only_;
     findings.adapted = adapted_;
+    findings.source_record = record_;
+    findings.audit = audit_;
     findings.evaluated = task_->confusion_matrix();
     findings.view_before = view_before_;
     findings.view_after = view_after_;
@@ -445,12 +576,15 @@ class Session {
   Inputs inputs_;
   Recorder& recorder_;
   train::StopSignal stop_;
+  const absl::optional<selection::SourceRecord> record_;  // of the checkpoint
   train::TensorMap original_;  // the checkpoint's tensors; empty for a fresh start
   train::TensorMap changed_;   // those that are not as they were, once the run has ended
   std::unique_ptr<train::Task> task_;
   std::unique_ptr<train::Trainer> trainer_;
   std::unique_ptr<model::Model> outcome_;  // Task::TakeModel()
   Evaluation source_only_, adapted_;
+  TargetPredictions source_predictions_;  // undefined tensors: there is no source model
+  absl::optional<report::Audit> audit_;
   const std::shared_ptr<selection::Sights> sights_ = std::make_shared<selection::Sights>();
   nlohmann::json view_before_, view_after_;
   Cost cost_;  // up to the end of the evaluation

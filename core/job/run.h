@@ -19,6 +19,7 @@
 #include "absl/status/statusor.h"
 #include "core/io/mapped_file.h"
 #include "core/methods/method_spec.h"
+#include "core/report/audit.h"
 #include "core/train/progress.h"
 
 namespace acclimate::job {
@@ -33,7 +34,8 @@ struct RunSpec {
   std::shared_ptr<io::MappedFile> target;
   std::shared_ptr<io::MappedFile> evaluation;                     // labelled; only ever reported
   std::map<std::string, std::shared_ptr<io::MappedFile>> inputs;  // by name of the InputSpec
-  std::vector<double> mean, std;  // empty: those recorded with the checkpoint, else 0 and 1
+  std::vector<report::AuditLabel> audit;  // of some samples of the target; only ever reported
+  std::vector<double> mean, std;          // empty: those recorded with the checkpoint, else 0 and 1
   uint64_t seed = 0;
   std::string device = "auto";  // auto, cpu, cuda or cuda:<i>
   int threads = 1;
@@ -71,7 +73,8 @@ struct RunResult {
   enum class Outcome { kFinished, kCancelled, kPaused };
   Outcome outcome = Outcome::kFinished;
   // Relative to output_directory: "model.pt" (or .pt2, .safetensors, .pth), "changed.safetensors",
-  // "lineage.json", "report.json", "report.html"; "training_state.safetensors" when paused.
+  // "lineage.json", "probabilities.safetensors", "report.json", "report.html";
+  // "training_state.safetensors" when paused.
   std::vector<std::string> files;
   std::map<std::string, double> metrics;  // the last values: "accuracy", "source_accuracy", ...
   std::string precision;                  // in which it ran: fp32, bf16 or fp16

@@ -84,11 +84,6 @@ class LameTask : public train::Task {
     report["lame"] = {{"predictions_changed", changed_}, {"iterations", iterations_}};
   }
 
-  std::map<std::string, train::TensorMap> Files() const override {
-    return {{"predictions.safetensors",
-             {{"labels", probabilities_.argmax(1)}, {"probabilities", probabilities_}}}};
-  }
-
  private:
   model::Model& model_;
   const data::Dataset& target_;

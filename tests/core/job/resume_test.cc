@@ -63,7 +63,8 @@ int Execute(const std::vector<std::string>& arguments) {
 // Everything of a run that must not depend on how often it was stopped.
 std::string Outcome(const std::string& folder) {
   std::string outcome;
-  for (const char* file : {"/model.safetensors", "/changed.safetensors"}) {
+  for (const char* file :
+       {"/model.safetensors", "/changed.safetensors", "/probabilities.safetensors"}) {
     if (std::filesystem::exists(folder + file)) outcome += ReadText(folder + file);
   }
   nlohmann::json report = nlohmann::json::parse(ReadText(folder + "/report.json"));

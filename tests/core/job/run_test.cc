@@ -51,8 +51,9 @@ TEST(RunTest, AdaptsAndReports) {
   const absl::StatusOr<RunResult> result = job::Run(spec, observer);
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->outcome, RunResult::Outcome::kFinished);
-  EXPECT_THAT(result->files, ElementsAre("model.safetensors", "changed.safetensors", "lineage.json",
-                                         "report.json", "report.html"));
+  EXPECT_THAT(result->files,
+              ElementsAre("model.safetensors", "changed.safetensors", "lineage.json",
+                          "probabilities.safetensors", "report.json", "report.html"));
   EXPECT_THAT(observer.phases, ElementsAre("loading_data", "loading_model", "preparing", "training",
                                            "evaluating", "saving"));
   EXPECT_GT(result->metrics.at("accuracy"), result->metrics.at("source_accuracy") + 0.1);

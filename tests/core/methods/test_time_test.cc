@@ -280,9 +280,10 @@ TEST(LameTest, CorrectsPredictionsAndWritesNoModel) {
   const absl::StatusOr<job::RunResult> result = job::Run(spec, observer);
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_THAT(result->files,
-              ::testing::ElementsAre("predictions.safetensors", "report.json", "report.html"));
-  const auto predictions = testing::ReadTensors(spec.output_directory + "/predictions.safetensors");
-  const at::Tensor labels = predictions.at("labels");
+              ::testing::ElementsAre("probabilities.safetensors", "report.json", "report.html"));
+  const auto predictions =
+      testing::ReadTensors(spec.output_directory + "/probabilities.safetensors");
+  const at::Tensor labels = predictions.at("prediction");
   ASSERT_EQ(labels.size(0), 90);
   EXPECT_TRUE(predictions.at("probabilities").argmax(1).equal(labels));
   // The report counts them against the labels of the target's file.
@@ -296,8 +297,8 @@ TEST(LameTest, CorrectsPredictionsAndWritesNoModel) {
   const absl::StatusOr<job::RunResult> unlabelled = job::Run(spec, observer);
   ASSERT_TRUE(unlabelled.ok()) << unlabelled.status();
   EXPECT_EQ(unlabelled->metrics.count("accuracy"), 0u);
-  EXPECT_TRUE(testing::ReadTensors(spec.output_directory + "/predictions.safetensors")
-                  .at("labels")
+  EXPECT_TRUE(testing::ReadTensors(spec.output_directory + "/probabilities.safetensors")
+                  .at("prediction")
                   .equal(labels));
 }
 
