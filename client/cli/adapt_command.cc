@@ -16,6 +16,7 @@ absl::StatusOr<ExitCode> Adapt(Invocation& invocation) {
   inputs.sources = arguments.All("source");
   inputs.target = arguments.Text("target");
   inputs.evaluation = arguments.Text("eval");
+  inputs.audit = arguments.Text("audit");
   inputs.named = arguments.KeyValues("input");
   inputs.method = arguments.Text("method", kDefaultMethod);
   absl::Status status = CheckStart(arguments);
@@ -34,8 +35,8 @@ Command AdaptCommand() {
   command.summary = "Adapt a trained model to unlabelled data from the place where it must work";
   command.description =
       "Uploads what the server lacks, submits a job, shows its progress, and puts the adapted\n"
-      "model, report.json and lineage.json into DIR. Labels given with --eval are only ever used\n"
-      "to report. Ctrl-C detaches: the job goes on.";
+      "model, report.json and lineage.json into DIR. Labels given with --eval and\n"
+      "--audit are only ever used to report. Ctrl-C detaches: the job goes on.";
   command.arguments.options = {
       {"checkpoint", ValueKind::kFile, "MODEL",
        "TorchScript, .pt2, or a state dict (.safetensors, .pth) with --architecture"},
@@ -45,6 +46,8 @@ Command AdaptCommand() {
       {"input", ValueKind::kKeyValue, "NAME=FILE",
        "what the method takes beside these: see `acclimate methods NAME`", false, true},
       {"eval", ValueKind::kFile, "DATA", "labelled target data, for the report"},
+      {"audit", ValueKind::kFile, "FILE",
+       "labels of samples that `acclimate audit` drew from the target, for the report"},
       {"method", ValueKind::kText, "NAME",
        "see `acclimate methods` (default: auto, which chooses by label-free validators)"},
       {"architecture", ValueKind::kText, "NAME",

@@ -47,6 +47,7 @@ Command TrainCommand();
 Command EvaluateCommand();
 Command DiagnoseCommand();
 Command ReportCommand();
+Command AuditCommand();
 Command JobsListCommand();
 Command JobsGetCommand();
 Command JobsWatchCommand();

@@ -141,6 +141,13 @@ std::string AccuracyText(const Json& report) {
   add("measured before", Field(Field(report, "source_only"), "accuracy"), {}, {});
   add("measured after", Field(Field(report, "adapted"), "accuracy"), {}, {});
   add("measured", Field(report, "accuracy"), {}, {});
+  const Json audit = Field(report, "audit");
+  for (const auto& [name, field] : {std::pair("audited before", "source"),
+                                    {"audited after", "returned"},
+                                    {"audited gain", "gain"}}) {
+    const Json interval = Field(audit, field);
+    add(name, Field(interval, "value"), Field(interval, "low"), Field(interval, "high"));
+  }
   const Json metrics = Field(report, "metrics");
   for (const char* name : {kEstimateBefore, kEstimateAfter}) {
     add(name == kEstimateBefore ? "estimated before" : "estimated after", Field(metrics, name),

@@ -7,6 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "client/cli/audit_labels.h"
 #include "client/cli/catalog.h"
 #include "client/cli/progress_view.h"
 #include "client/cli/spelling.h"
@@ -49,6 +50,18 @@ absl::StatusOr<Blobs> UploadInputs(Invocation& invocation, const JobInputs& inpu
 void SetDataset(const std::string& input, const Blobs& blobs, v1::DatasetRef* dataset) {
   dataset->set_blob(blobs.at(input));
   dataset->set_display_name(client::LastSegment(input));
+}
+
+absl::Status SetAudit(const std::string& path, v1::JobSpec* spec) {
+  if (path.empty()) return absl::OkStatus();
+  const absl::StatusOr<std::vector<report::AuditLabel>> labels = ReadAuditLabels(path);
+  if (!labels.ok()) return labels.status();
+  for (const report::AuditLabel& label : *labels) {
+    v1::AuditLabel* added = spec->add_audit();
+    added->set_index(label.index);
+    added->set_label(label.label);
+  }
+  return absl::OkStatus();
 }
 
 void SetOptions(const Arguments& arguments, v1::JobSpec* spec) {
@@ -128,6 +141,7 @@ absl::StatusOr<v1::JobSpec> PrepareJob(Invocation& invocation, const JobInputs& 
     absl::Status status = SetHyperparameter(*method, key, value, &spec);
     if (!status.ok()) return status;
   }
+  if (absl::Status status = SetAudit(inputs.audit, &spec); !status.ok()) return status;
   absl::StatusOr<Blobs> blobs = UploadInputs(invocation, inputs);
   if (!blobs.ok()) return blobs.status();
   if (!inputs.checkpoint.empty()) {

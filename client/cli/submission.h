@@ -15,7 +15,8 @@
 
 namespace acclimate::cli {
 
-// Each a local file, or the name of a blob that the server has ("tenants/.../blobs/...").
+// Each, but for the audit, a local file, or the name of a blob that the server has
+// ("tenants/.../blobs/...").
 struct JobInputs {
   std::string method;
   std::string checkpoint;  // may be empty, as the other files
@@ -23,6 +24,7 @@ struct JobInputs {
   int64_t num_classes = 0;  // of fresh weights; 0: taken from the labels
   std::string target;
   std::string evaluation;
+  std::string audit;  // a local file of labels, which go into the job itself
   std::vector<std::string> sources;
   std::vector<std::pair<std::string, std::string>> named;  // of the method's own inputs
 };

@@ -25,6 +25,7 @@ constexpr size_t kMaxRequestId = 128;
 constexpr size_t kMaxLabelText = 63;
 constexpr int kMaxLabels = 64;
 constexpr int kMaxSources = 64;
+constexpr int kMaxAuditLabels = 1000;
 constexpr int kMaxChannels = 4096;
 constexpr int kMaxPriority = 100;
 constexpr int kMaxThreads = 1024;
@@ -46,6 +47,7 @@ class JobValidator {
     CheckModel(spec.model());
     CheckDatasets(spec);
     CheckMethod(spec);
+    CheckAudit(spec);
     CheckNormalization(spec.normalization());
     CheckResources(spec);
     CheckLabels(spec);
@@ -113,6 +115,31 @@ class JobValidator {
     }
     if (spec.has_target()) CheckFile("spec.target", spec.target());
     if (spec.has_evaluation()) CheckFile("spec.evaluation", spec.evaluation());
+  }
+
+  // How many samples and classes there are is known to the worker alone.
+  void CheckAudit(const v1::JobSpec& spec) {
+    if (spec.audit_size() > kMaxAuditLabels) {
+      return Add("spec.audit",
+                 absl::StrCat("at most ", kMaxAuditLabels, "; are ", spec.audit_size()));
+    }
+    std::map<int64_t, int> place_of;  // index of a sample -> place in the list
+    for (int i = 0; i < spec.audit_size(); ++i) {
+      const v1::AuditLabel& label = spec.audit(i);
+      const std::string field = absl::StrCat("spec.audit[", i, "]");
+      const auto [first, is_new] = place_of.emplace(label.index(), i);
+      if (label.index() < 0) {
+        Add(absl::StrCat(field, ".index"),
+            absl::StrCat("must not be negative; is ", label.index()));
+      } else if (!is_new) {
+        Add(absl::StrCat(field, ".index"), absl::StrCat(label.index(), " is given twice, first in ",
+                                                        "spec.audit[", first->second, "]"));
+      }
+      if (label.label() < 0) {
+        Add(absl::StrCat(field, ".label"),
+            absl::StrCat("must not be negative; is ", label.label()));
+      }
+    }
   }
 
   void CheckMethod(const v1::JobSpec& spec) {

@@ -45,6 +45,9 @@ job::RunSpec WithoutFiles(const v1::Assignment& assignment) {
   spec.num_classes = job.model().num_classes();
   spec.mean.assign(job.normalization().mean().begin(), job.normalization().mean().end());
   spec.std.assign(job.normalization().std().begin(), job.normalization().std().end());
+  for (const v1::AuditLabel& label : job.audit()) {
+    spec.audit.push_back({label.index(), label.label()});
+  }
   spec.seed = job.seed();
   spec.device = assignment.device();
   spec.threads = assignment.threads();

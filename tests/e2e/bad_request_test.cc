@@ -134,6 +134,24 @@ TEST_F(BadRequestTest, EveryFieldAtOnce) {
   }
 }
 
+TEST_F(BadRequestTest, LabelsOfAnAuditThatCannotBe) {
+  v1::JobSpec spec = AdaptationSpec("shot", data_, data_);
+  const auto add = [&spec](int64_t index, int64_t label) {
+    v1::AuditLabel* added = spec.add_audit();
+    added->set_index(index);
+    added->set_label(label);
+  };
+  for (const auto& [index, label] : {std::pair(3, 0), {-1, 0}, {5, -2}, {3, 1}}) add(index, label);
+  const absl::Status status = api_.Create(spec).status();
+  EXPECT_THAT(Fields(status),
+              testing::UnorderedElementsAre("spec.audit[1].index", "spec.audit[2].label",
+                                            "spec.audit[3].index"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("3 is given twice, first in spec.audit[0]"));
+  spec.clear_audit();
+  for (int64_t i = 0; i <= 1000; ++i) add(i, 0);
+  ExpectRefused(spec, "spec.audit");
+}
+
 TEST_F(BadRequestTest, WhatAMethodLacks) {
   v1::JobSpec spec = AdaptationSpec("dann", data_, data_);
   ExpectRefused(spec, "sources");

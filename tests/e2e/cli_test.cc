@@ -2,8 +2,10 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <cstring>
 #include <filesystem>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "client/lib/names.h"
@@ -92,6 +94,59 @@ TEST_F(CliTest, TrainAdaptEvaluate) {
   EXPECT_EQ(evaluate.json["accuracy"], adapt.json["metrics"]["accuracy"]);
   EXPECT_EQ(evaluate.json["per_class_accuracy"].size(), 4u);
   EXPECT_EQ(evaluate.json["confusion_matrix"].size(), 4u);
+}
+
+TEST_F(CliTest, AnAuditBeforeAndAfterAJobSaysTheSame) {
+  const std::string model = TrainedModel();
+  const Images shifted = {.shift = 0.7, .seed = 5};
+  const std::string target = NewFile("target.safetensors", ImageDataset(shifted, false));
+  const std::string labels = folder_.File("audit.csv"), out = folder_.File("adapted");
+  const Outcome drawn = Run({"audit", target, "--n", "40", "--seed", "2", "--out", labels});
+  ASSERT_EQ(drawn.exit_code, 0) << drawn.err;
+  EXPECT_EQ(Run({"audit", target, "--out", labels}).exit_code, 1) << "it was overwritten";
+  const std::vector<std::string> adapt = {"adapt", "--checkpoint", model,  "--target",
+                                          target,  "--method",     "shot", "--audit",
+                                          labels,  "--out",        out,    "--json"};
+  const Outcome unlabelled = Run(adapt);
+  EXPECT_EQ(unlabelled.exit_code, 2);
+  EXPECT_THAT(unlabelled.err, HasSubstr("audit.csv: line 2: has no label"));
+
+  const std::string truth = ImageLabels(shifted).bytes;
+  std::string filled = "index,label\n";
+  for (absl::string_view line : absl::StrSplit(ReadFile(labels), '\n')) {
+    int64_t index = 0, label = 0;
+    if (!absl::SimpleAtoi(line.substr(0, line.find(',')), &index)) continue;
+    std::memcpy(&label, truth.data() + index * sizeof(label), sizeof(label));
+    absl::StrAppend(&filled, index, ",", label, "\n");
+  }
+  WriteFile(labels, filled);
+  const Outcome adapted = Run(adapt);
+  ASSERT_EQ(adapted.exit_code, 0) << adapted.err;
+  const Json during = Json::parse(ReadFile(out + "/report.json"));
+  EXPECT_THAT(during["verdict"].get<std::string>(), HasSubstr("An audit of 40 labelled samples"));
+
+  // Without it, and then after the fact.
+  std::vector<std::string> without(adapt.begin(), adapt.begin() + 7);
+  without.insert(without.end(), {"--out", out, "--json"});
+  ASSERT_EQ(Run(without).exit_code, 0);
+  EXPECT_FALSE(Json::parse(ReadFile(out + "/report.json")).contains("audit"));
+  const Outcome after = Run({"audit", out, "--labels", labels});
+  ASSERT_EQ(after.exit_code, 0) << after.err;
+  EXPECT_THAT(after.out, HasSubstr("audited after"));
+  const Json audited = Json::parse(ReadFile(out + "/report.json"));
+  EXPECT_EQ(audited["verdict"], during["verdict"]);
+  for (const char* part : {"source", "returned", "gain"}) {
+    for (const char* end : {"value", "low", "high"}) {
+      EXPECT_NEAR(audited["audit"][part][end].get<double>(),
+                  during["audit"][part][end].get<double>(), 1e-9);
+    }
+  }
+  EXPECT_THAT(ReadFile(out + "/report.html"), HasSubstr("An audit of 40 labelled samples"));
+
+  WriteFile(labels, "index,label\n3,9\n");
+  const Outcome wrong = Run({"audit", out, "--labels", labels});
+  EXPECT_EQ(wrong.exit_code, 2);
+  EXPECT_THAT(wrong.err, HasSubstr("label 9 of index 3 is out of range: there are 4 classes"));
 }
 
 TEST_F(CliTest, PrecisionReachesTheRunAndItsWarningComesBack) {

@@ -1,4 +1,7 @@
 // The main job: a model trained in one domain, adapted to another without its labels, brought home.
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
 #include "client/lib/names.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -27,6 +30,31 @@ std::string BlobOf(const v1::Job& job, const std::string& name) {
   return "";
 }
 
+std::vector<int64_t> Labels(const Images& images) {
+  const std::string bytes = ImageLabels(images).bytes;
+  std::vector<int64_t> labels(bytes.size() / sizeof(int64_t));
+  std::memcpy(labels.data(), bytes.data(), bytes.size());
+  return labels;
+}
+
+// Of the tensor `prediction` in a file of probabilities: the share that is right.
+double ShareRight(const std::string& file, const std::vector<int64_t>& truth) {
+  uint64_t header_bytes = 0;
+  std::memcpy(&header_bytes, file.data(), sizeof(header_bytes));
+  const auto header = nlohmann::json::parse(file.substr(sizeof(header_bytes), header_bytes));
+  EXPECT_EQ(header["probabilities"]["shape"], nlohmann::json({truth.size(), 4}));
+  EXPECT_EQ(header["__metadata__"]["temperature_from"], "none");
+  const size_t at =
+      sizeof(header_bytes) + header_bytes + header["prediction"]["data_offsets"][0].get<size_t>();
+  double right = 0;
+  for (size_t i = 0; i < truth.size(); ++i) {
+    int64_t predicted = 0;
+    std::memcpy(&predicted, file.data() + at + i * sizeof(predicted), sizeof(predicted));
+    right += predicted == truth[i] ? 1 : 0;
+  }
+  return right / static_cast<double>(truth.size());
+}
+
 class MainJobTest : public testing::Test {
  protected:
   v1::Job Run(const v1::JobSpec& spec) {
@@ -52,10 +80,24 @@ TEST_F(MainJobTest, TrainsAdaptsAndEvaluates) {
   v1::JobSpec spec =
       AdaptationSpec("shot", model, api_.Upload(ImageDataset(kTarget, /*with_labels=*/false)));
   spec.mutable_evaluation()->set_blob(labelled);
+  const std::vector<int64_t> truth = Labels(kTarget);
+  for (int64_t i = 0; i < 60; ++i) {
+    v1::AuditLabel* label = spec.add_audit();
+    label->set_index(3 * i);
+    label->set_label(truth[static_cast<size_t>(3 * i)]);
+  }
   const v1::Job adapted = Run(spec);
 
-  EXPECT_THAT(FileNames(adapted),
-              IsSupersetOf({"model.safetensors", "report.json", "lineage.json"}));
+  EXPECT_THAT(FileNames(adapted), IsSupersetOf({"model.safetensors", "report.json", "lineage.json",
+                                                "probabilities.safetensors"}));
+  EXPECT_EQ(ShareRight(api_.DownloadFile(adapted, "probabilities.safetensors"), truth),
+            adapted.result().metrics().at("accuracy"));
+  for (const char* audited : {"audited_accuracy", "audited_source_accuracy"}) {
+    const auto& all = adapted.result().metrics();
+    const double value = all.at(absl::StrCat(audited).substr(8));
+    EXPECT_LE(all.at(absl::StrCat(audited, "_low")), value) << audited;
+    EXPECT_GE(all.at(absl::StrCat(audited, "_high")), value) << audited;
+  }
   const auto& metrics = adapted.result().metrics();
   ASSERT_TRUE(metrics.contains("accuracy") && metrics.contains("source_accuracy"));
   EXPECT_GE(metrics.at("accuracy"), metrics.at("source_accuracy"));

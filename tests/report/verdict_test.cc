@@ -71,7 +71,7 @@ TEST(VerdictTest, WhereNothingOfHomeWasSeenThereIsNoNumber) {
   EXPECT_NE(Verdict(report).find("raised"), std::string::npos);
 }
 
-json Audit(double before, double after, double low, double high) {
+json AuditOf(double before, double after, double low, double high) {
   const auto interval = [](double value, double from, double to) {
     return json{{"value", value}, {"low", from}, {"high", to}};
   };
@@ -87,18 +87,18 @@ TEST(VerdictTest, AnAuditSaysWhetherTheGainIsReal) {
   report.erase("source_only");
   report.erase("adapted");
   report["samples"].erase("source");
-  report["audit"] = Audit(0.62, 0.81, 0.112, 0.268);
+  report["audit"] = AuditOf(0.62, 0.81, 0.112, 0.268);
   EXPECT_EQ(Verdict(report),
             "shot ran to its end. An audit of 100 labelled samples: 62.0 % (54.0 % to 70.0 %) "
             "before, 81.0 % (75.0 % to 87.0 %) after; the gain of 19.0 points (11.2 to 26.8) is "
             "real.");
-  report["audit"] = Audit(0.8, 0.7, -0.15, -0.05);
+  report["audit"] = AuditOf(0.8, 0.7, -0.15, -0.05);
   EXPECT_NE(Verdict(report).find("the loss is real: -10.0 points (-15.0 to -5.0)."),
             std::string::npos);
-  report["audit"] = Audit(0.8, 0.82, -0.01, 0.05);
+  report["audit"] = AuditOf(0.8, 0.82, -0.01, 0.05);
   EXPECT_NE(Verdict(report).find("do not tell whether the difference of 2.0 points (-1.0 to 5.0)"),
             std::string::npos);
-  report["audit"] = Audit(0.8, 0.8, 0, 0);
+  report["audit"] = AuditOf(0.8, 0.8, 0, 0);
   EXPECT_NE(Verdict(report).find("after; both say the same of every sample."), std::string::npos);
   report["audit"].erase("source");
   report["audit"].erase("gain");
@@ -109,7 +109,7 @@ TEST(VerdictTest, AnAuditSaysWhetherTheGainIsReal) {
 
 TEST(VerdictTest, AnAuditStandsBesideWhatIsReturnedAndMeasured) {
   json report = Measured();
-  report["audit"] = Audit(0.62, 0.81, 0.112, 0.268);
+  report["audit"] = AuditOf(0.62, 0.81, 0.112, 0.268);
   EXPECT_EQ(Verdict(report).find("shot raised the accuracy from 50.0 % to 75.0 %, measured on 4 "
                                  "labelled samples. An audit of 100 labelled samples: 62.0 %"),
             0u);

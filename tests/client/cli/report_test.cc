@@ -91,6 +91,17 @@ TEST_F(ReportTest, PrintsWhatIsThereInEightyColumns) {
   for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80u) << line;
 }
 
+TEST_F(ReportTest, PrintsAnAudit) {
+  Json report = Example();
+  report["audit"] = Json::parse(R"({"labels": 100, "population": 2000,
+    "source": {"value": 0.62, "low": 0.54, "high": 0.7},
+    "returned": {"value": 0.81, "low": 0.75, "high": 0.87},
+    "gain": {"value": 0.19, "low": 0.112, "high": 0.268}})");
+  const std::string text = ReportText(report).value();
+  EXPECT_THAT(text, HasSubstr("audited before     62.0 %  54.0 %  70.0 %"));
+  EXPECT_THAT(text, HasSubstr("audited gain       19.0 %  11.2 %  26.8 %"));
+}
+
 TEST_F(ReportTest, OfManyClassesTheWorst) {
   Json report = Example();
   for (const char* key : {"source_only", "adapted"}) {
