@@ -132,6 +132,18 @@ TEST_F(PageTest, MarkupInTextsIsText) {
   EXPECT_EQ(Count(drawn.dom, "<script"), 2u);
 }
 
+TEST_F(PageTest, DrawsAnAuditsIntervals) {
+  json report = Sample("minimal_report.json");
+  report["audit"] = json::parse(R"({"labels": 100, "population": 2000,
+    "source": {"value": 0.62, "low": 0.54, "high": 0.7},
+    "returned": {"value": 0.81, "low": 0.75, "high": 0.87}})");
+  const Drawn drawn = Draw(report);
+  ASSERT_EQ(drawn.exit_code, 0);
+  EXPECT_EQ(drawn.console, "");
+  EXPECT_EQ(Count(Section(drawn.dom, "accuracy"), "<path class=\"range s0\""), 2u);
+  EXPECT_THAT(Section(drawn.dom, "accuracy"), HasSubstr("Audited after"));
+}
+
 TEST_F(PageTest, LeavesOutWhatAReportLacks) {
   const json report = Sample("minimal_report.json");
   const Drawn drawn = Draw(report);
