@@ -150,11 +150,16 @@ TEST(TargetPredictionsTest, ALabelledTargetNeedsNoPassOfItsOwn) {
   }
 }
 
-// The truth of some samples of the target.
+// The truth of some samples of the target, drawn at random.
 std::vector<report::AuditLabel> SomeLabels(int64_t count) {
   const at::Tensor truth = ReadTensors(Clouds().Path("labelled_target.safetensors")).at("labels");
+  const at::Tensor order =
+      at::randperm(truth.size(0), at::detail::createCPUGenerator(3), at::TensorOptions(at::kLong));
   std::vector<report::AuditLabel> labels;
-  for (int64_t i = 0; i < count; ++i) labels.push_back({3 * i, truth[3 * i].item<int64_t>()});
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t index = order[i].item<int64_t>();
+    labels.push_back({index, truth[index].item<int64_t>()});
+  }
   return labels;
 }
 
@@ -198,9 +203,10 @@ TEST(AuditJobTest, ItsLabelsReachNoTraining) {
 TEST(AuditJobTest, IsTheSameAfterAPause) {
   RunSpec spec = Clouds().Spec("shot");
   spec.audit = SomeLabels(20);
-  Finished(spec);
+  TestObserver observer;
+  ASSERT_TRUE(job::Run(spec, observer).ok());
   const json straight = ReportIn(spec)["audit"];
-  TestObserver pause(/*stop_after=*/8, Directive::kPause);
+  TestObserver pause(/*stop_after=*/observer.questions / 2, Directive::kPause);
   const absl::StatusOr<RunResult> paused = job::Run(spec, pause);
   ASSERT_TRUE(paused.ok()) << paused.status();
   ASSERT_EQ(paused->outcome, RunResult::Outcome::kPaused);
