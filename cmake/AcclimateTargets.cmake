@@ -1,7 +1,7 @@
 # acclimate_library(name SOURCES ... [DEPS ...])   a static library with the project's warnings
 # acclimate_test(name SOURCES ... [DEPS ...] [LABELS ...] [TIMEOUT seconds])   a GoogleTest program,
 #     each of whose tests CTest runs in a process of its own
-# acclimate_embed_page(variable page folder namespace)   a page as a string of C++
+# acclimate_embed_file(variable name symbol file folder namespace)   a file as a string of C++
 #
 # A folder may set ACCLIMATE_TEST_LABELS for all its tests. Those labelled compat, and what they run,
 # are built by the target compat_tests: they also run on Debian's LibTorch (tests/run).
@@ -78,16 +78,17 @@ function(acclimate_library name)
   target_link_libraries(${name} PUBLIC ${ARG_DEPS})
 endfunction()
 
-# A page that is a file of its own becomes a string of C++ (EmbedPage.cmake): `variable` is set to the
-# source that defines kEmbeddedPage of `folder`/embedded_page.h.
-function(acclimate_embed_page variable page folder namespace)
-  set(source ${CMAKE_CURRENT_BINARY_DIR}/embedded_page.cc)
-  set(script ${PROJECT_SOURCE_DIR}/cmake/EmbedPage.cmake)
+# A file becomes a string of C++ (EmbedFile.cmake): `variable` is set to the source that defines `symbol`
+# of `folder`/`name`.h, name.cc in the build's folder.
+function(acclimate_embed_file variable name symbol file folder namespace)
+  set(source ${CMAKE_CURRENT_BINARY_DIR}/${name}.cc)
+  set(script ${PROJECT_SOURCE_DIR}/cmake/EmbedFile.cmake)
   add_custom_command(OUTPUT ${source}
-    COMMAND ${CMAKE_COMMAND} -DPAGE=${CMAKE_CURRENT_SOURCE_DIR}/${page} -DOUTPUT=${source}
-            -DFOLDER=${folder} -DNAMESPACE=${namespace} -P ${script}
-    DEPENDS ${page} ${script}
-    COMMENT "Embedding ${folder}/${page}")
+    COMMAND ${CMAKE_COMMAND} -DFILE=${CMAKE_CURRENT_SOURCE_DIR}/${file} -DOUTPUT=${source}
+            -DHEADER=${name}.h -DSYMBOL=${symbol} -DFOLDER=${folder} -DNAMESPACE=${namespace}
+            -P ${script}
+    DEPENDS ${file} ${script}
+    COMMENT "Embedding ${folder}/${file}")
   set(${variable} ${source} PARENT_SCOPE)
 endfunction()
 
