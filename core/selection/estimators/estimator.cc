@@ -37,6 +37,8 @@ Estimates EstimatesOf(const Evidence& evidence) {
   const std::vector<double>& averaged = with_home.empty() ? all : with_home;
   estimates.mean =
       std::accumulate(averaged.begin(), averaged.end(), 0.0) / static_cast<double>(averaged.size());
+  const auto [least, most] = std::minmax_element(averaged.begin(), averaged.end());
+  estimates.spread = *most - *least;
   return estimates;
 }
 

@@ -102,15 +102,16 @@ TEST(Atc, CountsTheSurerSamples) {
   EXPECT_NEAR(Estimated("atc", EvidenceOf(logits, absl::nullopt, record)), above, 1e-9);
 }
 
-// Logits of the target lie where a critic can say something else without a mistake at home.
+// On the target each class comes with the next one nearly as strong, as nowhere at home: g_c = z_c
+// - z_{c+1} agrees with the model there and disagrees here.
 TEST(Dis2, SeesATargetThatLiesElsewhere) {
-  const Predictions home = Drawn(Even(), 6, 10);
-  Predictions target = Drawn(Even(), 6, 11);
-  const double same = Estimated("dis2", EvidenceOf(target.logits, home, absl::nullopt));
-  EXPECT_NEAR(same, Accuracy(home), 0.05);
-  target.logits = target.logits + 6;  // the same classes, just as sure
-  EXPECT_LT(Estimated("dis2", EvidenceOf(target.logits, home, absl::nullopt)),
-            Accuracy(home) - 0.8);
+  const Predictions home = Drawn(Even(), 6, 10), same = Drawn(Even(), 6, 11);
+  EXPECT_NEAR(Estimated("dis2", EvidenceOf(same.logits, home, absl::nullopt)), Accuracy(home),
+              0.05);
+  const at::Tensor next = at::one_hot((same.labels + 1).remainder(kClasses), kClasses);
+  const at::Tensor logits = 6 * at::one_hot(same.labels, kClasses).to(at::kFloat) +
+                            5 * next.to(at::kFloat) + 0.2 * Normal({kSamples, kClasses}, 12);
+  EXPECT_LT(Estimated("dis2", EvidenceOf(logits, home, absl::nullopt)), Accuracy(home) - 0.8);
 }
 
 TEST(Estimators, AreTheSameEachTime) {
