@@ -10,6 +10,8 @@
 
 #include "core/losses/entropy.h"
 #include "core/losses/unit_rows.h"
+#include "core/selection/estimate_bank.h"
+#include "core/selection/estimators/estimator.h"
 
 namespace acclimate::selection {
 namespace {
@@ -58,6 +60,19 @@ at::Tensor Vote(const at::Tensor& similarity, const at::Tensor& labels, int64_t 
 }
 
 }  // namespace
+
+AccuracyEstimate Estimate(const EstimateInput& input) {
+  const Evidence evidence = EvidenceOf(input.target_logits, input.held_out, input.record);
+  const Estimates estimates = EstimatesOf(evidence);
+  const AccuracyInterval interval = EstimateBank::Shipped().IntervalFor(
+      estimates.mean, estimates.spread, evidence.home.accuracy, evidence.knowledge);
+  AccuracyEstimate estimate;
+  estimate.value = interval.median;
+  estimate.low = interval.low;
+  estimate.high = interval.high;
+  estimate.by_estimator = estimates.by_name;
+  return estimate;
+}
 
 AccuracyEstimate EstimateAccuracy(const at::Tensor& logits, const at::Tensor& neighbours,
                                   const absl::optional<SourceRecord>& record) {

@@ -10,6 +10,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "absl/types/optional.h"
+#include "core/selection/predictions.h"
 #include "core/selection/source_record.h"
 
 namespace acclimate::selection {
@@ -20,6 +21,21 @@ struct AccuracyEstimate {
   // "atc", "doc", "confidence", "agreement"; with peers, "peers" and "linear"
   std::map<std::string, double> by_estimator;
 };
+
+// What Estimate() takes: one model's outputs, and what there is of home.
+struct EstimateInput {
+  at::Tensor target_logits;              // [N, C], on any device
+  absl::optional<Predictions> held_out;  // logits and labels of source data, by the same model
+  // Of this very model at home; looked at where there are no held-out data. Of an adapted model
+  // there is none: what was recorded of its source model says nothing of its confidence.
+  absl::optional<SourceRecord> record;
+};
+
+// One rule for source and adapted models: m, the mean of COT, ATC-NE and Dis2 of those that what is
+// known allows (estimators/), and the interval that such an m had over the bank of runs with known
+// truth (estimate_bank.h), whose middle is the value. Where nothing of home is known, m is the mean
+// confidence, and the interval is as wide as what that was worth.
+AccuracyEstimate Estimate(const EstimateInput& input);
 
 // Means over the target's samples, with p_i = softmax(logits_i / T):
 //   confidence  max_c p_ic

@@ -87,6 +87,30 @@ TEST(HeldOut, NeverTrainsOnWhatItMeasures) {
             2000);
 }
 
+TEST(Estimate, IsWideWhereNothingOfHomeIsKnown) {
+  const at::Tensor sure = 30 * Normal({600, 10}, 1);
+  const AccuracyEstimate estimate = Estimate({sure, absl::nullopt, absl::nullopt});
+  EXPECT_GT(estimate.by_estimator.at("confidence"), 0.95);
+  EXPECT_EQ(estimate.by_estimator.count("cot"), 0u);
+  EXPECT_LT(estimate.low, 0.5);
+  EXPECT_GT(estimate.high - estimate.low, 0.4);
+}
+
+TEST(Estimate, IsNearAndNarrowWhereNothingMoved) {
+  const auto drawn = [](uint64_t seed) {
+    const at::Tensor labels = at::arange(1000, at::kLong).remainder(5);
+    const at::Tensor logits = 2.5 * at::one_hot(labels, 5).to(at::kFloat) + Normal({1000, 5}, seed);
+    return Predictions{at::Tensor(), logits, labels};
+  };
+  const Predictions home = drawn(2), target = drawn(3);
+  const double truth =
+      target.logits.argmax(1).eq(target.labels).to(at::kDouble).mean().item<double>();
+  const AccuracyEstimate estimate = Estimate({target.logits, home, absl::nullopt});
+  EXPECT_LE(estimate.low, truth);
+  EXPECT_GE(estimate.high, truth);
+  EXPECT_LT(estimate.high - estimate.low, 0.25);
+}
+
 TEST(EstimateAccuracy, IsTheMedianOfItsEstimators) {
   const at::Tensor logits = Normal({50, 3}, 5);
   const at::Tensor neighbours = at::arange(50, at::kLong).remainder(3);
