@@ -126,7 +126,7 @@ absl::StatusOr<json> FeatureView(model::Model& model, const std::vector<data::Da
   absl::StatusOr<Predictions> at_target = selection::Predict(
       model, selection::Sample(target, kViewSamples, seed, /*labels=*/false), device, stop);
   if (!at_target.ok()) return at_target.status();
-  selection::Sight sight{*std::move(at_target), absl::nullopt};
+  selection::Sight sight{*std::move(at_target), absl::nullopt, absl::nullopt};
   if (!sources.empty()) {
     absl::StatusOr<Predictions> at_source = PredictSources(model, sources, seed, device, stop);
     if (!at_source.ok()) return at_source.status();

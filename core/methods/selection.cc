@@ -3,29 +3,17 @@
 #include <cstdint>
 #include <utility>
 
-#include "core/methods/peers.h"
 #include "core/methods/target_statistics.h"
-#include "core/selection/selecting_task.h"
+#include "core/methods/teaching/classical_witness.h"
 
 namespace acclimate::methods {
-namespace {
 
-bool TakesSource(const MethodSpec& spec) { return spec.source != DataNeed::kNone; }
-
-// Null where nobody is to be asked. The context outlives it.
-selection::AskPeers PeersOf(const MethodEntry& entry, const MethodContext& context,
-                            const train::Plan& plan,
-                            const std::shared_ptr<const selection::Examiner>& examiner) {
-  if (!TakesSource(entry.spec) || context.held_out.empty()) return nullptr;
-  const int64_t count = context.settings.Integer("peers");
-  if (count == 0) return nullptr;
-  return [name = entry.spec.name, context, count, steps = plan.total_steps,
-          examiner](train::StopSignal& stop) {
-    return RunPeers(context, name, count, steps, *examiner, stop);
-  };
+HyperparameterSpec GuardSetting() {
+  return ChoiceSetting("guard",
+                       "on: the source model is returned, and the run says so, where a rule of the "
+                       "guard holds the adapted one back",
+                       "on", {"on", "off"});
 }
-
-}  // namespace
 
 void AddSelection(MethodSpec& spec) {
   if (!spec.selects_weights) return;
@@ -33,24 +21,29 @@ void AddSelection(MethodSpec& spec) {
   spec.hyperparameters = Concatenated(
       std::move(spec.hyperparameters),
       {ChoiceSetting("selection",
-                     "Which weights of the run are returned: those that an ensemble of label-free "
-                     "validators prefers, or the last ones",
+                     "Which weights of the run are returned: those that label-free validators "
+                     "prefer, or the last ones",
                      "ensemble", {"ensemble", "last"}),
-       ChoiceSetting("guard",
-                     "on: the source model is returned, and the run says so, where the adapted one "
-                     "does not hold against it by the validators and the estimated accuracy",
-                     "on", {"on", "off"})});
-  if (!TakesSource(spec)) return;
-  spec.hyperparameters.push_back(IntegerSetting(
-      "peers",
-      "Other methods that run an eighth of their steps beside it, for vectors one of "
-      "them a linear classifier: how often they agree with a candidate is one of "
-      "the validators, and caps its estimate",
-      kMostPeers, 0, kMostPeers));
+       GuardSetting()});
 }
 
 bool SelectsWeights(const MethodEntry& entry, const data::Dataset& target) {
   return entry.spec.selects_weights && target.size() >= kLeastTargetSamples;
+}
+
+std::unique_ptr<selection::SelectingTask> MakeSelectingTask(
+    std::unique_ptr<train::Task> task, const MethodContext& context,
+    std::shared_ptr<const selection::Examiner> examiner, selection::SelectionOptions options,
+    std::shared_ptr<selection::Sights> sights) {
+  const auto ask_witnesses = [context, examiner](train::StopSignal& stop) {
+    return AskTableTeacher(context, *examiner, stop);
+  };
+  return std::make_unique<selection::SelectingTask>(
+      std::move(task),
+      selection::SelectionSetting{context.model, context.target, context.device,
+                                  std::move(examiner), &RecomputeStatistics, ask_witnesses,
+                                  std::move(sights)},
+      std::move(options));
 }
 
 absl::StatusOr<std::unique_ptr<train::Task>> MakeSelectedTask(
@@ -69,13 +62,8 @@ absl::StatusOr<std::unique_ptr<train::Task>> MakeSelectedTask(
   if (options.ensemble) {
     options.moments = selection::Moments((*task)->plan(), context.model, *examiner);
   }
-  selection::AskPeers ask_peers = PeersOf(entry, context, (*task)->plan(), examiner);
-  return std::make_unique<selection::SelectingTask>(
-      *std::move(task),
-      selection::SelectionSetting{
-          context.model, context.target, context.device, std::move(examiner), &RecomputeStatistics,
-          /*source_forms=*/nullptr, std::move(ask_peers), std::move(sights)},
-      std::move(options));
+  return MakeSelectingTask(*std::move(task), context, std::move(examiner), std::move(options),
+                           std::move(sights));
 }
 
 }  // namespace acclimate::methods

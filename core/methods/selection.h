@@ -8,13 +8,14 @@
 #include "absl/status/statusor.h"
 #include "core/methods/method.h"
 #include "core/selection/examiner.h"
+#include "core/selection/selecting_task.h"
 #include "core/train/task.h"
 
 namespace acclimate::methods {
 
-// Adds `selection` and `guard`, and `peers` to one that takes source data, to a spec with
-// selects_weights, and has it hold out source data.
+// Adds `selection` and `guard` to a spec with selects_weights, and has it hold out source data.
 void AddSelection(MethodSpec& spec);
+HyperparameterSpec GuardSetting();
 
 // Below so many samples validators say nothing: the last weights are returned, unguarded.
 constexpr int64_t kLeastTargetSamples = 16;
@@ -26,6 +27,13 @@ bool SelectsWeights(const MethodEntry& entry, const data::Dataset& target);
 // `sights`.
 absl::StatusOr<std::unique_ptr<train::Task>> MakeSelectedTask(
     const MethodEntry& entry, const MethodContext& context,
+    std::shared_ptr<selection::Sights> sights = nullptr);
+
+// `task`, over the context's model, with its weights chosen; the context outlives it. Fills
+// `sights` where given.
+std::unique_ptr<selection::SelectingTask> MakeSelectingTask(
+    std::unique_ptr<train::Task> task, const MethodContext& context,
+    std::shared_ptr<const selection::Examiner> examiner, selection::SelectionOptions options,
     std::shared_ptr<selection::Sights> sights = nullptr);
 
 }  // namespace acclimate::methods

@@ -13,21 +13,10 @@
 #include "core/model/model.h"
 #include "core/selection/candidate.h"
 #include "core/selection/predictions.h"
+#include "core/selection/sight.h"
 #include "core/train/stop_signal.h"
 
 namespace acclimate::selection {
-
-// What forward passes saw of one model: all that validators, estimates and pictures need of it.
-struct Sight {
-  Predictions target;                    // without labels
-  absl::optional<Predictions> held_out;  // with labels; none for a source-free run
-};
-
-// Of a run, for whoever shows the models that it begins and ends with.
-struct Sights {
-  absl::optional<Sight> source;    // the source model as it came
-  absl::optional<Sight> returned;  // the model that is returned, where a look saw that very model
-};
 
 class Examiner {
  public:
@@ -39,23 +28,29 @@ class Examiner {
   Examiner(const data::Dataset& target, const std::vector<data::Dataset>& held_out,
            const at::Device& device, uint64_t seed, int64_t samples = kSamples);
 
-  // One forward pass over the samples of both domains, in evaluation mode, of the model as it is
-  // now. CANCELLED: nothing was changed.
+  // One forward pass over the samples of both domains, and over mixtures of a quarter as many pairs
+  // of the target's, in evaluation mode, of the model as it is now. CANCELLED: nothing was changed.
   absl::StatusOr<Sight> See(model::Model& model, train::StopSignal& stop) const;
-  // See() and Score(). `record`: of the checkpoint, where this model is the checkpoint's or there
-  // is no source data.
+  // See() and Score().
   absl::StatusOr<Candidate> Examine(model::Model& model, const absl::optional<SourceRecord>& record,
                                     train::StopSignal& stop) const;
 
   const data::Dataset& target_sample() const { return target_; }
+  const at::Tensor& target_rows() const { return rows_; }  // int64: its samples in the target
   const std::vector<data::Dataset>& held_out_samples() const { return held_out_; }
   bool has_source() const { return !held_out_.empty(); }
   int64_t samples() const;  // that one examination forwards
 
  private:
+  absl::StatusOr<absl::optional<Mixtures>> SeeMixtures(model::Model& model,
+                                                       const at::Tensor& predicted,
+                                                       train::StopSignal& stop) const;
+
+  at::Tensor rows_;
   data::Dataset target_;  // without labels
   std::vector<data::Dataset> held_out_;
   at::Device device_;
+  at::Tensor pairs_;  // int64 [2, P], of target samples that may be mixed
 };
 
 }  // namespace acclimate::selection

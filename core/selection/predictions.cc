@@ -22,11 +22,14 @@ absl::StatusOr<Predictions> Predict(model::Model& model, const data::Dataset& da
   return Predictions{at::cat(features), at::cat(logits), dataset.labels()};
 }
 
+at::Tensor SampleRows(int64_t samples, int64_t count, uint64_t seed) {
+  const at::Tensor order =
+      at::randperm(samples, at::detail::createCPUGenerator(seed), at::TensorOptions(at::kLong));
+  return std::get<0>(order.slice(0, 0, std::min(count, samples)).sort());
+}
+
 data::Dataset Sample(const data::Dataset& dataset, int64_t count, uint64_t seed, bool labels) {
-  const at::Tensor order = at::randperm(dataset.size(), at::detail::createCPUGenerator(seed),
-                                        at::TensorOptions(at::kLong));
-  const at::Tensor index = std::get<0>(order.slice(0, 0, std::min(count, dataset.size())).sort());
-  return dataset.Subset(index, labels);
+  return dataset.Subset(SampleRows(dataset.size(), count, seed), labels);
 }
 
 std::vector<data::Dataset> SampleEach(const std::vector<data::Dataset>& datasets, int64_t count,

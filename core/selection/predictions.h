@@ -24,9 +24,11 @@ struct Predictions {
 absl::StatusOr<Predictions> Predict(model::Model& model, const data::Dataset& dataset,
                                     const at::Device& device, train::StopSignal& stop);
 
-// At most `count` samples of the dataset, drawn without replacement by a generator of its own: the
-// same seed draws the same ones, and the run's random numbers do not notice. A copy with the
-// dataset's normalisation; without labels unless `labels`.
+// At most `count` of so many samples, drawn without replacement by a generator of its own: the same
+// seed draws the same ones, and the run's random numbers do not notice. int64, rising.
+at::Tensor SampleRows(int64_t samples, int64_t count, uint64_t seed);
+
+// Those of the dataset. A copy with the dataset's normalisation; without labels unless `labels`.
 data::Dataset Sample(const data::Dataset& dataset, int64_t count, uint64_t seed, bool labels);
 
 // The same of labelled datasets, `count` divided among them.

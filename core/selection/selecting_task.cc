@@ -8,12 +8,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "core/runtime/random.h"
+#include "core/train/bookmark.h"
 #include "core/train/tensor_maps.h"
 
 namespace acclimate::selection {
 namespace {
 
+using train::Bookmark;
 using train::Changed;
 using train::Copies;
 using train::TensorMap;
@@ -21,8 +22,8 @@ using train::TensorMap;
 constexpr char kInner[] = "inner/";
 constexpr char kSteps[] = "steps";
 constexpr char kCandidates[] = "candidates/";
-constexpr char kPeers[] = "peers";
-constexpr char kLinearPeer[] = "linear_peer";
+constexpr char kTeacher[] = "witnesses/teacher";
+constexpr char kHomeAccuracy[] = "witnesses/home_accuracy";
 constexpr char kSnapshots[] = "snapshots/";
 constexpr char kModel[] = "model/";
 constexpr char kTask[] = "task/";
@@ -50,34 +51,6 @@ double Agreement(const Candidate& a, const Candidate& b) {
   return BothPredict(a, b) ? selection::Agreement(a.predicted, b.predicted) : 1;
 }
 
-// Model, task and generators as they were when it was made.
-class Bookmark {
- public:
-  Bookmark(model::Model& model, train::Task& task, const at::Device& device)
-      : model_(model),
-        task_(task),
-        device_(device),
-        tensors_(Copies(model.StateDict())),
-        state_(Copies(task.State())),
-        generators_(runtime::GeneratorStates(device)) {}
-
-  absl::Status Return() const {
-    absl::Status status = model_.LoadStateDict(tensors_);
-    status.Update(task_.Restore(state_));
-    status.Update(runtime::RestoreGenerators(generators_, device_));
-    return status;
-  }
-  const TensorMap& model() const { return tensors_; }
-  const TensorMap& task() const { return state_; }
-
- private:
-  model::Model& model_;
-  train::Task& task_;
-  const at::Device device_;
-  const TensorMap tensors_, state_;
-  const std::map<std::string, at::Tensor> generators_;
-};
-
 // Of a finished model, whose batch-norm statistics take a pass over the target.
 double CostOfLook(const model::Model& model, double sight, double target) {
   return model.batch_norm_layers().empty() ? sight : sight + target;
@@ -91,12 +64,12 @@ SelectingTask::SelectingTask(std::unique_ptr<train::Task> inner, const Selection
       setting_(setting),
       options_(std::move(options)),
       source_(Copies(setting.model.StateDict())),
-      record_(ReadRecord(setting.model.metadata())) {}
+      record_(ReadRecord(setting.model.metadata())) {
+  witnesses_.record = record_;
+}
 
 absl::Status SelectingTask::BeforeStep(int64_t step, train::StopSignal& stop) {
-  if (candidates_.empty()) {
-    if (absl::Status status = ExamineSource(stop); !status.ok()) return status;
-  }
+  if (absl::Status status = ExamineSource(stop); !status.ok()) return status;
   if (std::binary_search(options_.moments.begin(), options_.moments.end(), step)) {
     if (absl::Status status = TakeCandidate(step, stop); !status.ok()) return status;
   }
@@ -119,41 +92,27 @@ void SelectingTask::AfterStep(int64_t steps_done) {
   inner_->AfterStep(steps_done);
 }
 
-absl::Status SelectingTask::ConsultPeers(train::StopSignal& stop) {
-  if (absl::Status status = setting_.model.LoadStateDict(source_); !status.ok()) return status;
-  const absl::StatusOr<OtherModels> others = setting_.ask_peers(stop);
-  if (!others.ok()) return others.status();
-  SetPeers(PeersAmong(candidates_, *others));
-  return absl::OkStatus();
-}
-
-void SelectingTask::SetPeers(const Peers& peers) {
-  peers_ = peers;
-  for (Candidate& candidate : candidates_) HearPeers(peers_, candidate);
-}
-
-// Both forms or none: what is found is kept only at the end.
+// Both forms and the witnesses, or none: what is found is kept only at the end.
 absl::Status SelectingTask::ExamineSource(train::StopSignal& stop) {
-  if (setting_.source_forms != nullptr && !setting_.source_forms->empty()) {
-    candidates_ = *setting_.source_forms;
-    SetPeers(peers_);
-    return absl::OkStatus();
-  }
+  if (!candidates_.empty()) return absl::OkStatus();
   absl::StatusOr<Sight> seen = setting_.examiner->See(setting_.model, stop);
   if (!seen.ok()) return seen.status();
-  Candidate plain = Score(seen->target, seen->held_out, record_);
+  Candidate plain = Score(*seen, record_);
   plain.form = Form::kSource;
   std::vector<Candidate> found = {std::move(plain)};
-  // Where nothing is chosen, only for whether the record is of fitting statistics.
-  const bool asked = chooses() || (record_ && setting_.examiner->has_source());
-  if (asked && !setting_.model.batch_norm_layers().empty()) {
+  if (chooses() && !setting_.model.batch_norm_layers().empty()) {
     absl::StatusOr<Candidate> with_statistics = ExamineSourceStatistics(stop);
     if (!with_statistics.ok()) return with_statistics.status();
     with_statistics->form = Form::kSourceStatistics;
     found.push_back(*std::move(with_statistics));
   }
+  if (chooses() && setting_.ask_witnesses != nullptr) {
+    absl::StatusOr<Witnesses> witnesses = setting_.ask_witnesses(stop);
+    if (!witnesses.ok()) return witnesses.status();
+    witnesses_ = *std::move(witnesses);
+    witnesses_.record = record_;
+  }
   candidates_ = std::move(found);
-  if (setting_.source_forms != nullptr) *setting_.source_forms = candidates_;
   if (setting_.sights != nullptr) setting_.sights->source = *std::move(seen);
   return absl::OkStatus();
 }
@@ -162,7 +121,7 @@ absl::StatusOr<Candidate> SelectingTask::ExamineSourceStatistics(train::StopSign
   const absl::Status taken = setting_.take_statistics(
       setting_.model, setting_.examiner->target_sample(), setting_.device, stop);
   absl::StatusOr<Candidate> candidate =
-      taken.ok() ? setting_.examiner->Examine(setting_.model, record_, stop)
+      taken.ok() ? setting_.examiner->Examine(setting_.model, absl::nullopt, stop)
                  : absl::StatusOr<Candidate>(taken);
   absl::Status status = setting_.model.LoadStateDict(source_);
   if (!status.ok()) return status;
@@ -170,18 +129,14 @@ absl::StatusOr<Candidate> SelectingTask::ExamineSourceStatistics(train::StopSign
 }
 
 absl::Status SelectingTask::TakeCandidate(int64_t step, train::StopSignal& stop) {
-  const bool first = before_first();
-  if (!first && candidates_.back().step >= step) return absl::OkStatus();
-  const Bookmark bookmark(setting_.model, *inner_, setting_.device);
-  if (first && setting_.ask_peers != nullptr) {
-    absl::Status status = ConsultPeers(stop);
-    status.Update(bookmark.Return());
-    if (!status.ok()) return status;
+  if (candidates_.back().form == Form::kAdapted && candidates_.back().step >= step) {
+    return absl::OkStatus();
   }
+  const Bookmark bookmark(setting_.model, *inner_, setting_.device);
   const absl::Status finished = inner_->Preview(setting_.examiner->target_sample(), stop);
   model::Model& adapted = inner_->own_model() ? *inner_->own_model() : setting_.model;
   absl::StatusOr<Candidate> candidate =
-      finished.ok() ? setting_.examiner->Examine(adapted, RecordOfAdapted(), stop)
+      finished.ok() ? setting_.examiner->Examine(adapted, absl::nullopt, stop)
                     : absl::StatusOr<Candidate>(finished);
   if (absl::Status status = bookmark.Return(); !status.ok()) return status;
   if (!candidate.ok()) return candidate.status();
@@ -191,14 +146,9 @@ absl::Status SelectingTask::TakeCandidate(int64_t step, train::StopSignal& stop)
 
 void SelectingTask::Keep(Candidate candidate, int64_t step, Snapshot snapshot) {
   candidate.step = step;
-  HearPeers(peers_, candidate);
   candidates_.push_back(std::move(candidate));
   snapshots_[step] = std::move(snapshot);
   KeepLeadingSnapshots();
-}
-
-absl::optional<SourceRecord> SelectingTask::RecordOfAdapted() const {
-  return setting_.examiner->has_source() ? absl::nullopt : record_;
 }
 
 void SelectingTask::KeepLeadingSnapshots() {
@@ -229,7 +179,7 @@ Choice SelectingTask::Chosen() const {
     left.push_back(candidates_[i]);
     places.push_back(i);
   }
-  Choice choice = Choose(left, !options_.ensemble, options_.guard, record_);
+  Choice choice = Choose(left, witnesses_, !options_.ensemble, options_.guard);
   choice.best = places[choice.best];
   choice.adapted = places[choice.adapted];
   choice.source = places[choice.source];
@@ -237,9 +187,7 @@ Choice SelectingTask::Chosen() const {
 }
 
 absl::Status SelectingTask::Finish(train::StopSignal& stop) {
-  if (candidates_.empty()) {
-    if (absl::Status status = ExamineSource(stop); !status.ok()) return status;
-  }
+  if (absl::Status status = ExamineSource(stop); !status.ok()) return status;
   if (!chooses()) return FinishLast(stop);
   if (absl::Status status = TakeCandidate(steps_, stop); !status.ok()) return status;
   const Candidate& best = candidates_[Chosen().best];
@@ -252,17 +200,11 @@ absl::Status SelectingTask::Finish(train::StopSignal& stop) {
 }
 
 absl::Status SelectingTask::FinishLast(train::StopSignal& stop) {
-  if (before_first() && !peers_.any() && setting_.ask_peers != nullptr) {
-    const Bookmark bookmark(setting_.model, *inner_, setting_.device);
-    absl::Status status = ConsultPeers(stop);
-    status.Update(bookmark.Return());
-    if (!status.ok()) return status;
-  }
   if (absl::Status status = inner_->Finish(stop); !status.ok()) return status;
   model::Model& adapted = inner_->own_model() ? *inner_->own_model() : setting_.model;
   absl::StatusOr<Sight> seen = setting_.examiner->See(adapted, stop);
   if (!seen.ok()) return seen.status();
-  Keep(Score(seen->target, seen->held_out, RecordOfAdapted()), steps_, Snapshot());
+  Keep(Score(*seen, absl::nullopt), steps_, Snapshot());
   if (setting_.sights != nullptr) setting_.sights->returned = *std::move(seen);
   EraseRecord(setting_.model.metadata());
   return absl::OkStatus();
@@ -293,10 +235,12 @@ TensorMap SelectingTask::State() const {
   state.Add(kInner, inner_->State());
   state.tensors[kSteps] = at::scalar_tensor(steps_, at::kLong);
   for (size_t i = 0; i < candidates_.size(); ++i) {
-    state.tensors[absl::StrCat(kCandidates, i)] = ToTensor(candidates_[i]);
+    state.Add(absl::StrCat(kCandidates, i, "/"), ToTensors(candidates_[i]));
   }
-  if (peers_.methods.defined()) state.tensors[kPeers] = peers_.methods;
-  if (peers_.linear.defined()) state.tensors[kLinearPeer] = peers_.linear;
+  if (witnesses_.teacher.defined()) {
+    state.tensors[kTeacher] = witnesses_.teacher;
+    state.tensors[kHomeAccuracy] = at::scalar_tensor(witnesses_.home_accuracy, at::kDouble);
+  }
   for (const auto& [step, snapshot] : snapshots_) {
     const std::string prefix = absl::StrCat(kSnapshots, step, "/");
     state.Add(absl::StrCat(prefix, kModel), snapshot.model);
@@ -316,16 +260,15 @@ absl::Status SelectingTask::Restore(const TensorMap& state) {
     const auto it = state.find(name);
     return it == state.end() ? at::Tensor() : it->second.to(at::kCPU).clone();
   };
-  peers_ = {copy(kPeers), copy(kLinearPeer)};
-  const TensorMap candidates = whole.Part(kCandidates);
+  const at::Tensor home_accuracy = copy(kHomeAccuracy);
+  witnesses_ = {copy(kTeacher), home_accuracy.defined() ? home_accuracy.item<double>() : 0.0,
+                record_};
   candidates_.clear();
   snapshots_.clear();
-  for (size_t i = 0; i < candidates.size(); ++i) {
-    const auto it = candidates.find(absl::StrCat(i));
-    if (it == candidates.end()) {
-      return absl::InvalidArgumentError("training state: a candidate is missing");
-    }
-    absl::StatusOr<Candidate> candidate = CandidateFrom(it->second);
+  for (size_t i = 0;; ++i) {
+    const TensorMap tensors = whole.Part(absl::StrCat(kCandidates, i, "/"));
+    if (tensors.empty()) break;
+    absl::StatusOr<Candidate> candidate = CandidateFrom(tensors);
     if (!candidate.ok()) return candidate.status();
     if (candidate->predicted.defined() &&
         candidate->predicted.numel() != setting_.examiner->target_sample().size()) {
@@ -344,11 +287,18 @@ absl::Status SelectingTask::Restore(const TensorMap& state) {
 void SelectingTask::Report(nlohmann::json& report) const {
   inner_->Report(report);
   const Choice choice = Chosen();
-  nlohmann::json candidates = nlohmann::json::array();
-  const std::vector<double> scores = EnsembleScores(candidates_);
+  nlohmann::json candidates = nlohmann::json::array(), rules = nlohmann::json::array();
+  const std::vector<double> scores = EnsembleScores(candidates_),
+                            agreement = EnsembleAgreement(candidates_);
   for (size_t i = 0; i < candidates_.size(); ++i) {
     candidates.push_back(ToJson(candidates_[i]));
-    candidates.back()["ensemble"] = scores[i];
+    candidates.back()["scores"]["ensemble_agreement"] = agreement[i];
+    // Null: it collapsed.
+    candidates.back()["ensemble"] =
+        scores[i] == kCannotWin ? nlohmann::json() : nlohmann::json(scores[i]);
+  }
+  for (const Verdict& verdict : choice.verdicts) {
+    rules.push_back({{"rule", verdict.rule}, {"holds", verdict.holds}, {"says", verdict.says}});
   }
   report["selection"] = {
       {"candidates", std::move(candidates)},
@@ -359,6 +309,7 @@ void SelectingTask::Report(nlohmann::json& report) const {
         {"adapted", candidates_[choice.adapted].Name()},
         {"source", candidates_[choice.source].Name()},
         {"agreement", Agreement(candidates_[choice.source], candidates_[choice.adapted])},
+        {"rules", std::move(rules)},
         {"reason", choice.reason}}}};
 }
 
@@ -385,19 +336,7 @@ std::vector<std::string> SelectingTask::Warnings() const {
 
 std::map<std::string, double> SelectingTask::Metrics() const {
   std::map<std::string, double> metrics = inner_->Metrics();
-  const Candidate& source = candidates_.front();
-  const Candidate& best = candidates_[Chosen().best];
-  AccuracyEstimate before = source.estimate, after = best.estimate;
-  if (best.form == Form::kAdapted) {
-    if (record_ && StatisticsFitOwnDomain(candidates_)) after = CappedByOwnDomain(after, *record_);
-    if (!peers_.any() && BothPredict(source, best)) {
-      // It knows better what the source model gets wrong than that does itself.
-      const AccuracyEstimate by_agreement = EstimateByAgreement(
-          source.predicted, best.predicted, after, setting_.model.num_classes());
-      if (by_agreement.value < before.value) before = by_agreement;
-    }
-  }
-  metrics.merge(EstimateMetrics(before, after));
+  metrics.merge(EstimateMetrics(candidates_.front().estimate, candidates_[Chosen().best].estimate));
   return metrics;
 }
 

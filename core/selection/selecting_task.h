@@ -21,6 +21,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/optional.h"
 #include "core/selection/candidate.h"
+#include "core/selection/choice.h"
 #include "core/selection/examiner.h"
 #include "core/train/task.h"
 
@@ -36,8 +37,8 @@ struct SelectionOptions {
   std::vector<int64_t> moments;  // steps done, rising, each before the last; the end is always one
 };
 
-// Candidates of other methods for the same target, examined by the same examiner.
-using AskPeers = std::function<absl::StatusOr<OtherModels>(train::StopSignal& stop)>;
+// What models of another kind say of the examiner's samples.
+using AskWitnesses = std::function<absl::StatusOr<Witnesses>(train::StopSignal& stop)>;
 
 // Model and target outlive the task.
 struct SelectionSetting {
@@ -46,9 +47,7 @@ struct SelectionSetting {
   at::Device device;
   std::shared_ptr<const Examiner> examiner;
   TakeStatistics take_statistics;
-  // Of tasks over copies of one source model: the first to examine its forms leaves them here.
-  std::shared_ptr<std::vector<Candidate>> source_forms = nullptr;
-  AskPeers ask_peers = nullptr;              // at the first moment, with the source model in place
+  AskWitnesses ask_witnesses = nullptr;      // once, with the source model
   std::shared_ptr<Sights> sights = nullptr;  // filled where given
 };
 
@@ -81,8 +80,8 @@ class SelectingTask : public train::Task {
   const std::vector<Candidate>& candidates() const { return candidates_; }
   // Adds the model as it stands after `step` steps, unless it was added before.
   absl::Status TakeCandidate(int64_t step, train::StopSignal& stop);
-  // What PeersAmong() made of other methods; all candidates, and those to come, are heard by them.
-  void SetPeers(const Peers& peers);
+  // The source model's forms become the first candidates, unless they are. Before the first step.
+  absl::Status ExamineSource(train::StopSignal& stop);
 
  private:
   // What leads back to a candidate.
@@ -93,17 +92,9 @@ class SelectingTask : public train::Task {
 
   // False: the last weights are returned, whatever anything says of them.
   bool chooses() const { return options_.ensemble || options_.guard; }
-  absl::Status ExamineSource(train::StopSignal& stop);
   // Finishes the model that is returned and looks at it as it then is.
   absl::Status FinishLast(train::StopSignal& stop);
-  // The first adapted candidate is still to come.
-  bool before_first() const {
-    return candidates_.empty() || candidates_.back().form != Form::kAdapted;
-  }
   void Keep(Candidate candidate, int64_t step, Snapshot snapshot);
-  absl::optional<SourceRecord> RecordOfAdapted() const;
-  // Leaves the source model in place.
-  absl::Status ConsultPeers(train::StopSignal& stop);
   absl::StatusOr<Candidate> ExamineSourceStatistics(train::StopSignal& stop);
   void KeepLeadingSnapshots();
   absl::Status ReturnTo(int64_t step);
@@ -117,7 +108,7 @@ class SelectingTask : public train::Task {
   const absl::optional<SourceRecord> record_;  // of the checkpoint
   int64_t steps_ = 0;                          // done
   std::vector<Candidate> candidates_;
-  Peers peers_;
+  Witnesses witnesses_;
   std::map<int64_t, Snapshot> snapshots_;  // by step; of the leading candidates
 };
 

@@ -2,6 +2,9 @@
 #ifndef ACCLIMATE_CORE_TRAIN_TENSOR_MAPS_H_
 #define ACCLIMATE_CORE_TRAIN_TENSOR_MAPS_H_
 
+#include <string>
+
+#include "absl/types/optional.h"
 #include "core/train/training_state.h"
 
 namespace acclimate::train {
@@ -11,6 +14,10 @@ TensorMap Copies(const TensorMap& tensors);
 
 // The tensors of `after` that are not bit for bit in `before`, aliased. Both on the same devices.
 TensorMap Changed(const TensorMap& before, const TensorMap& after);
+
+// Text as a state holds it, byte by byte; absent where the tensor is none.
+at::Tensor TextTensor(const std::string& text);
+absl::optional<std::string> TextOf(const at::Tensor& tensor);
 
 }  // namespace acclimate::train
 

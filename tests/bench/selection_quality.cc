@@ -2,17 +2,16 @@
 // adapts them with several methods, and at several moments of each run writes down every
 // validator's score and, from labels that nothing else here sees, the true accuracy. Prints, for
 // each validator and the ensemble: the rank correlation with the accuracy over the candidates of a
-// task and seed, and the regret of choosing by it; then how the guard and the estimates did, of
-// each run with source data also as heard by its peers: the first moments of the other such
-// methods and, for vectors, the linear classifier.
+// task and seed, and the regret of choosing by it; then how the guard did, with all of its rules
+// and without each of them, and the estimates.
 //
 //   selection_quality [--tasks mnist_usps,gas1_gas2,...] [--methods shot,dann,...] [--seeds 1,2]
 //                     [--architecture lenet] [--share 1.0] [--target-samples 8000]
-//                     [--out FOLDER] [--json FILE]
+//                     [--out FOLDER] [--json FILE] [--dump FOLDER]
 //
 // --share shortens every run to that part of its default length. Tasks: adaptation_tasks.h. Data:
 // $ACCLIMATE_TEST_DATA or ../shared/data beside the repository. Source models are kept in FOLDER
-// and used again.
+// and used again. --dump writes every model's logits on the labelled samples and at home.
 #include <ATen/ATen.h>
 
 #include <algorithm>
@@ -29,14 +28,16 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/job/run.h"
-#include "core/methods/linear_peer.h"
 #include "core/methods/race/racer.h"
 #include "core/methods/registry.h"
 #include "core/methods/target_statistics.h"
+#include "core/methods/teaching/classical_witness.h"
 #include "core/model/checkpoint.h"
 #include "core/runtime/blas.h"
 #include "core/runtime/random.h"
+#include "core/selection/choice.h"
 #include "core/selection/examiner.h"
+#include "core/selection/validator.h"
 #include "core/train/pass.h"
 #include "core/train/tensor_maps.h"
 #include "core/train/trainer.h"
@@ -58,7 +59,7 @@ struct Options {
   std::string architecture;  // empty: the task's own
   double share = 0;
   int64_t target_samples = 0;
-  std::string out, json_file;
+  std::string out, json_file, dump;
 };
 
 Options ParseOptions(int argc, char** argv) {
@@ -70,7 +71,8 @@ Options ParseOptions(int argc, char** argv) {
                             {"share", "1.0"},
                             {"target-samples", "8000"},
                             {"out", "selection_quality.out"},
-                            {"json", ""}});
+                            {"json", ""},
+                            {"dump", ""}});
   Options options;
   options.tasks = flags.List("tasks");
   options.methods = flags.List("methods");
@@ -80,6 +82,7 @@ Options ParseOptions(int argc, char** argv) {
   options.target_samples = flags.Integer("target-samples");
   options.out = flags.Text("out");
   options.json_file = flags.Text("json");
+  options.dump = flags.Text("dump");
   return options;
 }
 
@@ -119,8 +122,14 @@ struct Judged {
   double accuracy;
 };
 
-double TrueAccuracy(model::Model& model, const World& world, train::StopSignal& stop) {
-  return train::Accuracy(Must(train::ConfusionMatrix(model, world.labelled[0], at::kCPU, stop)));
+// Of a model that a run was examined with, for other programs: logits of labelled samples of the
+// target, and of the held-out source.
+void Dump(const std::string& name, const selection::Predictions& labelled,
+          const selection::Predictions& held_out, std::map<std::string, at::Tensor>& tensors) {
+  tensors[name + "/target_logits"] = labelled.logits;
+  tensors[name + "/held_out_logits"] = held_out.logits;
+  tensors["target_labels"] = labelled.labels;
+  tensors["held_out_labels"] = held_out.labels;
 }
 
 // Each: the forms of the source, then the moments of the method's run.
@@ -128,7 +137,8 @@ struct MethodRun {
   std::vector<Judged> with_source;
   std::vector<Judged> source_free;  // the same models, examined without source data
   absl::optional<selection::SourceRecord> record;
-  absl::optional<Candidate> linear;  // the peer of another kind, for vectors
+  selection::Witnesses witnesses;  // with source data
+  std::map<std::string, at::Tensor> dumped;
 };
 
 MethodRun RunMethod(const Options& options, const World& world, const std::string& name,
@@ -141,19 +151,26 @@ MethodRun RunMethod(const Options& options, const World& world, const std::strin
   const methods::MethodEntry& entry = *methods::FindMethod(name);
   const bool takes_source = entry.spec.source != methods::DataNeed::kNone;
   MethodRun run;
-  run.record = selection::ReadRecord(model->metadata());
+  run.record = run.witnesses.record = selection::ReadRecord(model->metadata());
   if (entry.spec.needs_batch_norm && model->batch_norm_layers().empty()) return run;
   const selection::Examiner examiner(world.target[0], world.held_out, at::kCPU, 1);
   const selection::Examiner without(world.target[0], {}, at::kCPU, 1);
   const auto judge = [&](selection::Form form, int64_t step) {
     const bool source = form != selection::Form::kAdapted;
-    const double accuracy = TrueAccuracy(*model, world, stop);
-    Candidate candidate = Must(examiner.Examine(*model, source ? run.record : absl::nullopt, stop));
+    const selection::Predictions labelled =
+        Must(selection::Predict(*model, world.labelled[0], at::kCPU, stop));
+    const double accuracy =
+        labelled.logits.argmax(1).eq(labelled.labels).to(at::kDouble).mean().item<double>();
+    Candidate candidate = Must(examiner.Examine(*model, absl::nullopt, stop));
     candidate.form = form;
     candidate.step = step;
+    if (!options.dump.empty()) {
+      Dump(candidate.Name(), labelled,
+           Must(selection::Predict(*model, world.held_out[0], at::kCPU, stop)), run.dumped);
+    }
     run.with_source.push_back({std::move(candidate), accuracy});
     if (takes_source) return;
-    candidate = Must(without.Examine(*model, run.record, stop));
+    candidate = Must(without.Examine(*model, source ? run.record : absl::nullopt, stop));
     candidate.form = form;
     candidate.step = step;
     run.source_free.push_back({std::move(candidate), accuracy});
@@ -173,8 +190,10 @@ MethodRun RunMethod(const Options& options, const World& world, const std::strin
       at::kCPU,
       methods::Settings(
           methods::ShareOfPlan(entry.spec, world.sources, world.target[0], options.share)),
-      no_inputs};
-  if (takes_source) run.linear = methods::LinearPeer(context, examiner);
+      no_inputs,
+      world.held_out};
+  run.witnesses = Must(methods::AskTableTeacher(context, examiner, stop));
+  run.witnesses.record = run.record;
   std::unique_ptr<train::Task> task = Must(entry.make_task(context));
   train::TrainerOptions trainer_options;
   trainer_options.seed = ParseSeed(seed);
@@ -224,12 +243,12 @@ struct Quality {
 
 struct GuardCount {
   int runs = 0, worse = 0, kept_source = 0, needlessly = 0;  // by (task, seed, method)
-  int estimates = 0, near = 0;
+  int estimates = 0, near = 0, inside = 0;
 };
 
 struct Summary {
   std::map<std::string, Quality> by_score;
-  GuardCount alone, with_peers;
+  std::map<std::string, GuardCount> guards;  // by the rule that is left out; empty: none
 };
 
 void Compare(const std::vector<Judged>& all, const std::string& name,
@@ -256,12 +275,13 @@ std::vector<Candidate> CandidatesOf(const std::vector<Judged>& judged) {
 
 void CompareAll(const std::vector<Judged>& all, Summary& summary) {
   const std::vector<Candidate> candidates = CandidatesOf(all);
-  for (size_t v = 0; v < selection::ValidatorNames().size(); ++v) {
+  for (const selection::Validator& validator : selection::Validators()) {
     std::vector<double> scores;
     scores.reserve(candidates.size());
-    for (const Candidate& candidate : candidates) scores.push_back(candidate.scores[v]);
-    Compare(all, selection::ValidatorNames()[v], scores, summary);
+    for (const Candidate& candidate : candidates) scores.push_back(candidate.score(validator.name));
+    Compare(all, validator.name, scores, summary);
   }
+  Compare(all, "ensemble_agreement", selection::EnsembleAgreement(candidates), summary);
   std::vector<double> estimates;
   estimates.reserve(candidates.size());
   for (const Candidate& candidate : candidates) estimates.push_back(candidate.estimate.value);
@@ -269,53 +289,41 @@ void CompareAll(const std::vector<Judged>& all, Summary& summary) {
   Compare(all, "ENSEMBLE", selection::EnsembleScores(candidates), summary);
 }
 
-void TryGuard(const std::vector<Judged>& run, const absl::optional<selection::SourceRecord>& record,
-              GuardCount& count) {
-  const selection::Choice choice = selection::Choose(CandidatesOf(run), false, true, record);
-  const double returned = run[choice.best].accuracy, source = run[0].accuracy;
-  ++count.runs;
-  if (returned < source - 0.01) ++count.worse;
-  if (!choice.held) ++count.kept_source;
-  if (!choice.held && run[choice.adapted].accuracy > run[choice.source].accuracy + 0.01) {
-    ++count.needlessly;
-  }
-  for (const size_t i : {size_t{0}, choice.best}) {
-    ++count.estimates;
-    if (std::abs(run[i].candidate.estimate.value - run[i].accuracy) <= 0.05) ++count.near;
-  }
-}
-
-// All runs are of one task and seed.
-void TryGuardWithPeers(std::vector<MethodRun> runs, GuardCount& count) {
-  const auto first_moment = [](const MethodRun& run) {
-    return std::find_if(run.with_source.begin(), run.with_source.end(),
-                        [](const Judged& judged) {
-                          return judged.candidate.form == selection::Form::kAdapted;
-                        })
-        ->candidate;
-  };
-  std::vector<Candidate> first_moments;
-  first_moments.reserve(runs.size());
-  for (const MethodRun& run : runs) first_moments.push_back(first_moment(run));
-  for (size_t i = 0; i < runs.size(); ++i) {
-    std::vector<Candidate> forms, others = first_moments;
-    for (const Judged& judged : runs[i].with_source) {
-      if (judged.candidate.form != selection::Form::kAdapted) forms.push_back(judged.candidate);
+void TryGuard(const std::vector<Judged>& run, const selection::Witnesses& witnesses,
+              Summary& summary) {
+  const selection::Choice choice = selection::Choose(CandidatesOf(run), witnesses, false, true);
+  const auto count = [&](const std::string& without) {
+    bool held = true;
+    for (const selection::Verdict& verdict : choice.verdicts) {
+      held = held && (verdict.holds || verdict.rule == without);
     }
-    others.erase(others.begin() + static_cast<int64_t>(i));
-    const selection::Peers peers =
-        selection::PeersAmong(forms, {std::move(others), runs[i].linear});
-    for (Judged& judged : runs[i].with_source) selection::HearPeers(peers, judged.candidate);
-    TryGuard(runs[i].with_source, runs[i].record, count);
-  }
+    const double source = run[0].accuracy;
+    const double returned = run[held ? choice.adapted : choice.source].accuracy;
+    GuardCount& guard = summary.guards[without];
+    ++guard.runs;
+    if (returned < source - 0.01) ++guard.worse;
+    if (!held) ++guard.kept_source;
+    if (!held && run[choice.adapted].accuracy > run[choice.source].accuracy + 0.01) {
+      ++guard.needlessly;
+    }
+    for (const size_t i : {size_t{0}, held ? choice.adapted : choice.source}) {
+      const selection::AccuracyEstimate& estimate = run[i].candidate.estimate;
+      ++guard.estimates;
+      if (std::abs(estimate.value - run[i].accuracy) <= 0.05) ++guard.near;
+      if (estimate.low <= run[i].accuracy && run[i].accuracy <= estimate.high) ++guard.inside;
+    }
+  };
+  count("");
+  for (const selection::GuardRule& rule : selection::GuardRules()) count(rule.name);
 }
 
-void Print(const char* name, const GuardCount& count) {
+void Print(const std::string& without, const GuardCount& count) {
   std::printf(
-      "%s: %d runs, %d returned worse than the source by more than a point, %d kept the source, %d "
-      "of them needlessly; estimates within 5 points: %d of %d\n",
-      name, count.runs, count.worse, count.kept_source, count.needlessly, count.near,
-      count.estimates);
+      "guard%s%s: %d runs, %d returned worse than the source by more than a point, %d kept the "
+      "source, %d of them needlessly; estimates within 5 points: %d of %d, intervals that hold: "
+      "%d\n",
+      without.empty() ? "" : " without ", without.c_str(), count.runs, count.worse,
+      count.kept_source, count.needlessly, count.near, count.estimates, count.inside);
 }
 
 void Print(const Summary& summary) {
@@ -325,8 +333,7 @@ void Print(const Summary& summary) {
                 MeanAndSpread(quality.correlations).mean, 100 * MeanAndSpread(quality.regrets).mean,
                 100 * *std::max_element(quality.regrets.begin(), quality.regrets.end()));
   }
-  Print("guard", summary.alone);
-  if (summary.with_peers.runs > 0) Print("guard with peers", summary.with_peers);
+  for (const auto& [without, count] : summary.guards) Print(without, count);
 }
 
 }  // namespace
@@ -343,10 +350,9 @@ int main(int argc, char** argv) {
       const World world = MakeWorld(options, task, seed);
       std::vector<Judged> with_source, source_free;
       const auto add = [&](const std::string& method, const std::vector<Judged>& run,
-                           const absl::optional<selection::SourceRecord>& record,
-                           std::vector<Judged>& all) {
+                           const selection::Witnesses& witnesses, std::vector<Judged>& all) {
         if (run.empty()) return;
-        TryGuard(run, record, summary.alone);
+        TryGuard(run, witnesses, summary);
         all.insert(all.end(), run.begin(), run.end());
         for (const Judged& judged : run) {
           json row = selection::ToJson(judged.candidate);
@@ -362,18 +368,18 @@ int main(int argc, char** argv) {
                       judged.candidate.estimate.value);
         }
       };
-      std::vector<MethodRun> taking_source;
       for (const std::string& method : options.methods) {
-        MethodRun run = RunMethod(options, world, method, seed);
-        add(method, run.with_source, run.record, with_source);
-        add(method, run.source_free, run.record, source_free);
-        bench::WriteJson(options.json_file, document, /*indent=*/-1);
-        if (!run.with_source.empty() && run.source_free.empty()) {
-          taking_source.push_back(std::move(run));
+        const MethodRun run = RunMethod(options, world, method, seed);
+        if (!options.dump.empty()) {
+          bench::WriteTensors(
+              absl::StrCat(options.dump, "/", task, "-", seed, "-", method, ".safetensors"),
+              run.dumped);
         }
-      }
-      if (taking_source.size() > 1) {
-        TryGuardWithPeers(std::move(taking_source), summary.with_peers);
+        add(method, run.with_source, run.witnesses, with_source);
+        selection::Witnesses record_alone;
+        record_alone.record = run.record;
+        add(method, run.source_free, record_alone, source_free);
+        bench::WriteJson(options.json_file, document, /*indent=*/-1);
       }
       if (!with_source.empty()) CompareAll(with_source, summary);
       if (!source_free.empty()) CompareAll(source_free, summary);

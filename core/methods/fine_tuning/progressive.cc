@@ -21,6 +21,7 @@
 #include "core/methods/selection.h"
 #include "core/methods/target_statistics.h"
 #include "core/selection/candidate.h"
+#include "core/selection/choice.h"
 #include "core/selection/examiner.h"
 #include "core/selection/source_record.h"
 #include "core/train/pass.h"

@@ -1,4 +1,5 @@
-// Automatic choice: methods race, label-free validators judge, the guard has the last word.
+// Automatic choice: methods race, one network learns what the best of them agree on, and the guard
+// has the last word.
 #include <ATen/ATen.h>
 
 #include <algorithm>
@@ -12,14 +13,21 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "core/methods/linear_peer.h"
 #include "core/methods/method.h"
 #include "core/methods/race/race.h"
 #include "core/methods/race/race_diagnosis.h"
 #include "core/methods/race/racer.h"
 #include "core/methods/race/standings.h"
+#include "core/methods/race/teachers.h"
 #include "core/methods/registry.h"
 #include "core/methods/selection.h"
+#include "core/methods/teaching/classical_teacher.h"
+#include "core/methods/teaching/classical_witness.h"
+#include "core/methods/teaching/student.h"
+#include "core/selection/choice.h"
+#include "core/selection/neighbor_agreement.h"
+#include "core/selection/selecting_task.h"
+#include "core/train/tensor_maps.h"
 #include "core/train/trainer.h"
 
 namespace acclimate::methods {
@@ -32,10 +40,14 @@ using selection::Candidate;
 constexpr const char* kAutoMethods[] = {"shot", "tent",       "dann",       "cdan",
                                         "mcc",  "deep_coral", "label_shift"};
 
+constexpr char kStudentName[] = "student";
 constexpr char kStateOfRacer[] = "racers/";
+constexpr char kSeen[] = "seen/";
+constexpr char kStudent[] = "student/";
 constexpr char kDiagnosis[] = "diagnosis/";
 constexpr char kAlive[] = "race/alive";
-constexpr char kFailed[] = "race/failed";
+constexpr char kFailed[] = "race/failed";  // of the racers, then of the student
+constexpr char kClassical[] = "race/classical";
 constexpr char kRounds[] = "race/rounds/";
 
 struct Dropped {
@@ -49,8 +61,9 @@ using Seconds = std::chrono::duration<double>;
 
 class AutoTask : public train::Task {
  public:
-  AutoTask(const MethodContext& context, std::vector<Dropped> dropped)
-      : context_(context), dropped_(std::move(dropped)) {
+  // source_free: nothing trains on source data.
+  AutoTask(const MethodContext& context, bool source_free, std::vector<Dropped> dropped)
+      : context_(context), source_free_(source_free), dropped_(std::move(dropped)) {
     plan_.total_steps = kDiagnosisSteps;
     for (const model::Parameter& parameter : context.model.parameters()) {
       required_gradients_.push_back(parameter.tensor.requires_grad());
@@ -68,7 +81,7 @@ class AutoTask : public train::Task {
   }
 
   absl::Status AddRacer(const MethodEntry& entry) {
-    absl::StatusOr<Racer> racer = MakeRacer(entry, context_, no_inputs_, examiner_, source_forms_);
+    absl::StatusOr<Racer> racer = MakeRacer(entry, context_, no_inputs_);
     if (absl::IsInvalidArgument(racer.status())) {
       dropped_.push_back({entry.spec.name, std::string(racer.status().message())});
       return absl::OkStatus();
@@ -77,15 +90,45 @@ class AutoTask : public train::Task {
     alive_.push_back(racers_.size());
     failed_.push_back(false);
     unfit_.push_back(false);
+    seen_.emplace_back();
     racers_.push_back(*std::move(racer));
-    rounds_ = RaceRounds(static_cast<int64_t>(racers_.size()));
-    plan_.total_steps = kDiagnosisSteps + RaceSteps(rounds_);
     return absl::OkStatus();
+  }
+
+  // After the last racer.
+  void AddStudent() {
+    if (racers_.empty()) return;
+    rounds_ = RaceRounds(static_cast<int64_t>(racers_.size()));
+    plan_.total_steps = kDiagnosisSteps + RaceSteps(rounds_) + kSlices;
+    StudentOptions options;
+    options.steps =
+        std::max<int64_t>(1, std::llround(static_cast<double>(MostRaceSteps(context_.target)) *
+                                          context_.settings.Real("budget")));
+    options.augment = "auto";
+    std::unique_ptr<model::Model> model = context_.model.Clone();
+    const MethodContext context = {*model,
+                                   source_free_ ? no_sources_ : context_.sources,
+                                   context_.target,
+                                   context_.device,
+                                   context_.settings,
+                                   no_inputs_,
+                                   context_.held_out,
+                                   context_.seed};
+    selection::SelectionOptions last;
+    last.ensemble = false;
+    last.guard = context_.settings.Text("guard") == "on";
+    auto task = MakeSelectingTask(
+        MakeStudent(
+            context, [this](train::StopSignal& stop) { return Taught(stop); }, options),
+        context, examiner_, last);
+    selecting_ = task.get();
+    student_ = RacerOf(kStudentName, std::move(model), std::move(task), context_);
   }
 
   const train::Plan& plan() const override { return plan_; }
 
-  // The diagnosis; then one slice of one racer, at the end of a round also the judgement.
+  // The diagnosis; then one slice of one racer, at the end of a round also the judgement; then the
+  // student's slices.
   absl::StatusOr<train::StepOutput> Step(const train::StepInput& input,
                                          train::StopSignal& stop) override {
     train::StepOutput output;
@@ -95,10 +138,17 @@ class AutoTask : public train::Task {
       MarkUnfit();
       return output;
     }
-    const RacePlace place = PlaceOf(rounds_, input.step - kDiagnosisSteps);
+    const int64_t race_steps = RaceSteps(rounds_);
+    const int64_t step = input.step - kDiagnosisSteps;
+    if (step >= race_steps) {
+      absl::Status status = StepStudent(step - race_steps + 1, stop, output);
+      if (!status.ok()) return status;
+      return output;
+    }
+    const RacePlace place = PlaceOf(rounds_, step);
     const size_t index = alive_[place.racer];
-    if (Runs(index) && !TimeIsUp(place)) {
-      absl::Status status = RunSlice(racers_[index], place, stop, output);
+    if (Runs(index) && classical_teacher_.empty() && !TimeIsUp(kRaceShare)) {
+      absl::Status status = RunSlice(racers_[index], place.slice, stop, output);
       // What the defaults of one method cannot train is no reason to give up the others.
       if (absl::IsInvalidArgument(status)) {
         failed_[index] = true;
@@ -106,20 +156,20 @@ class AutoTask : public train::Task {
         return status;
       }
     }
-    if (place.round_ends && Runs(index)) {
-      if (absl::Status status = TakeCandidate(racers_[index], stop, output); !status.ok()) {
-        return status;
-      }
+    if (place.round_ends && Runs(index) && classical_teacher_.empty()) {
+      if (absl::Status status = LookAt(index, stop, output); !status.ok()) return status;
     }
-    if (place.round_ends && place.racer + 1 == alive_.size()) EndRound();
+    if (place.round_ends && place.racer + 1 == alive_.size()) {
+      if (absl::Status status = EndRound(stop); !status.ok()) return status;
+    }
     return output;
   }
 
   absl::Status Finish(train::StopSignal& stop) override {
-    if (!HasWinner()) return racers_.empty() ? absl::OkStatus() : EstimateSource(stop);
-    Racer& winner = racers_[alive_[0]];
-    if (absl::Status status = winner.task->Finish(stop); !status.ok()) return status;
-    curves_ = winner.trainer->curves().points();
+    if (racers_.empty()) return absl::OkStatus();
+    if (!HasStudent()) return selecting_->ExamineSource(stop);
+    if (absl::Status status = selecting_->Finish(stop); !status.ok()) return status;
+    curves_ = student_.trainer->curves().points();
     return absl::OkStatus();
   }
 
@@ -128,10 +178,15 @@ class AutoTask : public train::Task {
     if (diagnosis_) state.Add(kDiagnosis, diagnosis_->State());
     for (const size_t index : alive_) {
       state.Add(absl::StrCat(kStateOfRacer, index, "/"), racers_[index].trainer->State().tensors);
+      if (!seen_[index]) continue;
+      state.Add(absl::StrCat(kSeen, index, "/"), selection::ToTensors(*seen_[index]));
     }
+    if (selecting_ != nullptr) state.Add(kStudent, student_.trainer->State().tensors);
     std::vector<int64_t> alive(alive_.begin(), alive_.end());
     std::vector<int64_t> failed(failed_.begin(), failed_.end());
+    failed.push_back(student_failed_ ? 1 : 0);
     state.tensors[kAlive] = at::tensor(alive, at::kLong);
+    state.tensors[kClassical] = train::TextTensor(classical_teacher_);
     state.tensors[kFailed] = at::tensor(failed, at::kLong);
     state.Add(kRounds, ToTensors(standings_));
     return state.tensors;
@@ -139,9 +194,10 @@ class AutoTask : public train::Task {
 
   absl::Status Restore(const train::TensorMap& state) override {
     const train::TrainingState whole{state, {}};
-    const auto alive = state.find(kAlive), failed = state.find(kFailed);
-    if (alive == state.end() || failed == state.end() ||
-        failed->second.numel() != static_cast<int64_t>(racers_.size())) {
+    const auto alive = state.find(kAlive), failed = state.find(kFailed),
+               classical = state.find(kClassical);
+    if (alive == state.end() || failed == state.end() || classical == state.end() ||
+        failed->second.numel() != static_cast<int64_t>(racers_.size()) + 1) {
       return absl::InvalidArgumentError("training state: not of this race");
     }
     if (diagnosis_) {
@@ -153,26 +209,29 @@ class AutoTask : public train::Task {
     for (int64_t i = 0; i < alive->second.numel(); ++i) {
       alive_.push_back(static_cast<size_t>(alive->second[i].item<int64_t>()));
     }
-    for (size_t i = 0; i < racers_.size(); ++i) {
-      failed_[i] = failed->second[static_cast<int64_t>(i)].item<int64_t>() != 0;
-    }
+    const auto has_failed = [&](size_t i) {
+      return failed->second[static_cast<int64_t>(i)].item<int64_t>() != 0;
+    };
+    for (size_t i = 0; i < racers_.size(); ++i) failed_[i] = has_failed(i);
+    student_failed_ = has_failed(racers_.size());
+    classical_teacher_ = train::TextOf(classical->second).value_or("");
     absl::StatusOr<std::vector<std::vector<Standing>>> standings =
         StandingsFrom(whole.Part(kRounds));
     if (!standings.ok()) return standings.status();
     standings_ = *std::move(standings);
     for (const size_t index : alive_) {
-      absl::Status status = racers_.at(index).trainer->Restore(
-          {whole.Part(absl::StrCat(kStateOfRacer, index, "/")), {}});
+      absl::Status status = RestoreRacer(index, whole);
       if (!status.ok()) return status;
     }
     ReleaseLosers();
-    return absl::OkStatus();
+    if (selecting_ == nullptr) return absl::OkStatus();
+    return student_.trainer->Restore({whole.Part(kStudent), {}});
   }
 
   std::unique_ptr<model::Model> TakeModel() override {
-    if (!HasWinner()) return nullptr;
+    if (!HasStudent()) return nullptr;
     // A copy: the race may yet be asked for its state.
-    std::unique_ptr<model::Model> model = Winner().model->Clone();
+    std::unique_ptr<model::Model> model = student_.model->Clone();
     for (size_t i = 0; i < required_gradients_.size(); ++i) {
       model->parameters()[i].tensor.requires_grad_(required_gradients_[i]);
     }
@@ -180,23 +239,25 @@ class AutoTask : public train::Task {
   }
 
   std::map<std::string, double> Metrics() const override {
-    if (HasWinner()) return Winner().task->Metrics();
-    return source_estimate_ ? selection::EstimateMetrics(*source_estimate_, *source_estimate_)
-                            : std::map<std::string, double>();
+    if (HasStudent()) return student_.task->Metrics();
+    if (selecting_ == nullptr) return {};
+    const selection::AccuracyEstimate& source = selecting_->candidates().front().estimate;
+    return selection::EstimateMetrics(source, source);
   }
 
   std::vector<std::string> Warnings() const override {
     std::vector<std::string> warnings;
-    if (HasWinner()) warnings = Winner().task->Warnings();
+    if (HasStudent()) warnings = student_.task->Warnings();
     for (size_t i = 0; i < racers_.size(); ++i) {
       if (failed_[i]) warnings.push_back(absl::StrCat(racers_[i].name, " diverged in the race"));
     }
+    if (student_failed_) warnings.push_back("the student diverged");
     if (cut_short_) {
       warnings.push_back(
-          absl::StrFormat("the time limit of %.0f s cut the race or its winner short",
+          absl::StrFormat("the time limit of %.0f s cut the race or its student short",
                           context_.time_limit_seconds));
     }
-    if (!HasWinner()) {
+    if (!HasStudent()) {
       warnings.push_back(absl::StrCat("the source model is returned: ", Why()));
     }
     return warnings;
@@ -204,7 +265,7 @@ class AutoTask : public train::Task {
 
   void Report(nlohmann::json& report) const override {
     if (diagnosis_) diagnosis_->Report(report);
-    if (HasWinner()) Winner().task->Report(report);
+    if (HasStudent()) student_.task->Report(report);
     nlohmann::json rounds = nlohmann::json::array();
     for (size_t r = 0; r < standings_.size(); ++r) rounds.push_back(RoundToJson(r));
     nlohmann::json dropped = nlohmann::json::array();
@@ -216,11 +277,13 @@ class AutoTask : public train::Task {
       dropped.push_back(
           {{"method", racers_[i].name}, {"reason", diagnosis_->Obstacle(racers_[i].name)}});
     }
-    report["race"] = {{"rounds", std::move(rounds)},
-                      {"dropped", std::move(dropped)},
-                      {"cut_short", cut_short_},
-                      {"winner", HasWinner() ? nlohmann::json(Winner().name) : nlohmann::json()},
-                      {"why", Why()}};
+    report["race"] = {
+        {"rounds", std::move(rounds)},
+        {"dropped", std::move(dropped)},
+        {"cut_short", cut_short_},
+        {"teachers", TeacherNames()},
+        {"winner", HasStudent() ? nlohmann::json(TeacherNames().front()) : nlohmann::json()},
+        {"why", Why()}};
     for (const auto& [name, points] : curves_) {
       nlohmann::json& curve = report["curves"][name];
       curve = {{"step", nlohmann::json::array()}, {"value", nlohmann::json::array()}};
@@ -232,9 +295,111 @@ class AutoTask : public train::Task {
   }
 
  private:
+  // Of the time limit, where there is one: the race; the race and the student. The rest is for
+  // loading, evaluating and saving, or more where looking at models is slow.
+  static constexpr double kRaceShare = 0.5, kAllShare = 0.8, kMostShare = 0.9;
+  static constexpr double kDiagnosisShare = 0.25;
+
   bool Runs(size_t racer) const { return !failed_[racer] && !unfit_[racer]; }
-  bool HasWinner() const { return !racers_.empty() && alive_.size() == 1 && Runs(alive_[0]); }
-  const Racer& Winner() const { return racers_[alive_[0]]; }
+
+  static bool CanTeach(const Standing& standing) {
+    return standing.seen && standing.score != selection::kCannotWin;
+  }
+  // Of the last round, the best first.
+  std::vector<size_t> Teachers() const {
+    std::vector<size_t> teachers;
+    if (standings_.size() < rounds_.size() || standings_.empty()) return teachers;
+    for (const Standing& standing : standings_.back()) {
+      if (CanTeach(standing)) teachers.push_back(standing.racer);
+    }
+    return teachers;
+  }
+  bool HasStudent() const {
+    return !student_failed_ && (!classical_teacher_.empty() || !Teachers().empty());
+  }
+
+  // What the student learnt from, the weights that it began with first.
+  std::vector<std::string> TeacherNames() const {
+    if (!classical_teacher_.empty()) return {classical_teacher_};
+    std::vector<std::string> names;
+    for (const size_t index : Teachers()) names.push_back(racers_[index].name);
+    return names;
+  }
+
+  // By the finalists, beginning with the weights of the first; or by the classical teacher.
+  absl::StatusOr<Teaching> Taught(train::StopSignal& stop) {
+    Teaching teaching;
+    if (!classical_teacher_.empty()) {
+      if (absl::Status status = PredictClassicallyOnce(stop); !status.ok()) return status;
+      teaching.probabilities = (*classical_)->target;
+      teaching.source_accuracy = HeldOutAccuracy(**classical_, context_);
+      return teaching;
+    }
+    std::vector<Racer*> racers;
+    for (const size_t index : Teachers()) racers.push_back(&racers_[index]);
+    absl::StatusOr<at::Tensor> probabilities = MeanProbabilities(racers, context_, stop);
+    if (!probabilities.ok()) return probabilities.status();
+    absl::Status status = student_.model->LoadStateDict(racers.front()->model->StateDict());
+    if (!status.ok()) return status;
+    teaching.probabilities = *std::move(probabilities);
+    return teaching;
+  }
+
+  absl::Status PredictClassicallyOnce(train::StopSignal& stop) {
+    if (classical_) return absl::OkStatus();
+    if (source_free_) {
+      classical_.emplace();
+      return absl::OkStatus();
+    }
+    absl::StatusOr<absl::optional<ClassicalPredictions>> predictions =
+        PredictClassically(context_, stop);
+    if (!predictions.ok()) return predictions.status();
+    classical_ = *std::move(predictions);
+    return absl::OkStatus();
+  }
+
+  // Where it knows the source's domain about as well as the source model, and samples that lie
+  // together get the same class from the classical teacher more often than
+  // from the mean of the leading racers it teaches in their place, and the race is over: one kind
+  // of teacher or the other, since their mean is worse than the better one (docs/methods/auto.md).
+  absl::Status CompareWithClassical(train::StopSignal& stop) {
+    if (absl::Status status = PredictClassicallyOnce(stop); !status.ok()) return status;
+    if (!*classical_) return absl::OkStatus();
+    at::Tensor sum;
+    for (size_t place = 0; place < standings_.back().size(); ++place) {
+      const Standing& standing = standings_.back()[place];
+      if (place == kFinalists || !CanTeach(standing)) break;
+      const at::Tensor probabilities = standing.seen->probabilities.to(at::kFloat);
+      sum = sum.defined() ? sum.add_(probabilities) : probabilities;
+    }
+    const selection::Witnesses says = ClassicalWitness(**classical_, context_, *examiner_);
+    const bool knows_home =
+        selection::KnowsHome(says.home_accuracy, selecting_->candidates().front(),
+                             selection::ReadRecord(context_.model.metadata()));
+    if (!knows_home) return absl::OkStatus();
+    if (sum.defined()) {
+      const at::Tensor neighbors = NeighborsOfSamples(*examiner_);
+      if (selection::NeighborAgreement(neighbors, says.teacher) <=
+          selection::NeighborAgreement(neighbors, sum.argmax(1))) {
+        return absl::OkStatus();
+      }
+    }
+    classical_teacher_ = FittingTeacher(context_);
+    return absl::OkStatus();
+  }
+
+  absl::Status RestoreRacer(size_t index, const train::TrainingState& whole) {
+    absl::Status status = racers_.at(index).trainer->Restore(
+        {whole.Part(absl::StrCat(kStateOfRacer, index, "/")), {}});
+    if (!status.ok()) return status;
+    const train::TensorMap seen = whole.Part(absl::StrCat(kSeen, index, "/"));
+    seen_[index].reset();
+    if (seen.empty()) return absl::OkStatus();
+    absl::StatusOr<Candidate> candidate = selection::CandidateFrom(seen);
+    if (!candidate.ok()) return candidate.status();
+    seen_[index] = *std::move(candidate);
+    return absl::OkStatus();
+  }
 
   // So much of the time limit, where there is one, with `reserve` to come.
   bool IsOver(double share, Seconds reserve = Seconds(0)) const {
@@ -242,12 +407,12 @@ class AutoTask : public train::Task {
     return context_.time_limit_seconds > 0 && spent.count() > share * context_.time_limit_seconds;
   }
 
-  // In a quarter of the time; what is not done by then is left, and all racers race.
+  // What is not done by then is left, and all racers race.
   absl::Status Diagnose(train::StopSignal& stop) {
     bool out_of_time = false;
     train::StopSignal hurried([&] {
       if (!stop.Check().ok()) return stop.directive();
-      out_of_time = IsOver(0.25);
+      out_of_time = IsOver(kDiagnosisShare);
       return out_of_time ? train::Directive::kCancel : train::Directive::kContinue;
     });
     absl::Status status = diagnosis_->Run(hurried);
@@ -256,95 +421,76 @@ class AutoTask : public train::Task {
     return absl::OkStatus();
   }
 
+  // A diagnosis that would leave nobody proves nothing: then all race.
   void MarkUnfit() {
     for (size_t i = 0; i < racers_.size(); ++i) {
       unfit_[i] = !diagnosis_->Obstacle(racers_[i].name).empty();
     }
+    if (std::find(unfit_.begin(), unfit_.end(), false) != unfit_.end()) return;
+    unfit_.assign(racers_.size(), false);
   }
 
-  // The race gets half of the time, the winner goes on to four fifths: the rest is for loading,
-  // evaluating and saving, or more where looking at models is slow. A round that is cut short is
-  // judged by what there is.
-  bool TimeIsUp(const RacePlace& place) {
-    // Those that are still to be looked at; and the winner is finished, evaluated and saved.
+  // What is cut short is judged, and learnt from, as far as it came.
+  bool TimeIsUp(double share) {
+    // Those that are still to be looked at; and the student is finished, evaluated and saved.
     const Seconds looks = slowest_look_ * static_cast<double>(alive_.size() + 3);
-    const bool up = IsOver(place.round + 1 < rounds_.size() ? 0.5 : 0.8) || IsOver(0.9, looks);
+    const bool up = IsOver(share) || IsOver(kMostShare, looks);
     cut_short_ = cut_short_ || up;
     return up;
   }
 
-  // Without a winner the source model is returned, and its estimate with it.
-  absl::Status EstimateSource(train::StopSignal& stop) {
-    absl::StatusOr<Candidate> source =
-        examiner_->Examine(context_.model, selection::ReadRecord(context_.model.metadata()), stop);
-    if (!source.ok()) return source.status();
-    source_estimate_ = source->estimate;
+  static absl::Status RunSlice(Racer& racer, int64_t slice, train::StopSignal& stop,
+                               train::StepOutput& output) {
+    const int64_t before = racer.trainer->step();
+    const int64_t goal = StepsAfter(slice, racer.task->plan().total_steps);
+    if (absl::Status status = racer.trainer->RunTo(goal, stop); !status.ok()) return status;
+    output.samples = (racer.trainer->step() - before) * racer.samples_per_step();
     return absl::OkStatus();
   }
 
-  absl::Status RunSlice(Racer& racer, const RacePlace& place, train::StopSignal& stop,
-                        train::StepOutput& output) {
-    const train::Plan& plan = racer.task->plan();
-    const int64_t before = racer.trainer->step();
-    const int64_t goal = StepsAfter(place.slice, plan.total_steps);
-    absl::Status status = racer.trainer->RunTo(goal, stop);
-    if (!status.ok()) return status;
-    output.samples =
-        (racer.trainer->step() - before) * (plan.source_batch_size + plan.target_batch_size);
+  absl::Status StepStudent(int64_t slice, train::StopSignal& stop, train::StepOutput& output) {
+    if (!HasStudent() || TimeIsUp(kAllShare)) return absl::OkStatus();
+    absl::Status status = RunSlice(student_, slice, stop, output);
+    if (!absl::IsInvalidArgument(status)) return status;
+    student_failed_ = true;
     return absl::OkStatus();
   }
 
   // At the end of a round; one that had no time for a step has none.
-  absl::Status TakeCandidate(Racer& racer, train::StopSignal& stop, train::StepOutput& output) {
-    const int64_t step = racer.trainer->step();
-    if (step == 0) return absl::OkStatus();
+  absl::Status LookAt(size_t index, train::StopSignal& stop, train::StepOutput& output) {
+    Racer& racer = racers_[index];
+    if (racer.trainer->step() == 0) return absl::OkStatus();
     const Clock::time_point begin = Clock::now();
-    if (absl::Status status = racer.task->TakeCandidate(step, stop); !status.ok()) return status;
+    absl::StatusOr<Candidate> seen = Look(racer, context_, *examiner_, stop);
+    if (!seen.ok()) return seen.status();
+    seen_[index] = *std::move(seen);
     slowest_look_ = std::max(slowest_look_, Seconds(Clock::now() - begin));
-    output.values[absl::StrCat("race/", racer.name)] =
-        racer.task->candidates().back().estimate.value;
+    output.values[absl::StrCat("race/", racer.name)] = seen_[index]->estimate.value;
     return absl::OkStatus();
   }
 
-  // After the first round every racer is heard by those of the others that train on labelled source
-  // data: early models err each in its own way, later ones alike (docs/selection.md). The linear
-  // classifier is not heard alone: it aligns domains too, and methods that do so may have been
-  // dropped for the classes' shares.
-  void IntroducePeers() {
-    const bool any = std::any_of(alive_.begin(), alive_.end(), [this](size_t index) {
-      return Runs(index) && racers_[index].trains_on_source;
-    });
-    if (!any) return;
-    const absl::optional<Candidate> linear = LinearPeer(context_, *examiner_);
-    for (const size_t index : alive_) {
-      if (!Runs(index)) continue;
-      selection::OtherModels others;
-      for (const size_t other : alive_) {
-        if (other == index || !Runs(other) || !racers_[other].trains_on_source) continue;
-        const std::vector<Candidate>& candidates = racers_[other].task->candidates();
-        if (candidates.empty() || candidates.back().form != selection::Form::kAdapted) continue;
-        others.methods.push_back(candidates.back());
-      }
-      if (!others.methods.empty()) others.linear = linear;
-      racers_[index].task->SetPeers(selection::PeersAmong(*source_forms_, others));
-    }
-  }
-
-  void EndRound() {
-    if (standings_.empty()) IntroducePeers();
+  absl::Status EndRound(train::StopSignal& stop) {
+    if (!classical_teacher_.empty()) return absl::OkStatus();
+    if (absl::Status status = selecting_->ExamineSource(stop); !status.ok()) return status;
     std::vector<Contender> contenders;
     for (const size_t index : alive_) {
-      contenders.push_back({index, Runs(index) ? &racers_[index].task->candidates() : nullptr});
+      const bool ran = Runs(index) && seen_[index];
+      contenders.push_back({index, ran ? &*seen_[index] : nullptr});
     }
-    standings_.push_back(Judge(contenders));
+    standings_.push_back(Judge(selecting_->candidates(), contenders));
+    if (absl::Status status = CompareWithClassical(stop); !status.ok()) {
+      standings_.pop_back();  // stopped: to be judged again
+      return status;
+    }
     const size_t next = standings_.size();
-    if (next == rounds_.size()) return;
+    if (next == rounds_.size()) return absl::OkStatus();
     alive_.clear();
     for (int64_t i = 0; i < rounds_[next].racers; ++i) {
       alive_.push_back(standings_.back()[static_cast<size_t>(i)].racer);
     }
     std::sort(alive_.begin(), alive_.end());
     ReleaseLosers();
+    return absl::OkStatus();
   }
 
   // Gives back the memory of those who do not run on.
@@ -354,21 +500,24 @@ class AutoTask : public train::Task {
       racers_[i].trainer.reset();
       racers_[i].task.reset();
       racers_[i].model.reset();
+      seen_[i].reset();
     }
   }
 
   nlohmann::json RoundToJson(size_t round) const {
-    const int64_t going_on = round + 1 < rounds_.size() ? rounds_[round + 1].racers : 1;
+    const int64_t going_on = round + 1 < rounds_.size() ? rounds_[round + 1].racers : kFinalists;
     nlohmann::json racers = nlohmann::json::array();
     for (size_t place = 0; place < standings_[round].size(); ++place) {
       const Standing& standing = standings_[round][place];
       if (unfit_[standing.racer]) continue;
-      nlohmann::json racer = {{"method", racers_[standing.racer].name},
-                              {"failed", standing.score == kFailedScore},
-                              {"goes_on", static_cast<int64_t>(place) < going_on}};
-      if (standing.score != kFailedScore) {
-        racer["ensemble"] = standing.score;
-        racer["best"] = selection::ToJson(standing.best);
+      const bool ran = standing.seen.has_value();
+      nlohmann::json racer = {
+          {"method", racers_[standing.racer].name},
+          {"failed", !ran},
+          {"goes_on", ran && static_cast<int64_t>(place) < going_on && CanTeach(standing)}};
+      if (ran) {
+        if (standing.score != selection::kCannotWin) racer["ensemble"] = standing.score;
+        racer["best"] = selection::ToJson(*standing.seen);
       }
       racers.push_back(std::move(racer));
     }
@@ -378,39 +527,40 @@ class AutoTask : public train::Task {
 
   std::string Why() const {
     if (racers_.empty()) {
-      return absl::StrCat("nothing can be chosen by ", context_.target.size(),
-                          " target samples, under ", kLeastTargetSamples);
+      return context_.target.size() < kLeastTargetSamples
+                 ? absl::StrCat("nothing can be chosen by ", context_.target.size(),
+                                " target samples, under ", kLeastTargetSamples)
+                 : "no method fits the model and the data";
     }
-    if (!HasWinner()) {
-      return std::find(failed_.begin(), failed_.end(), true) != failed_.end()
-                 ? "every method that fits diverged"
-                 : absl::StrCat("no method fits: ", diagnosis_->Sentence());
+    if (!HasStudent()) return "every method that fits diverged or collapsed";
+    if (!classical_teacher_.empty()) {
+      return absl::StrCat("the network learnt what ", classical_teacher_,
+                          " predicts: samples that lie together get the same class from it more "
+                          "often than from the methods that raced");
     }
-    if (std::count(unfit_.begin(), unfit_.end(), false) < 2) {
-      return absl::StrCat(Winner().name, " is the only method that fits");
+    std::vector<std::string> teachers;
+    for (const Standing& standing : standings_.back()) {
+      if (!CanTeach(standing)) continue;
+      teachers.push_back(
+          absl::StrFormat("%s (%.2f)", racers_[standing.racer].name, standing.score));
     }
-    const std::vector<Standing>& last = standings_[standings_.size() - 2];
-    std::vector<std::string> others;
-    for (const Standing& standing : last) {
-      if (standing.racer == alive_[0] || unfit_[standing.racer]) continue;
-      others.push_back(absl::StrFormat("%s (%.2f)", racers_[standing.racer].name, standing.score));
-    }
-    return absl::StrFormat(
-        "%s beat %s after %.0f %% of its plan: the score is the mean share of the other candidates "
-        "that it beats in each validator, here %.2f",
-        Winner().name, absl::StrJoin(others, ", "),
-        100.0 * static_cast<double>(rounds_[standings_.size() - 2].end) / kSlices,
-        last.front().score);
+    return absl::StrCat("a network that begins as ", TeacherNames().front(),
+                        " learnt the mean of what these predict: ", absl::StrJoin(teachers, ", "),
+                        "; the score is the agreement with all candidates and the nuclear norm, "
+                        "each in standard deviations from the mean");
   }
 
   const MethodContext context_;
+  const bool source_free_;
   const ExtraInputs no_inputs_ = {};
+  const std::vector<data::Dataset> no_sources_;
   std::vector<Dropped> dropped_;
   std::vector<bool> required_gradients_;  // of the model's parameters, as they came
   train::Plan plan_;
   std::vector<Round> rounds_;
   std::vector<Racer> racers_;
-  std::vector<size_t> alive_;  // racers of the present round, rising
+  std::vector<absl::optional<Candidate>> seen_;  // of each racer, when it was last looked at
+  std::vector<size_t> alive_;                    // racers of the present round, rising
   const Clock::time_point begin_ = Clock::now();
   Seconds slowest_look_{0};   // at a candidate
   bool cut_short_ = false;    // by the time limit
@@ -418,11 +568,14 @@ class AutoTask : public train::Task {
   std::vector<bool> unfit_;   // by the diagnosis
   absl::optional<RaceDiagnosis> diagnosis_;
   std::shared_ptr<const selection::Examiner> examiner_;
-  const std::shared_ptr<std::vector<Candidate>> source_forms_ =
-      std::make_shared<std::vector<Candidate>>();
-  absl::optional<selection::AccuracyEstimate> source_estimate_;  // without a winner
+  Racer student_;
+  selection::SelectingTask* selecting_ = nullptr;  // the student's task; null without racers
+  bool student_failed_ = false;                    // diverged
+  // What the classical teacher says: not asked yet; asked, and none fits; its predictions.
+  absl::optional<absl::optional<ClassicalPredictions>> classical_;
+  std::string classical_teacher_;  // the method that taught the student; empty: the finalists did
   std::vector<std::vector<Standing>> standings_;  // of each round that ended, best first
-  std::map<std::string, std::vector<train::CurvePoint>> curves_;  // of the winner
+  std::map<std::string, std::vector<train::CurvePoint>> curves_;  // of the student
 };
 
 absl::StatusOr<std::unique_ptr<train::Task>> MakeAuto(const MethodContext& context) {
@@ -430,21 +583,21 @@ absl::StatusOr<std::unique_ptr<train::Task>> MakeAuto(const MethodContext& conte
   std::vector<const MethodEntry*> entries;
   std::vector<Dropped> dropped;
   for (const char* name : kAutoMethods) {
-    const MethodEntry* entry = FindMethod(name);
-    if (entry == nullptr) continue;
-    const std::string obstacle = ObstacleTo(*entry, context, source_free);
+    const MethodEntry& entry = *FindMethod(name);
+    const std::string obstacle = ObstacleTo(entry, context, source_free);
     if (obstacle.empty()) {
-      entries.push_back(entry);
+      entries.push_back(&entry);
     } else {
       dropped.push_back({name, obstacle});
     }
   }
-  auto task = std::make_unique<AutoTask>(context, std::move(dropped));
+  auto task = std::make_unique<AutoTask>(context, source_free, std::move(dropped));
   if (context.target.size() < kLeastTargetSamples) return task;
   if (absl::Status status = task->Prepare(); !status.ok()) return status;
   for (const MethodEntry* entry : entries) {
     if (absl::Status status = task->AddRacer(*entry); !status.ok()) return status;
   }
+  task->AddStudent();
   return task;
 }
 
@@ -455,26 +608,25 @@ MethodEntry Auto() {
   spec.name = "auto";
   spec.title = "Automatic choice";
   spec.summary =
-      "Races the methods that fit the model and the data, judges them without labels, finishes the "
-      "winner, and returns the source model where adaptation does not hold against it. Use it when "
-      "you do not know which method fits.";
+      "Races the methods that fit the model and the data, judges them without labels, teaches one "
+      "network what the best of them agree on, and returns the source model where that does not "
+      "hold against it. Use it when you do not know which method fits.";
   spec.reference =
-      "Jamieson & Talwalkar, AISTATS (2016); Musgrave et al., Benchmarking Validation Methods "
-      "(2022)";
-  spec.formula = "successive halving by the mean rank in an ensemble of label-free validators";
+      "Hinton et al., arXiv:1503.02531 (2015); Hu et al., Towards Realistic Unsupervised Model "
+      "Selection (2024)";
+  spec.formula =
+      "student of the mean softmax of the four candidates with the highest z(agreement with all) + "
+      "z(nuclear norm)";
   spec.source = DataNeed::kOptional;
   spec.holds_out_source = true;
   spec.answers = {shift::ShiftKind::kCovariate, shift::ShiftKind::kLabel};
   spec.hyperparameters = {
-      PositiveSetting("budget", "Length of every run, relative to the method's default", 1.0, 10.0),
+      PositiveSetting("budget", "Length of every run, relative to that of a race", 1.0, 10.0),
       ChoiceSetting("candidates",
                     "all: every method that fits; source_free: none that uses source "
                     "data, which then only serves the validators",
                     "all", {"all", "source_free"}),
-      ChoiceSetting("guard",
-                    "on: the source model is returned, and the run says so, where the adapted one "
-                    "does not hold against it by the validators and the estimated accuracy",
-                    "on", {"on", "off"})};
+      GuardSetting()};
   return {spec, &MakeAuto};
 }
 

@@ -1,21 +1,10 @@
 #include "core/methods/race/race.h"
 
-#include <algorithm>
-
 namespace acclimate::methods {
 
 std::vector<Round> RaceRounds(int64_t racers) {
-  constexpr int64_t kFirstEnd = kSlices / 8;
-  std::vector<Round> rounds;
-  int64_t begin = 0, end = kFirstEnd;
-  while (racers > 1) {
-    rounds.push_back({racers, begin, end});
-    racers = (racers + 1) / 2;
-    begin = end;
-    end = std::min(2 * end, kSlices / 2 + begin / 2);
-  }
-  rounds.push_back({1, begin, kSlices});
-  return rounds;
+  if (racers <= kFinalists) return {{racers, 0, kSlices}};
+  return {{racers, 0, kSlices / 2}, {kFinalists, kSlices / 2, kSlices}};
 }
 
 int64_t RaceSteps(const std::vector<Round>& rounds) {

@@ -1,5 +1,5 @@
-// Successive halving (Jamieson & Talwalkar, AISTATS 2016) over slices of each method's own plan:
-// every racer runs a first part, the better half goes on, and the last one runs to its end.
+// The course of a race: every racer runs the first half of its plan, the best go on to the end, and
+// one network learns from them.
 #ifndef ACCLIMATE_CORE_METHODS_RACE_RACE_H_
 #define ACCLIMATE_CORE_METHODS_RACE_RACE_H_
 
@@ -10,14 +10,16 @@ namespace acclimate::methods {
 
 // A racer's plan is cut into so many slices.
 constexpr int64_t kSlices = 64;
+// So many run to their end; what they agree on is taught (docs/methods/auto.md).
+constexpr int64_t kFinalists = 4;
 
 struct Round {
   int64_t racers = 0;
   int64_t begin = 0, end = 0;  // slices done before and after
 };
 
-// Rounds that end after 1/8, 1/4 and 1/2 of the plan, each for half of the racers before (rounded
-// up), until one is left; that one's last round ends with its plan. racers >= 1.
+// A round of all over the first half of their plans, and one of kFinalists over the second; of no
+// more racers than that a single one. racers >= 1.
 std::vector<Round> RaceRounds(int64_t racers);
 
 // The outer steps of all rounds, one a slice of a racer.

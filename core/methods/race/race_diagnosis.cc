@@ -1,20 +1,15 @@
 #include "core/methods/race/race_diagnosis.h"
 
-#include <ATen/ATen.h>
-
-#include <algorithm>
 #include <utility>
 
 #include "core/methods/registry.h"
+#include "core/train/tensor_maps.h"
 #include "core/train/trainer.h"
 
 namespace acclimate::methods {
 namespace {
 
 constexpr char kMethod[] = "diagnose";
-// Of each domain: enough for a verdict on kind and strength, in a sixth of the time that the job
-// `diagnose` takes for its table.
-constexpr int64_t kSamples = 500;
 constexpr char kText[] = "diagnosis";  // of the state: the JSON, byte by byte
 
 }  // namespace
@@ -23,7 +18,7 @@ absl::StatusOr<RaceDiagnosis> RaceDiagnosis::Create(const MethodContext& context
   RaceDiagnosis diagnosis(context);
   const MethodEntry* entry = FindMethod(kMethod);
   if (entry == nullptr || context.sources.empty()) return diagnosis;
-  const Settings settings(*ResolveHyperparameters(entry->spec, {{"samples", kSamples}}));
+  const Settings settings(*ResolveHyperparameters(entry->spec, {}));
   const MethodContext inner = {
       context.model, context.sources, context.target, context.device, settings, context.inputs, {},
       context.seed};
@@ -67,23 +62,16 @@ void RaceDiagnosis::Report(nlohmann::json& report) const {
 
 train::TensorMap RaceDiagnosis::State() const {
   if (task_ == nullptr) return {};
-  const std::string text = diagnosis_.dump();  // "null" before Run()
-  const at::Tensor bytes = at::empty({static_cast<int64_t>(text.size())}, at::kByte);
-  std::copy(text.begin(), text.end(), bytes.data_ptr<uint8_t>());
-  return {{kText, bytes}};
+  return {{kText, train::TextTensor(diagnosis_.dump())}};  // "null" before Run()
 }
 
 absl::Status RaceDiagnosis::Restore(const train::TensorMap& state) {
   if (task_ == nullptr) return absl::OkStatus();
   const auto it = state.find(kText);
   if (it == state.end()) return absl::InvalidArgumentError("training state: no diagnosis");
-  const at::Tensor bytes = it->second.contiguous();
-  if (bytes.scalar_type() == at::kByte) {
-    const auto* const begin = bytes.data_ptr<uint8_t>();
-    diagnosis_ = nlohmann::json::parse(begin, begin + bytes.numel(), nullptr,
-                                       /*allow_exceptions=*/false);
-  }
-  if (bytes.scalar_type() == at::kByte && !diagnosis_.is_discarded()) return absl::OkStatus();
+  const absl::optional<std::string> text = train::TextOf(it->second);
+  if (text) diagnosis_ = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
+  if (text && !diagnosis_.is_discarded()) return absl::OkStatus();
   return absl::InvalidArgumentError("training state: its diagnosis is damaged");
 }
 

@@ -6,22 +6,29 @@
 #include <cmath>
 #include <utility>
 
+#include "core/data/sampler.h"
 #include "core/methods/diagnosis/shift_offers.h"
 #include "core/methods/optimization.h"
-#include "core/methods/race/race.h"
-#include "core/methods/target_statistics.h"
+#include "core/train/bookmark.h"
 
 namespace acclimate::methods {
 
 Hyperparameters ShareOfPlan(const MethodSpec& spec, const std::vector<data::Dataset>& sources,
-                            const data::Dataset& target, double share) {
+                            const data::Dataset& target, double share, int64_t most_steps) {
   Hyperparameters values = *ResolveHyperparameters(spec, {});
-  for (const char* length : {"steps", "epochs"}) {
-    const auto it = values.find(length);
-    if (it == values.end()) continue;
-    int64_t whole = std::get<int64_t>(it->second);
-    if (whole == 0) whole = PlannedSteps(Settings(values), sources, target);
-    it->second = std::max<int64_t>(1, std::llround(static_cast<double>(whole) * share));
+  const auto shortened = [share](int64_t whole, int64_t most) {
+    const auto length = static_cast<double>(std::min(whole, std::max<int64_t>(most, 1)));
+    return std::max<int64_t>(1, std::llround(length * share));
+  };
+  if (const auto it = values.find("steps"); it != values.end()) {
+    const int64_t whole = std::get<int64_t>(it->second);
+    it->second =
+        shortened(whole > 0 ? whole : PlannedSteps(Settings(values), sources, target), most_steps);
+  }
+  if (const auto it = values.find("epochs"); it != values.end()) {
+    const int64_t per_epoch =
+        BatchesPerEpoch(target.size(), Settings(values).Integer("batch_size"));
+    it->second = shortened(std::get<int64_t>(it->second), most_steps / per_epoch);
   }
   return values;
 }
@@ -37,38 +44,47 @@ std::string ObstacleTo(const MethodEntry& entry, const MethodContext& context, b
   return shift::MissingNeed(OfferOf(entry.spec), available);
 }
 
+int64_t MostRaceSteps(const data::Dataset& target) {
+  constexpr int64_t kOfVectors = 600, kOfOthers = 1000;
+  return target.sample_shape().size() == 1 ? kOfVectors : kOfOthers;
+}
+
 absl::StatusOr<Racer> MakeRacer(const MethodEntry& entry, const MethodContext& context,
-                                const ExtraInputs& inputs,
-                                std::shared_ptr<const selection::Examiner> examiner,
-                                std::shared_ptr<std::vector<selection::Candidate>> source_forms) {
-  Racer racer;
-  racer.name = entry.spec.name;
-  racer.trains_on_source = entry.spec.source == DataNeed::kRequired;
-  racer.model = context.model.Clone();
-  const Settings settings(
-      ShareOfPlan(entry.spec, context.sources, context.target, context.settings.Real("budget")));
+                                const ExtraInputs& inputs) {
+  std::unique_ptr<model::Model> model = context.model.Clone();
+  const Settings settings(ShareOfPlan(entry.spec, context.sources, context.target,
+                                      context.settings.Real("budget"),
+                                      MostRaceSteps(context.target)));
   absl::StatusOr<std::unique_ptr<train::Task>> task =
-      entry.make_task({*racer.model, context.sources, context.target, context.device, settings,
-                       inputs, context.held_out, context.seed});
+      entry.make_task({*model, context.sources, context.target, context.device, settings, inputs,
+                       context.held_out, context.seed});
   if (!task.ok()) return task.status();
-  selection::SelectionOptions options;
-  options.guard = context.settings.Text("guard") == "on";
-  const int64_t total = (*task)->plan().total_steps;
-  for (const int64_t eighth : {1, 2, 3, 4, 5, 6, 7}) {
-    options.moments.push_back(StepsAfter(eighth * kSlices / 8, total));
-  }
-  racer.task = std::make_unique<selection::SelectingTask>(
-      *std::move(task),
-      selection::SelectionSetting{*racer.model, context.target, context.device, std::move(examiner),
-                                  &RecomputeStatistics, std::move(source_forms)},
-      std::move(options));
-  train::TrainerOptions trainer_options;
-  trainer_options.device = context.device;
-  trainer_options.seed = context.seed;
-  racer.trainer =
-      std::make_unique<train::Trainer>(*racer.task, *racer.model, context.sources, context.target,
-                                       trainer_options, train::TrainerHooks());
+  return RacerOf(entry.spec.name, std::move(model), *std::move(task), context);
+}
+
+Racer RacerOf(std::string name, std::unique_ptr<model::Model> model,
+              std::unique_ptr<train::Task> task, const MethodContext& context) {
+  Racer racer{std::move(name), std::move(model), std::move(task), nullptr};
+  train::TrainerOptions options;
+  options.device = context.device;
+  options.seed = context.seed;
+  racer.trainer = std::make_unique<train::Trainer>(*racer.task, *racer.model, context.sources,
+                                                   context.target, options, train::TrainerHooks());
   return racer;
+}
+
+absl::StatusOr<selection::Candidate> Look(Racer& racer, const MethodContext& context,
+                                          const selection::Examiner& examiner,
+                                          train::StopSignal& stop) {
+  const train::Bookmark bookmark(*racer.model, *racer.task, context.device);
+  const absl::Status finished = racer.task->Preview(examiner.target_sample(), stop);
+  model::Model& model = racer.task->own_model() ? *racer.task->own_model() : *racer.model;
+  absl::StatusOr<selection::Candidate> candidate =
+      finished.ok() ? examiner.Examine(model, absl::nullopt, stop)
+                    : absl::StatusOr<selection::Candidate>(finished);
+  if (absl::Status status = bookmark.Return(); !status.ok()) return status;
+  if (candidate.ok()) candidate->step = racer.trainer->step();
+  return candidate;
 }
 
 }  // namespace acclimate::methods

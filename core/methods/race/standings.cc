@@ -3,73 +3,87 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <cmath>
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "core/selection/choice.h"
 
 namespace acclimate::methods {
+namespace {
 
-using selection::Candidate;
+constexpr char kHead[] = "head";  // double [2]: racer, score
 
-std::vector<Standing> Judge(const std::vector<Contender>& contenders) {
-  std::vector<Candidate> all;
-  std::vector<size_t> places;  // of the contender; of a form of the source, none
-  std::vector<Standing> standings;
-  bool has_source = false;
+std::string Prefix(size_t round, size_t place) {
+  return absl::StrFormat("%03d/%03d/", round, place);
+}
+
+}  // namespace
+
+std::vector<Standing> Judge(const std::vector<selection::Candidate>& source_forms,
+                            const std::vector<Contender>& contenders) {
+  std::vector<selection::Candidate> all = source_forms;
   for (const Contender& contender : contenders) {
-    standings.push_back({contender.racer, kFailedScore, {}});
-    standings.back().best.scores.assign(selection::ValidatorNames().size(), std::nan(""));
-    if (contender.candidates == nullptr) continue;
-    for (const Candidate& candidate : *contender.candidates) {
-      // The source is the same for every racer: it takes part once.
-      const bool source = candidate.form != selection::Form::kAdapted;
-      if (source && has_source) continue;
-      all.push_back(candidate);
-      places.push_back(source ? contenders.size() : standings.size() - 1);
-    }
-    has_source = true;
+    if (contender.seen != nullptr) all.push_back(*contender.seen);
   }
   const std::vector<double> scores = selection::EnsembleScores(all);
-  for (size_t i = 0; i < all.size(); ++i) {
-    if (places[i] == contenders.size()) continue;
-    Standing& standing = standings[places[i]];
-    if (scores[i] < standing.score) continue;
-    standing.score = scores[i];
-    standing.best = all[i];
+  std::vector<Standing> standings;
+  size_t place = source_forms.size();
+  for (const Contender& contender : contenders) {
+    if (contender.seen == nullptr) {
+      standings.push_back({contender.racer, selection::kCannotWin, absl::nullopt});
+      continue;
+    }
+    standings.push_back({contender.racer, scores[place], *contender.seen});
+    ++place;
   }
-  std::stable_sort(standings.begin(), standings.end(),
-                   [](const Standing& a, const Standing& b) { return a.score > b.score; });
+  std::stable_sort(standings.begin(), standings.end(), [](const Standing& a, const Standing& b) {
+    if (a.seen.has_value() != b.seen.has_value()) return a.seen.has_value();
+    return a.score > b.score;
+  });
   return standings;
 }
 
 train::TensorMap ToTensors(const std::vector<std::vector<Standing>>& rounds) {
-  train::TensorMap tensors;
+  train::TrainingState state;
   for (size_t round = 0; round < rounds.size(); ++round) {
     for (size_t place = 0; place < rounds[round].size(); ++place) {
       const Standing& standing = rounds[round][place];
-      const at::Tensor head =
+      const std::string prefix = Prefix(round, place);
+      state.tensors[absl::StrCat(prefix, kHead)] =
           at::tensor({static_cast<double>(standing.racer), standing.score}, at::kDouble);
-      tensors[absl::StrFormat("%03d/%03d", round, place)] =
-          at::cat({head, selection::ToTensor(standing.best)});
+      if (standing.seen) state.Add(prefix, selection::ToTensors(*standing.seen));
     }
   }
-  return tensors;
+  return state.tensors;
 }
 
 absl::StatusOr<std::vector<std::vector<Standing>>> StandingsFrom(const train::TensorMap& tensors) {
+  const train::TrainingState state{tensors, {}};
   std::vector<std::vector<Standing>> rounds;
-  std::string round;
-  for (const auto& [name, tensor] : tensors) {
-    absl::StatusOr<Candidate> best = selection::CandidateFrom(tensor.slice(0, 2));
-    if (!best.ok()) return best.status();
-    if (rounds.empty() || name.substr(0, 3) != round) rounds.emplace_back();
-    round = name.substr(0, 3);
-    rounds.back().push_back({static_cast<size_t>(tensor[0].item<double>()),
-                             tensor[1].item<double>(), *std::move(best)});
+  while (true) {
+    std::vector<Standing> round;
+    while (true) {
+      train::TensorMap part = state.Part(Prefix(rounds.size(), round.size()));
+      const auto head = part.find(kHead);
+      if (head == part.end()) break;
+      if (head->second.numel() != 2) {
+        return absl::InvalidArgumentError("training state: a standing is misshapen");
+      }
+      Standing standing{static_cast<size_t>(head->second[0].item<double>()),
+                        head->second[1].item<double>(), absl::nullopt};
+      part.erase(head);
+      if (!part.empty()) {
+        absl::StatusOr<selection::Candidate> seen = selection::CandidateFrom(part);
+        if (!seen.ok()) return seen.status();
+        standing.seen = *std::move(seen);
+      }
+      round.push_back(std::move(standing));
+    }
+    if (round.empty()) return rounds;
+    rounds.push_back(std::move(round));
   }
-  return rounds;
 }
 
 }  // namespace acclimate::methods

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/types/optional.h"
 #include "core/selection/candidate.h"
 #include "core/train/training_state.h"
 
@@ -13,21 +14,20 @@ namespace acclimate::methods {
 
 struct Standing {
   size_t racer = 0;
-  double score = 0;  // of the ensemble; kFailedScore where the racer did not run
-  selection::Candidate best;
+  double score = 0;                           // of the ensemble
+  absl::optional<selection::Candidate> seen;  // absent where the racer did not run
 };
 
-constexpr double kFailedScore = -2.0;  // below every score of the ensemble
-
-// One that took part in a round: its candidates, or null where it did not run.
+// One that took part in a round, as it was last seen; null where it did not run.
 struct Contender {
   size_t racer = 0;
-  const std::vector<selection::Candidate>* candidates = nullptr;
+  const selection::Candidate* seen = nullptr;
 };
 
-// Every candidate of every contender before the same ensemble; a contender is as good as its best
-// one. The best first.
-std::vector<Standing> Judge(const std::vector<Contender>& contenders);
+// All contenders and the source model's forms before the same ensemble. The best first; those that
+// did not run are the last.
+std::vector<Standing> Judge(const std::vector<selection::Candidate>& source_forms,
+                            const std::vector<Contender>& contenders);
 
 // Of each round that ended, for a task's state.
 train::TensorMap ToTensors(const std::vector<std::vector<Standing>>& rounds);

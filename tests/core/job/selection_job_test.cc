@@ -40,8 +40,8 @@ TEST(SelectionJobTest, EveryScoreIsInTheReport) {
   EXPECT_EQ(selection["candidates"][0]["name"], "source");
   EXPECT_EQ(selection["candidates"][1]["name"], "source_with_target_statistics");
   for (const json& candidate : selection["candidates"]) {
-    EXPECT_EQ(candidate["scores"].size(), 10u) << candidate;
-    EXPECT_EQ(candidate["estimates"].count("peers"), 1u) << candidate;
+    EXPECT_EQ(candidate["scores"].size(), 11u) << candidate;
+    EXPECT_EQ(candidate["estimates"].count("cot"), 1u) << candidate;
     EXPECT_GE(candidate["interval"][1], candidate["interval"][0]);
   }
   EXPECT_EQ(selection["guard"]["on"], true);
@@ -49,18 +49,8 @@ TEST(SelectionJobTest, EveryScoreIsInTheReport) {
                              "estimated_accuracy_high", "estimated_source_accuracy"}) {
     EXPECT_EQ(result->metrics.count(metric), 1u) << metric;
   }
-  EXPECT_NEAR(result->metrics.at("estimated_accuracy"), result->metrics.at("accuracy"), 0.2);
-}
-
-TEST(SelectionJobTest, NobodyIsAskedOnRequest) {
-  RunSpec spec = SelectionVectors().Spec("dann");
-  spec.hyperparameters["peers"] = int64_t{0};
-  TestObserver observer;
-  ASSERT_TRUE(job::Run(spec, observer).ok());
-  const json report = ReportOf(spec);
-  for (const json& candidate : report["selection"]["candidates"]) {
-    EXPECT_EQ(candidate["scores"].size(), 9u) << candidate;
-  }
+  EXPECT_LE(result->metrics.at("estimated_accuracy_low"), result->metrics.at("accuracy"));
+  EXPECT_GE(result->metrics.at("estimated_accuracy_high"), result->metrics.at("accuracy"));
 }
 
 TEST(SelectionJobTest, ARunThatDestroysTheModelReturnsTheSource) {
@@ -108,7 +98,7 @@ TEST(SelectionJobTest, FinetuneRecordsWhatSourceFreeJobsNeed) {
   adapt.checkpoint = OpenFile(path);
   ASSERT_TRUE(job::Run(adapt, observer).ok());
   const json report = ReportOf(adapt);
-  EXPECT_EQ(report["selection"]["candidates"][0]["estimates"].size(), 4u);  // with doc and atc
+  EXPECT_EQ(report["selection"]["candidates"][0]["estimates"].count("atc"), 1u);
   // The adapted model is another one: what was measured of its parent is not true of it.
   const auto adapted =
       io::ReadSafetensors(OpenFile(adapt.output_directory + "/model.safetensors"))->metadata;
@@ -126,8 +116,8 @@ TEST(SelectionJobTest, AutoDropsWhatCannotWorkAndRacesTheRest) {
   EXPECT_THAT(std::string(report["race"]["dropped"][0]["reason"]), HasSubstr("the looks moved"));
   EXPECT_EQ(report["diagnosis"]["verdict"]["kinds"][0], "covariate");
   EXPECT_EQ(report["race"]["cut_short"], false);
-  EXPECT_GE(report["race"]["rounds"].size(), 3u);
-  EXPECT_EQ(report["race"]["rounds"].back()["racers"].size(), 1u);
+  EXPECT_GE(report["race"]["rounds"].size(), 1u);
+  EXPECT_EQ(report["race"]["teachers"][0], report["race"]["winner"]);
   EXPECT_TRUE(report["selection"]["chosen"].is_string());
   EXPECT_GE(result->metrics.at("accuracy"), result->metrics.at("source_accuracy"));
 
@@ -139,20 +129,20 @@ TEST(SelectionJobTest, AutoDropsWhatCannotWorkAndRacesTheRest) {
     EXPECT_EQ(dropped["reason"], "it needs labelled source data");
   }
   EXPECT_FALSE(source_free["race"]["dropped"].empty());
-  EXPECT_THAT(std::string(source_free["race"]["why"]), HasSubstr("beat"));
+  EXPECT_EQ(source_free["race"]["teachers"].size(), 2u);
+  EXPECT_THAT(std::string(source_free["race"]["why"]), HasSubstr("learnt the mean of"));
 }
 
-TEST(SelectionJobTest, AutoLeavesAModelAloneThatFits) {
+// A test that finds no shift proves nothing: the race is run, and harms nothing.
+TEST(SelectionJobTest, AutoDoesNotHarmAModelThatFits) {
   RunSpec spec = SelectionVectors().Spec("auto");
   spec.target = OpenFile(SelectionVectors().Path("source.safetensors"));
   spec.evaluation = spec.target;
   TestObserver observer;
   const absl::StatusOr<RunResult> result = job::Run(spec, observer);
   ASSERT_TRUE(result.ok()) << result.status();
-  EXPECT_TRUE(ReadTensors(spec.output_directory + "/changed.safetensors").empty());
-  EXPECT_THAT(observer.warnings, Contains(HasSubstr("no method fits: No shift that matters")));
-  EXPECT_EQ(result->metrics.at("estimated_accuracy"),
-            result->metrics.at("estimated_source_accuracy"));
+  EXPECT_FALSE(ReportOf(spec)["race"]["rounds"].empty());
+  EXPECT_GE(result->metrics.at("accuracy"), result->metrics.at("source_accuracy") - 0.01);
 }
 
 TEST(SelectionJobTest, AutoEndsWithinItsTimeLimit) {
@@ -162,7 +152,7 @@ TEST(SelectionJobTest, AutoEndsWithinItsTimeLimit) {
   const absl::StatusOr<RunResult> result = job::Run(spec, observer);
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(ReportOf(spec)["race"]["cut_short"], true);
-  EXPECT_THAT(observer.warnings, Contains(HasSubstr("cut the race or its winner short")));
+  EXPECT_THAT(observer.warnings, Contains(HasSubstr("cut the race or its student short")));
 }
 
 TEST(SelectionJobTest, AutoWithAHandfulOfSamplesReturnsTheSource) {

@@ -1,27 +1,28 @@
-// The schedule of a race.
+// The course of a race.
 #include "core/methods/race/race.h"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 
 namespace acclimate::methods {
 namespace {
 
-TEST(Race, HalvesUntilOneIsLeftAndFinishesIt) {
+TEST(Race, AllRunHalfOfTheirPlansAndTheFinalistsTheRest) {
   for (int64_t racers = 1; racers <= 9; ++racers) {
     const std::vector<Round> rounds = RaceRounds(racers);
+    EXPECT_EQ(rounds.size(), racers > kFinalists ? 2u : 1u);
     EXPECT_EQ(rounds.front().racers, racers);
-    EXPECT_EQ(rounds.back().racers, 1);
+    EXPECT_EQ(rounds.front().begin, 0);
+    EXPECT_EQ(rounds.back().racers, std::min(racers, kFinalists));
     EXPECT_EQ(rounds.back().end, kSlices);
-    for (size_t i = 1; i < rounds.size(); ++i) {
-      EXPECT_EQ(rounds[i].begin, rounds[i - 1].end);
-      EXPECT_LT(rounds[i].begin, rounds[i].end);
-      EXPECT_EQ(rounds[i].racers, (rounds[i - 1].racers + 1) / 2);
+    if (rounds.size() == 2) {
+      EXPECT_EQ(rounds[1].begin, rounds[0].end);
     }
   }
   EXPECT_EQ(RaceSteps(RaceRounds(1)), kSlices);
-  EXPECT_EQ(RaceSteps(RaceRounds(6)), 6 * 8 + 3 * 8 + 2 * 16 + 32);
+  EXPECT_EQ(RaceSteps(RaceRounds(6)), 6 * 32 + 4 * 32);
 }
 
 // Walking through the steps, every racer of a round does exactly the slices of the round, in order.
@@ -41,7 +42,7 @@ TEST(Race, EveryStepHasItsPlace) {
                 rounds[round].end - rounds[round].begin);
     }
   }
-  EXPECT_EQ(done.size(), 5u + 3 + 2 + 1);
+  EXPECT_EQ(done.size(), 5u + 4);
 }
 
 TEST(Race, SlicesCoverAnyPlan) {
