@@ -18,10 +18,9 @@ class AfnTask : public AlignmentTask {
   explicit AfnTask(const MethodContext& context)
       : AlignmentTask(context), norm_step_(context.settings.Real("norm_step")) {}
 
-  absl::StatusOr<train::StepOutput> Step(const train::StepInput& input,
-                                         train::StopSignal&) override {
-    const model::ForwardResult source = model_.Forward(input.source.inputs, model::Mode::kTraining);
-    const model::ForwardResult target = model_.Forward(input.target.inputs, model::Mode::kTraining);
+  absl::StatusOr<train::StepOutput> Align(const train::StepInput& input) override {
+    const model::ForwardResult source = Forward(input.source.inputs);
+    const model::ForwardResult target = Forward(input.target.inputs);
     const at::Tensor classification = losses::CrossEntropy(source.logits, input.source.labels);
     const at::Tensor norms = losses::StepwiseFeatureNorm(source.features, norm_step_) +
                              losses::StepwiseFeatureNorm(target.features, norm_step_);

@@ -7,10 +7,13 @@
 
 #include "core/losses/cross_entropy.h"
 #include "core/methods/perturbations.h"
+#include "core/methods/sharpest_nearby.h"
 #include "core/methods/target_statistics.h"
 
 namespace acclimate::methods {
 namespace {
+
+constexpr double kSharpnessRadius = 0.02;  // rho of Rangwani et al. (2022)
 
 class TermTask : public AlignmentTask {
  public:
@@ -24,10 +27,9 @@ class TermTask : public AlignmentTask {
     return recording_ == Recording::kPossible ? AlignmentTask::KindOf(step) : kNoKind;
   }
 
-  absl::StatusOr<train::StepOutput> Step(const train::StepInput& input,
-                                         train::StopSignal&) override {
-    const model::ForwardResult source = model_.Forward(input.source.inputs, model::Mode::kTraining);
-    const model::ForwardResult target = model_.Forward(input.target.inputs, model::Mode::kTraining);
+  absl::StatusOr<train::StepOutput> Align(const train::StepInput& input) override {
+    const model::ForwardResult source = Forward(input.source.inputs);
+    const model::ForwardResult target = Forward(input.target.inputs);
     const at::Tensor classification = losses::CrossEntropy(source.logits, input.source.labels);
     const at::Tensor term = term_(source, target);
     train::StepOutput output;
@@ -65,7 +67,8 @@ AlignmentTask::AlignmentTask(const MethodContext& context)
       watch_(context.model.num_classes(), plan_.total_steps, context.device),
       target_(context.target),
       device_(context.device),
-      target_statistics_(context.settings.Flag("target_statistics")) {
+      target_statistics_(context.settings.Flag("target_statistics")),
+      sdat_(context.settings.Text("sdat") == "on") {
   Augmented augmented = ChooseViews(context);
   augment_ = std::move(augmented.strength);
   plan_.view = std::move(augmented.view);
@@ -74,6 +77,29 @@ AlignmentTask::AlignmentTask(const MethodContext& context)
       {std::move(parameters.backbone), context.settings.Real("backbone_learning_rate_multiplier")},
       {std::move(parameters.last_block), 1.0},
       {std::move(parameters.head), 1.0}};
+}
+
+absl::StatusOr<train::StepOutput> AlignmentTask::Step(const train::StepInput& input,
+                                                      train::StopSignal& /*stop*/) {
+  source_ = input.source;
+  absl::StatusOr<train::StepOutput> output = Align(input);
+  source_ = {};
+  nearby_.clear();
+  return output;
+}
+
+model::ForwardResult AlignmentTask::Forward(const at::Tensor& inputs) {
+  if (!sdat_) return model_.Forward(inputs, model::Mode::kTraining);
+  if (nearby_.empty()) {
+    std::vector<train::NamedParameter> parameters;
+    for (const model::Parameter& parameter : model_.parameters()) {
+      parameters.push_back({parameter.name, parameter.tensor});
+    }
+    const at::Tensor logits = model_.Forward(source_.inputs, model::Mode::kBatchStatistics).logits;
+    nearby_ =
+        SharpestNearby(losses::CrossEntropy(logits, source_.labels), parameters, kSharpnessRadius);
+  }
+  return model_.ForwardWith(nearby_, inputs, model::Mode::kTraining);
 }
 
 void AlignmentTask::Report(nlohmann::json& report) const { report["augment"] = augment_; }
@@ -103,7 +129,11 @@ MethodSpec AlignmentSpec(const OptimizationDefaults& defaults, double trade_off)
                    "Learning rate before the last block, relative to it", 1.0, 0.0, 1000.0),
        FlagSetting("target_statistics",
                    "Take batch-norm statistics from the whole target after training", true),
-       AugmentSetting()});
+       AugmentSetting(),
+       ChoiceSetting("sdat",
+                     "on: smooth the source's loss, which steadies the alignment: losses are taken "
+                     "where that loss is highest nearby (SDAT); one more pass a step",
+                     "off", {"off", "on"})});
   return spec;
 }
 

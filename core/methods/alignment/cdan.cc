@@ -56,11 +56,9 @@ class CdanTask : public AlignmentTask {
     }
   }
 
-  absl::StatusOr<train::StepOutput> Step(const train::StepInput& input,
-                                         train::StopSignal&) override {
+  absl::StatusOr<train::StepOutput> Align(const train::StepInput& input) override {
     const int64_t n = input.source.inputs.size(0), m = input.target.inputs.size(0);
-    const model::ForwardResult both =
-        model_.Forward(at::cat({input.source.inputs, input.target.inputs}), model::Mode::kTraining);
+    const model::ForwardResult both = Forward(at::cat({input.source.inputs, input.target.inputs}));
     const at::Tensor lambda = trade_off_ * losses::ReversalSchedule(input.progress);
     const at::Tensor domains = discriminator_.Forward(
         Condition(losses::ReverseGradient(both.features, lambda), both.logits.detach().softmax(1)));

@@ -52,8 +52,7 @@ class McdTask : public AlignmentTask {
     }
   }
 
-  absl::StatusOr<train::StepOutput> Step(const train::StepInput& input,
-                                         train::StopSignal&) override {
+  absl::StatusOr<train::StepOutput> Align(const train::StepInput& input) override {
     const int phase = KindOf(input.step);
     if (phase == kLearn) return LearnSource(input.source);
     train::StepOutput output =
@@ -85,9 +84,9 @@ class McdTask : public AlignmentTask {
     at::Tensor first, second;
   };
 
-  // Everything learns the source.
+  // Everything learns the source: the one step whose loss sdat makes smooth.
   train::StepOutput LearnSource(const data::Batch& source) {
-    const model::ForwardResult result = model_.Forward(source.inputs, model::Mode::kTraining);
+    const model::ForwardResult result = Forward(source.inputs);
     return SourceLoss({result.logits, second_head_.Forward(result.features)}, source.labels);
   }
 

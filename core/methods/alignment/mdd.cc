@@ -26,11 +26,9 @@ class MddTask : public AlignmentTask {
     plan_.groups.push_back({adversary_.Parameters(), 1.0});
   }
 
-  absl::StatusOr<train::StepOutput> Step(const train::StepInput& input,
-                                         train::StopSignal&) override {
+  absl::StatusOr<train::StepOutput> Align(const train::StepInput& input) override {
     const int64_t n = input.source.inputs.size(0), m = input.target.inputs.size(0);
-    const model::ForwardResult both =
-        model_.Forward(at::cat({input.source.inputs, input.target.inputs}), model::Mode::kTraining);
+    const model::ForwardResult both = Forward(at::cat({input.source.inputs, input.target.inputs}));
     const at::Tensor lambda = trade_off_ * losses::ReversalSchedule(input.progress);
     const at::Tensor adversary = adversary_.Forward(losses::ReverseGradient(both.features, lambda));
     const at::Tensor classification =

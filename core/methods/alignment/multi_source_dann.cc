@@ -36,11 +36,9 @@ class MultiSourceDannTask : public AlignmentTask {
         at::zeros({Sources() + 1}, at::TensorOptions(at::kDouble).device(context.device));
   }
 
-  absl::StatusOr<train::StepOutput> Step(const train::StepInput& input,
-                                         train::StopSignal&) override {
+  absl::StatusOr<train::StepOutput> Align(const train::StepInput& input) override {
     const int64_t n = input.source.inputs.size(0), m = input.target.inputs.size(0);
-    const model::ForwardResult all =
-        model_.Forward(at::cat({input.source.inputs, input.target.inputs}), model::Mode::kTraining);
+    const model::ForwardResult all = Forward(at::cat({input.source.inputs, input.target.inputs}));
     const at::Tensor lambda = trade_off_ * losses::ReversalSchedule(input.progress);
     const at::Tensor classifications =
         Classifications(all.logits.narrow(0, 0, n), input.source.labels, input.source_counts);

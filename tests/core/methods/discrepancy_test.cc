@@ -1,7 +1,10 @@
 // DAN and Deep CORAL: the same task around two losses; and what all methods with sources share.
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <cmath>
 
 #include "core/losses/coral.h"
 #include "core/losses/mk_mmd.h"
@@ -97,6 +100,54 @@ INSTANTIATE_TEST_SUITE_P(Methods, DiscrepancyTest,
                                                 }},
                                            Case{"deep_coral", &losses::DeepCoralByCovariance}),
                          [](const auto& info) { return info.param.method; });
+
+// The losses are taken where the source's cross entropy, alone, is highest nearby.
+TEST(SdatTest, GradientIsThatAtThePerturbedWeights) {
+  constexpr double kRho = 0.02;
+  for (const char* method : {"deep_coral", "dann"}) {
+    const auto make = [&](Scene& scene, const char* sdat) {
+      at::manual_seed(4);  // of the discriminator
+      return scene.Task(method, {{"batch_size", kDomainBatch}, {"sdat", std::string(sdat)}});
+    };
+    const auto parameters_of = [](const Scene& scene) {
+      std::vector<at::Tensor> parameters;
+      for (const model::Parameter& parameter : scene.model->parameters()) {
+        parameter.tensor.requires_grad_(true);
+        parameters.push_back(parameter.tensor);
+      }
+      return parameters;
+    };
+    train::StopSignal stop([] { return train::Directive::kContinue; });
+    Scene smooth, plain;
+    const std::vector<at::Tensor> smooth_parameters = parameters_of(smooth);
+    const auto smooth_task = make(smooth, "on");
+    const train::StepInput input = smooth.Input(kDomainBatch, 0.5);
+    const auto actual = train::Gradients(smooth_task->Step(input, stop)->loss, smooth_parameters);
+
+    const std::vector<at::Tensor> parameters = parameters_of(plain);
+    const auto plain_task = make(plain, "off");
+    const auto there = train::Gradients(plain_task->Step(input, stop)->loss, parameters);
+    const at::Tensor logits =
+        plain.model->Forward(input.source.inputs, model::Mode::kBatchStatistics).logits;
+    const auto ascent =
+        train::Gradients(at::cross_entropy_loss(logits, input.source.labels), parameters);
+    double square = 0;
+    for (const at::Tensor& gradient : ascent) square += gradient.square().sum().item<double>();
+    {
+      const at::NoGradGuard no_grad;
+      for (size_t i = 0; i < parameters.size(); ++i) {
+        parameters[i].add_(ascent[i], kRho / std::sqrt(square));
+      }
+    }
+    const auto expected = train::Gradients(plain_task->Step(input, stop)->loss, parameters);
+    double moved = 0;
+    for (size_t i = 0; i < parameters.size(); ++i) {
+      EXPECT_TRUE(at::allclose(actual[i], expected[i], 1e-3, 1e-6)) << method << " " << i;
+      moved = std::max(moved, (expected[i] - there[i]).abs().max().item<double>());
+    }
+    EXPECT_GT(moved, 1e-4) << method;
+  }
+}
 
 class AlignmentTest : public ::testing::TestWithParam<const char*> {};
 
