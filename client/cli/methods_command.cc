@@ -47,6 +47,10 @@ std::string MethodText(const v1::Method& method) {
                           NeedText(input.need()), input.name(), input.description());
   }
   if (method.needs_batch_norm()) absl::StrAppend(&text, "  a model with batch normalisation\n");
+  if (method.needs_normalization()) {
+    absl::StrAppend(&text, "  a model with batch, layer, group or instance normalisation\n");
+  }
+  if (method.needs_images()) absl::StrAppend(&text, "  images\n");
   if (!method.hyperparameters().empty()) absl::StrAppend(&text, "\nHyperparameters (--set):\n");
   for (const v1::Hyperparameter& hyperparameter : method.hyperparameters()) {
     absl::StrAppendFormat(&text, "  %-20s %s (default %s; %s)\n", hyperparameter.name(),

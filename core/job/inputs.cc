@@ -216,6 +216,12 @@ int64_t ClassesOfFreshModel(const RunSpec& spec, const Inputs& inputs) {
 
 absl::Status CheckShapes(Inputs& inputs) {
   const std::vector<int64_t> expected = inputs.target->sample_shape();
+  if (inputs.method->spec.needs_images && expected.size() != 3) {
+    return Invalid("target", absl::StrCat(inputs.method->spec.name,
+                                          " needs images [channels, height, width]; the samples "
+                                          "have shape ",
+                                          ShapeText(expected)));
+  }
   for (const auto& [field, dataset] : AllDatasets(inputs)) {
     if (dataset->sample_shape() != expected) {
       return Invalid(field, absl::StrCat("samples have shape ", ShapeText(dataset->sample_shape()),
@@ -241,6 +247,12 @@ absl::Status CheckModel(Inputs& inputs, RunObserver& observer) {
   if (method.needs_batch_norm && inputs.model->batch_norm_layers().empty()) {
     return Invalid("checkpoint",
                    absl::StrCat(method.name, " needs batch-norm layers; the model has none"));
+  }
+  if (method.needs_normalization && inputs.model->normalization_layers().empty()) {
+    return Invalid("checkpoint",
+                   absl::StrCat(method.name,
+                                " needs layers that normalise (batch, layer, group or instance "
+                                "norm) and have a scale or a shift; the model has none"));
   }
   if (!method.labels_are_classes) return absl::OkStatus();
   for (const auto& [field, dataset] : AllDatasets(inputs)) {

@@ -60,6 +60,8 @@ struct MethodSpec {
   // them; a fresh model has the hyperparameter `ways` as its classes, and there is no evaluation.
   bool labels_are_classes = true;
   bool needs_batch_norm = false;
+  bool needs_normalization = false;  // a layer that normalises, of any kind, with scale and shift
+  bool needs_images = false;         // samples [C, H, W]
   bool needs_features = true;  // false: evaluate, which takes models whose classifier is not found
   bool needs_vectors = false;  // samples [D]
   bool needs_counts = false;   // with needs_vectors: no negative values

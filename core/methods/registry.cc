@@ -36,6 +36,7 @@
   X(MultiSourceDann)         \
   X(Progressive)             \
   X(Protonet)                \
+  X(Roid)                    \
   X(Sar)                     \
   X(Shot)                    \
   X(Simclr)                  \

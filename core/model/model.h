@@ -34,6 +34,13 @@ struct BatchNormLayer {
   double eps;
 };
 
+// Batch, layer, group or instance norm with a scale or a shift; the one that it has not is
+// undefined. The tensors alias the model's own.
+struct NormalizationLayer {
+  std::string name;  // "layer1.0.bn1"
+  at::Tensor weight, bias;
+};
+
 // Of the values of each channel that reach a batch-norm layer in one batch.
 struct BatchMoments {
   at::Tensor mean, variance;  // float [C]; the variance is the biased one
@@ -108,6 +115,9 @@ class Model {
 
   virtual const std::vector<Parameter>& parameters() const = 0;
   virtual const std::vector<BatchNormLayer>& batch_norm_layers() const = 0;  // in forward order
+  // Every layer that normalises and has a scale or a shift, in forward order: batch-norm layers
+  // that have one among them, those without stored statistics and inside control flow too.
+  virtual const std::vector<NormalizationLayer>& normalization_layers() const = 0;
   // The input of batch_norm_layers()[layer] for `inputs`, in evaluation mode: [N, C, ...].
   virtual at::Tensor BatchNormInput(size_t layer, const at::Tensor& inputs) = 0;
   // Forward() in evaluation mode, but that every one of batch_norm_layers() normalises with

@@ -43,6 +43,11 @@ constexpr size_t kFeatures = 0;
 
 constexpr Mode kModes[] = {Mode::kEvaluation, Mode::kTraining, Mode::kBatchStatistics};
 
+// "layer1.0.bn1.weight" -> "layer1.0.bn1".
+std::string LayerOfTensor(const std::string& path) {
+  return path.substr(0, std::max<size_t>(path.rfind('.') + 1, 1) - 1);
+}
+
 // Dotted paths of a batch-norm node's tensors; empty where it has none.
 struct BatchNormPaths {
   std::string weight, bias, running_mean, running_var;
@@ -50,10 +55,39 @@ struct BatchNormPaths {
   size_t node;  // its place in AllNodes() of the evaluation graph
 
   std::string LayerName() const {
-    const std::string& path = running_mean.empty() ? weight : running_mean;
-    return path.substr(0, std::max<size_t>(path.rfind('.') + 1, 1) - 1);
+    return LayerOfTensor(running_mean.empty() ? weight : running_mean);
   }
 };
+
+// Dotted paths of the scale and the shift of a layer that normalises; empty where it has none.
+struct ScaleAndShift {
+  std::string scale, shift;
+
+  std::string LayerName() const { return LayerOfTensor(scale.empty() ? shift : scale); }
+};
+
+// Which argument of an operator that normalises is its scale; the next one is its shift.
+std::optional<size_t> ScaleArgument(const Node* node) {
+  const auto kind = node->kind();
+  if (kind == c10::aten::batch_norm || kind == c10::aten::instance_norm) return 1;
+  if (kind == c10::aten::layer_norm || kind == c10::aten::group_norm) return 2;
+  return std::nullopt;
+}
+
+// Of every layer that has a scale or a shift, in forward order.
+std::vector<ScaleAndShift> ScalesAndShifts(const std::vector<Node*>& nodes) {
+  std::vector<ScaleAndShift> layers;
+  std::set<std::string> seen;
+  for (const Node* node : nodes) {
+    const std::optional<size_t> scale = ScaleArgument(node);
+    if (!scale) continue;
+    const ScaleAndShift layer = {AttributePath(node->input(*scale)).value_or(""),
+                                 AttributePath(node->input(*scale + 1)).value_or("")};
+    if (layer.scale.empty() && layer.shift.empty()) continue;
+    if (seen.insert(layer.LayerName()).second) layers.push_back(layer);
+  }
+  return layers;
+}
 
 BatchNormPaths PathsOf(const Node* node, size_t index) {
   const auto path = [&](size_t input) { return AttributePath(node->input(input)).value_or(""); };
@@ -138,6 +172,7 @@ struct ScriptModel::Programs {
   std::set<std::string> head_paths;
   std::set<std::string> batch_norm_paths;
   std::vector<BatchNormPaths> batch_norms;           // with stored statistics, in forward order
+  std::vector<ScaleAndShift> normalizations;         // in forward order
   std::map<size_t, GraphProgram> batch_norm_inputs;  // compiled at first use
   std::vector<std::string> warnings;
 };
@@ -195,6 +230,7 @@ absl::Status ScriptModel::Programs::Analyse(const Module& module, const Classifi
         absl::StrCat("the model ends with ", split.softmax, "; logits are taken before it"));
   }
   const std::vector<Node*> nodes = AllNodes(*evaluation);
+  normalizations = ScalesAndShifts(nodes);
   std::set<std::string> seen;
   for (size_t i = 0; i < nodes.size(); ++i) {
     if (nodes[i]->kind() != c10::aten::batch_norm) continue;
@@ -264,6 +300,9 @@ void ScriptModel::CollectTensors() {
     batch_norm_layers_.push_back({paths.LayerName(), tensor(paths.weight), tensor(paths.bias),
                                   tensor(paths.running_mean), tensor(paths.running_var),
                                   paths.eps});
+  }
+  for (const ScaleAndShift& layer : programs_->normalizations) {
+    normalization_layers_.push_back({layer.LayerName(), tensor(layer.scale), tensor(layer.shift)});
   }
   if (programs_->head_weight.empty()) return;
   const at::Tensor weight = TensorAt(module_, programs_->head_weight);

@@ -58,6 +58,9 @@ class ScriptModel final : public Model {
   const std::vector<BatchNormLayer>& batch_norm_layers() const override {
     return batch_norm_layers_;
   }
+  const std::vector<NormalizationLayer>& normalization_layers() const override {
+    return normalization_layers_;
+  }
   at::Tensor BatchNormInput(size_t layer, const at::Tensor& inputs) override;
   MomentsResult ForwardWithMoments(const at::Tensor& inputs, double share) override;
   std::map<std::string, at::Tensor> StateDict() const override;
@@ -81,7 +84,7 @@ class ScriptModel final : public Model {
                               const std::vector<at::Tensor>& more = {}) const;
   at::Tensor AsResult(const at::Tensor& tensor) const;
   ForwardResult ToResult(const at::Tensor& features, const at::Tensor& logits);
-  // parameters_ and batch_norm_layers_, as views of the module's tensors.
+  // parameters_ and both lists of layers, as views of the module's tensors.
   void CollectTensors();
   absl::Status SaveSafetensors(const std::string& path) const;
   absl::Status SaveTorchScript(const std::string& path) const;
@@ -91,6 +94,7 @@ class ScriptModel final : public Model {
   std::shared_ptr<Programs> programs_;  // shared with clones on the same device
   std::vector<Parameter> parameters_;
   std::vector<BatchNormLayer> batch_norm_layers_;
+  std::vector<NormalizationLayer> normalization_layers_;
   std::vector<std::string> warnings_;
   at::ScalarType precision_ = at::kFloat;
   int64_t feature_size_ = 0;

@@ -166,6 +166,10 @@ std::string MissingNeed(const MethodOffer& offer, const Available& available) {
     return "it needs batch-norm layers; the model has none";
   }
   if (offer.needs_vectors && !available.vectors) return "it needs samples that are vectors";
+  if (offer.needs_normalization && !available.normalization) {
+    return "it needs layers that normalise, with a scale or a shift; the model has none";
+  }
+  if (offer.needs_images && !available.images) return "it needs images";
   if (!offer.needs_inputs.empty()) {
     return absl::StrCat("it needs more input: ", absl::StrJoin(offer.needs_inputs, ", "));
   }

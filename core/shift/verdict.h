@@ -76,6 +76,8 @@ struct MethodOffer {
   bool needs_sources = false;
   bool needs_target_labels = false;
   bool needs_batch_norm = false;
+  bool needs_normalization = false;
+  bool needs_images = false;
   std::vector<std::string> needs_inputs;  // beside source and target
   bool needs_vectors = false;             // samples of one dimension
 };
@@ -83,6 +85,8 @@ struct Available {
   bool sources = true;
   bool batch_norm = true;
   bool vectors = true;  // the samples are such
+  bool normalization = true;  // layers that normalise, with scale or shift
+  bool images = true;
 };
 // What the offer needs and is not there; empty when nothing is missing.
 std::string MissingNeed(const MethodOffer& offer, const Available& available);

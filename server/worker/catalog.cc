@@ -81,6 +81,8 @@ v1::Method ToProto(const methods::MethodSpec& spec) {
   result.set_target(ToProto(spec.target));
   result.set_target_labels(ToProto(spec.target_labels));
   result.set_needs_batch_norm(spec.needs_batch_norm);
+  result.set_needs_normalization(spec.needs_normalization);
+  result.set_needs_images(spec.needs_images);
   result.set_trains(spec.trains);
   result.set_selects_weights(spec.selects_weights);
   for (const methods::InputSpec& input : spec.inputs) *result.add_inputs() = ToProto(input);

@@ -13,6 +13,7 @@
 #include "core/methods/diagnosis/shift_offers.h"
 #include "core/methods/domain_passes.h"
 #include "core/methods/method.h"
+#include "core/methods/perturbations.h"
 #include "core/shift/domain_classifier.h"
 #include "core/shift/mmd_test.h"
 
@@ -127,6 +128,8 @@ class DiagnoseTask : public train::Task {
     shift::Available available;
     available.batch_norm = !model_.batch_norm_layers().empty();
     available.vectors = context_.target.sample_shape().size() == 1;
+    available.normalization = !model_.normalization_layers().empty();
+    available.images = Images(context_.target);
     report["diagnosis"] = ToJson(diagnosis_, AllOffers(), available);
   }
 

@@ -27,6 +27,8 @@ shift::MethodOffer OfferOf(const MethodSpec& spec) {
   offer.needs_target_labels = spec.target_labels == DataNeed::kRequired;
   offer.needs_batch_norm = spec.needs_batch_norm;
   offer.needs_vectors = spec.needs_vectors;
+  offer.needs_normalization = spec.needs_normalization;
+  offer.needs_images = spec.needs_images;
   for (const InputSpec& input : spec.inputs) {
     if (input.need == DataNeed::kRequired) offer.needs_inputs.push_back(input.name);
   }

@@ -10,6 +10,7 @@
 #include "core/methods/diagnosis/shift_offers.h"
 #include "core/methods/optimization.h"
 #include "core/train/bookmark.h"
+#include "core/methods/perturbations.h"
 
 namespace acclimate::methods {
 
@@ -41,6 +42,8 @@ std::string ObstacleTo(const MethodEntry& entry, const MethodContext& context, b
   available.sources = !context.sources.empty();
   available.batch_norm = !context.model.batch_norm_layers().empty();
   available.vectors = context.target.sample_shape().size() == 1;
+  available.normalization = !context.model.normalization_layers().empty();
+  available.images = Images(context.target);
   return shift::MissingNeed(OfferOf(entry.spec), available);
 }
 

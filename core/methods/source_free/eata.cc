@@ -27,7 +27,7 @@ constexpr int64_t kFisherBatch = 64;
 class EataTask : public TestTimeTask {
  public:
   explicit EataTask(const MethodContext& context)
-      : TestTimeTask(context, BatchNormParameters(context.model)),
+      : TestTimeTask(context, NormalizationParameters(context.model)),
         sources_(context.sources),
         margin_(context.settings.Real("entropy_margin") * std::log(model_.num_classes())),
         threshold_(std::min(
@@ -160,17 +160,16 @@ MethodEntry Eata() {
   spec.name = "eata";
   spec.title = "Efficient anti-forgetting test-time adaptation (EATA)";
   spec.summary =
-      "Minimises entropy through batch norm like TENT, but only on samples that are sure and not "
-      "like those before; with source samples a Fisher penalty keeps what the source needs, "
-      "without "
-      "them it is ETA.";
+      "Minimises entropy through the layers that normalise like TENT, but only on samples that are "
+      "sure and not like those before; with source samples a Fisher penalty keeps what the source "
+      "needs, without them it is ETA.";
   spec.reference =
       "Niu et al., Efficient Test-Time Model Adaptation without Forgetting, ICML (2022)";
   spec.formula =
       "mean over {H_i < E0, |cos(p_i, m)| < d} of e^{E0 - H_i} H_i + fisher_weight sum_j F_j "
       "(theta_j - theta0_j)^2";
   spec.source = DataNeed::kOptional;
-  spec.needs_batch_norm = true;
+  spec.needs_normalization = true;
   spec.selects_weights = true;
   spec.hyperparameters = Concatenated(
       TestTimeSettings(TestTimeDefaults()),

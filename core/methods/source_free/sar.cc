@@ -3,7 +3,6 @@
 #include <ATen/core/grad_mode.h>
 
 #include <cmath>
-#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -12,8 +11,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/losses/reliable_entropy.h"
+#include "core/methods/sharpest_nearby.h"
 #include "core/methods/source_free/test_time_task.h"
-#include "core/train/gradients.h"
 
 namespace acclimate::methods {
 namespace {
@@ -21,26 +20,13 @@ namespace {
 constexpr char kSarNumbers[] = "sar";
 constexpr double kAverageDecay = 0.9;
 
-// Without the last layers, whose features are too close to the decision: 0.2 is exactly layer4 of
-// ResNet-50, which the authors leave out.
-std::vector<train::NamedParameter> ShallowBatchNorm(const model::Model& model, double left_out) {
-  const std::vector<model::BatchNormLayer>& layers = model.batch_norm_layers();
-  const size_t kept = layers.size() - static_cast<size_t>(left_out * layers.size());
-  std::vector<train::NamedParameter> parameters;
-  for (const train::NamedParameter& parameter : BatchNormParameters(model)) {
-    for (size_t i = 0; i < kept; ++i) {
-      if (parameter.tensor.is_same(layers[i].weight) || parameter.tensor.is_same(layers[i].bias)) {
-        parameters.push_back(parameter);
-      }
-    }
-  }
-  return parameters;
-}
-
 class SarTask : public TestTimeTask {
  public:
-  SarTask(const MethodContext& context, std::vector<train::NamedParameter> parameters)
-      : TestTimeTask(context, std::move(parameters)),
+  // Without the last layers, whose features are too close to the decision: a share of 0.2 is
+  // exactly layer4 of ResNet-50, which the authors leave out.
+  explicit SarTask(const MethodContext& context)
+      : TestTimeTask(context,
+                     NormalizationParameters(context.model, context.settings.Real("frozen_share"))),
         margin_(context.settings.Real("entropy_margin") * std::log(model_.num_classes())),
         rho_(context.settings.Real("rho")),
         reset_below_(context.settings.Real("reset_threshold") * std::log(model_.num_classes())) {
@@ -89,10 +75,9 @@ class SarTask : public TestTimeTask {
     train::StepOutput output;
     output.target_logits = logits.detach();
     if (!reliable.any().item<bool>()) return output;
-    const at::Tensor there = model_
-                                 .ForwardWith(SharpestNearby(losses::EntropyOf(reliable, logits)),
-                                              input.target.inputs, model::Mode::kBatchStatistics)
-                                 .logits;
+    const auto nearby = SharpestNearby(losses::EntropyOf(reliable, logits), moving(), rho_);
+    const at::Tensor there =
+        model_.ForwardWith(nearby, input.target.inputs, model::Mode::kBatchStatistics).logits;
     const at::Tensor kept = reliable.logical_and(losses::ReliableSamples(there, margin_));
     output.values["kept"] = kept.to(at::kDouble).mean().item<double>();
     if (!kept.any().item<bool>()) return output;
@@ -110,24 +95,6 @@ class SarTask : public TestTimeTask {
   }
 
  private:
-  // theta + rho g / ||g||, through which the gradient of what follows reaches theta unchanged.
-  std::map<std::string, at::Tensor> SharpestNearby(const at::Tensor& loss) const {
-    std::vector<at::Tensor> parameters;
-    for (const train::NamedParameter& parameter : moving()) parameters.push_back(parameter.tensor);
-    const std::vector<at::Tensor> gradients = train::Gradients(loss, parameters);
-    at::Tensor square = at::zeros({}, device_);
-    for (const at::Tensor& gradient : gradients) {
-      if (gradient.defined()) square = square + gradient.square().sum();
-    }
-    const at::Tensor scale = rho_ / (square.sqrt() + 1e-12);
-    std::map<std::string, at::Tensor> nearby;
-    for (size_t i = 0; i < parameters.size(); ++i) {
-      nearby[moving()[i].name] =
-          gradients[i].defined() ? parameters[i] + scale * gradients[i] : parameters[i];
-    }
-    return nearby;
-  }
-
   void SetBack() {
     const at::NoGradGuard no_grad;
     for (size_t i = 0; i < source_.size(); ++i) moving()[i].tensor.copy_(source_[i]);
@@ -150,15 +117,15 @@ MethodEntry Sar() {
   spec.name = "sar";
   spec.title = "Sharpness-aware and reliable entropy minimisation (SAR)";
   spec.summary =
-      "Minimises the entropy of sure samples through batch norm at the sharpest point nearby, and "
-      "returns to the source's weights when the model becomes too sure: TENT for small batches, "
-      "mixed shifts and uneven classes.";
+      "Minimises the entropy of sure samples through the layers that normalise, at the sharpest "
+      "point nearby, and returns to the source's weights when the model becomes too sure: TENT for "
+      "small batches, mixed shifts and uneven classes; made for layer and group norm.";
   spec.reference =
       "Niu et al., Towards Stable Test-Time Adaptation in Dynamic Wild World, ICLR (2023)";
   spec.formula =
       "mean over {H_i < E0} of H_i at theta + rho g / ||g||, g the gradient at theta; back to the "
       "source when the loss's moving average is below reset_threshold ln C";
-  spec.needs_batch_norm = true;
+  spec.needs_normalization = true;
   spec.selects_weights = true;
   OptimizationDefaults defaults = TestTimeDefaults();
   defaults.batch_size = 64;
@@ -169,16 +136,10 @@ MethodEntry Sar() {
        RealSetting("reset_threshold",
                    "As a share of ln C; 0.029 is the paper's 0.2 for 1000 classes; 0: never", 0.029,
                    0.0, 1.0),
-       RealSetting("frozen_share", "Share of the batch-norm layers, from the end, that stay", 0.2,
-                   0.0, 0.99)});
+       RealSetting("frozen_share", "Share of the layers that normalise, from the end, that stay",
+                   0.2, 0.0, 0.99)});
   return {spec, [](const MethodContext& context) -> absl::StatusOr<std::unique_ptr<train::Task>> {
-            std::vector<train::NamedParameter> parameters =
-                ShallowBatchNorm(context.model, context.settings.Real("frozen_share"));
-            if (parameters.empty()) {
-              return absl::InvalidArgumentError(
-                  "hyperparameters.frozen_share: leaves no batch-norm layer with weights");
-            }
-            return std::make_unique<SarTask>(context, std::move(parameters));
+            return std::make_unique<SarTask>(context);
           }};
 }
 

@@ -1,4 +1,4 @@
-// TENT: entropy minimisation through the scale and shift of batch norm.
+// TENT: entropy minimisation through the scale and shift of the layers that normalise.
 #include <memory>
 
 #include "core/losses/entropy.h"
@@ -11,7 +11,7 @@ namespace {
 class TentTask : public TestTimeTask {
  public:
   explicit TentTask(const MethodContext& context)
-      : TestTimeTask(context, BatchNormParameters(context.model)) {}
+      : TestTimeTask(context, NormalizationParameters(context.model)) {}
 
  protected:
   absl::StatusOr<train::StepOutput> Adapt(const train::StepInput& input) override {
@@ -31,11 +31,12 @@ MethodEntry Tent() {
   spec.name = "tent";
   spec.title = "Test-time entropy minimisation (TENT)";
   spec.summary =
-      "Moves only the scale and shift of batch norm, to make the model sure of itself on the "
-      "target, one step a batch; then stores the target's statistics. Source-free and quick.";
+      "Moves only the scale and shift of batch, layer and group norm, to make the model sure of "
+      "itself on the target, one step a batch; then stores the target's statistics. Source-free "
+      "and quick.";
   spec.reference = "Wang et al., Tent, ICLR (2021)";
   spec.formula = "mean_i H(softmax(logits_i)) with the statistics of the batch";
-  spec.needs_batch_norm = true;
+  spec.needs_normalization = true;
   spec.selects_weights = true;
   spec.hyperparameters = TestTimeSettings(TestTimeDefaults());
   return {spec, [](const MethodContext& context) -> absl::StatusOr<std::unique_ptr<train::Task>> {

@@ -48,12 +48,13 @@ absl::StatusOr<train::StepOutput> TestTimeTask::Step(const train::StepInput& inp
     const at::NoGradGuard no_grad;
     train::StepOutput output;
     output.target_logits =
-        model_.Forward(input.target.inputs, model::Mode::kBatchStatistics).logits;
+        Answer(model_.Forward(input.target.inputs, model::Mode::kBatchStatistics).logits);
     return output;
   }
   absl::StatusOr<train::StepOutput> output = Adapt(input);
   if (!output.ok()) return output;
   if (guard_.Observe(output->target_logits, input.step)) output->loss = at::Tensor();
+  output->target_logits = Answer(output->target_logits);
   return output;
 }
 
@@ -89,10 +90,17 @@ absl::Status TestTimeTask::Restore(const train::TensorMap& state) {
   return guard_.Restore(guard);
 }
 
-std::vector<train::NamedParameter> BatchNormParameters(const model::Model& model) {
+std::vector<train::NamedParameter> NormalizationParameters(const model::Model& model,
+                                                           double left_out) {
+  const std::vector<model::NormalizationLayer>& layers = model.normalization_layers();
+  const size_t kept = layers.size() - static_cast<size_t>(left_out * layers.size());
   std::vector<train::NamedParameter> parameters;
-  for (const model::Parameter& parameter : model.parameters()) {
-    if (parameter.batch_norm) parameters.push_back({parameter.name, parameter.tensor});
+  for (size_t i = 0; i < kept; ++i) {
+    for (const model::Parameter& parameter : model.parameters()) {
+      if (parameter.tensor.is_same(layers[i].weight) || parameter.tensor.is_same(layers[i].bias)) {
+        parameters.push_back({parameter.name, parameter.tensor});
+      }
+    }
   }
   return parameters;
 }

@@ -32,6 +32,8 @@ class TestTimeTask : public train::Task {
   // The loss of one batch, and as target_logits what it predicted before the update. Without a
   // loss nothing moves.
   virtual absl::StatusOr<train::StepOutput> Adapt(const train::StepInput& input) = 0;
+  // What the method answers for a batch, from the logits of Adapt().
+  virtual at::Tensor Answer(const at::Tensor& logits) const { return logits; }
   // Puts the weights to keep into the model, after the last update; called again must change
   // nothing.
   virtual void TakeFinalWeights() {}
@@ -48,8 +50,10 @@ class TestTimeTask : public train::Task {
   train::Plan plan_;
 };
 
-// Scale and shift of every batch-norm layer.
-std::vector<train::NamedParameter> BatchNormParameters(const model::Model& model);
+// Scale and shift of every layer that normalises, in forward order, without the share `left_out` of
+// these layers at the end.
+std::vector<train::NamedParameter> NormalizationParameters(const model::Model& model,
+                                                           double left_out = 0.0);
 
 // OptimizationSettings() and "epochs", one by default.
 std::vector<HyperparameterSpec> TestTimeSettings(const OptimizationDefaults& defaults);

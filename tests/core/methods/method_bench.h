@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -19,14 +20,18 @@
 
 namespace acclimate::methods {
 
-// An untrained `mlp` of 3 classes on 12 inputs, whose batch norm is made uneven and whose head is
-// made sure of itself, and its data.
+// An untrained model of 3 classes on 12 inputs, by default `mlp`, whose batch norm is made uneven
+// and whose head, "fc", is made sure of itself, and its data.
 class MethodBench {
  public:
-  MethodBench(const std::string& method, Hyperparameters given, bool with_source = false,
-              int64_t target_samples = 64) {
+  MethodBench(
+      const std::string& method, Hyperparameters given, bool with_source = false,
+      int64_t target_samples = 64,
+      const std::function<std::unique_ptr<model::Model>()>& make_model = [] {
+        return model::BuildArchitecture({"mlp", {12}, 3}).value();
+      }) {
     at::manual_seed(21);
-    model = model::BuildArchitecture({"mlp", {12}, 3}).value();
+    model = make_model();
     const at::NoGradGuard no_grad;
     for (const model::BatchNormLayer& layer : model->batch_norm_layers()) {
       layer.weight.uniform_(0.5, 1.5);

@@ -1,16 +1,22 @@
-// TENT, EATA, SAR, CoTTA and AdaBN, step by step, and through job::Run.
+// TENT, EATA, SAR, ROID, CoTTA and AdaBN, step by step, and through job::Run.
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "core/losses/diversity_weights.h"
 #include "core/losses/entropy.h"
 #include "core/losses/reliable_entropy.h"
+#include "core/losses/soft_likelihood_ratio.h"
+#include "core/losses/symmetric_cross_entropy.h"
+#include "core/methods/perturbations.h"
 #include "core/methods/target_statistics.h"
 #include "tests/core/job/synthetic.h"
+#include "tests/core/methods/layer_normed.h"
 #include "tests/core/methods/method_bench.h"
 
 namespace acclimate::methods {
@@ -36,7 +42,7 @@ json ReportOf(job::RunSpec spec) {
 }
 
 TEST(TestTimeTest, EveryMethodHelpsOnAnotherGainAndOffset) {
-  for (const char* method : {"tent", "eata", "sar", "cotta"}) {
+  for (const char* method : {"tent", "eata", "sar", "roid", "cotta"}) {
     const json report = ReportOf(Vectors().Spec(method));
     EXPECT_GT(report["adapted"]["accuracy"], double{report["source_only"]["accuracy"]} + 0.1)
         << method;
@@ -209,6 +215,125 @@ TEST(SarTest, LeavesTheLastLayersAlone) {
   EXPECT_EQ(shallow.moving.size(), 4u);
   for (const train::NamedParameter& parameter : shallow.moving) {
     EXPECT_THAT(parameter.name, ::testing::StartsWith("bn"));
+  }
+}
+
+class NormalizationTest : public ::testing::TestWithParam<const char*> {};
+
+// Every layer, and every sample, however unsure the model is of it.
+Hyperparameters Unsparing(const std::string& method) {
+  Hyperparameters given;
+  if (method == "sar") given["frozen_share"] = 0.0;
+  if (method == "sar" || method == "eata") given["entropy_margin"] = 1.0;
+  if (method == "eata") given["redundancy_margin"] = 100.0;
+  return given;
+}
+
+TEST_P(NormalizationTest, MovesTheScalesAndShiftsOfLayerAndGroupNorm) {
+  MethodBench bench(GetParam(), Unsparing(GetParam()), /*with_source=*/false, /*target_samples=*/64,
+                    [] { return testing::LayerNormed(); });
+  std::vector<std::string> names;
+  for (const train::NamedParameter& parameter : bench.moving) names.push_back(parameter.name);
+  EXPECT_THAT(names,
+              ::testing::ElementsAre("norm1.weight", "norm1.bias", "norm2.weight", "norm2.bias"));
+  const train::StepOutput output = bench.Step();
+  ASSERT_TRUE(output.loss.defined());
+  for (const at::Tensor& gradient : bench.Gradients(output.loss)) {
+    ASSERT_TRUE(gradient.defined());
+    EXPECT_GT(gradient.abs().max().item<double>(), 0);
+  }
+  EXPECT_TRUE(bench.task->Finish(bench.stop).ok());
+}
+
+INSTANTIATE_TEST_SUITE_P(Methods, NormalizationTest,
+                         ::testing::Values("tent", "eata", "sar", "roid"),
+                         [](const auto& info) { return std::string(info.param); });
+
+// Through a whole run, from a TorchScript file.
+TEST(NormalizationJobTest, AModelWithoutBatchNormIsAdapted) {
+  at::manual_seed(3);
+  const std::string path = testing::NewFolder("layer_normed") + "/model.pt";
+  ASSERT_TRUE(testing::LayerNormed()->Save(path).ok());
+  for (const char* method : {"tent", "eata", "sar", "roid"}) {
+    job::RunSpec spec = Vectors().Spec(method);
+    spec.checkpoint = testing::OpenFile(path);
+    for (const auto& [name, value] : Unsparing(method)) spec.hyperparameters[name] = value;
+    ReportOf(spec);
+    const auto changed = testing::ReadTensors(spec.output_directory + "/changed.safetensors");
+    EXPECT_EQ(changed.count("norm1.weight"), 1u) << method;
+    EXPECT_EQ(changed.count("fc1.weight"), 0u) << method;
+  }
+}
+
+TEST(NormalizationJobTest, AModelThatCannotBeAdaptedSoIsRefused) {
+  const std::string path = testing::NewFolder("without_scales") + "/model.pt";
+  ASSERT_TRUE(testing::LayerNormed(/*affine=*/false)->Save(path).ok());
+  for (const char* method : {"tent", "eata", "sar", "roid"}) {
+    job::RunSpec spec = Vectors().Spec(method);
+    spec.checkpoint = testing::OpenFile(path);
+    testing::TestObserver observer;
+    const absl::Status status = job::Run(spec, observer).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << method;
+    EXPECT_THAT(status.message(), HasSubstr("needs layers that normalise")) << method;
+  }
+}
+
+TEST(RoidTest, LossIsThatOfDiverseAndSureSamplesAndTheirViews) {
+  MethodBench bench("roid", {{"temperature", 0.5}});
+  const at::Tensor logits = bench.Logits();
+  at::Tensor mean = at::full({3}, 1.0 / 3);
+  at::manual_seed(5);
+  const at::Tensor view = Perturbed(bench.Input().target.inputs, {});
+  const at::Tensor weights = losses::DiversityWeights(logits, mean, 0.5);
+  const at::Tensor view_logits = bench.model->Forward(view, model::Mode::kBatchStatistics).logits;
+  const at::Tensor loss = (weights * (losses::SoftLikelihoodRatio(logits) +
+                                      losses::SymmetricCrossEntropy(view_logits, logits)))
+                              .sum() /
+                          64;
+  const std::vector<at::Tensor> gradients = bench.Gradients(loss);
+  at::manual_seed(5);
+  const train::StepOutput output = bench.Step();
+  EXPECT_NEAR(output.loss.item<double>(), loss.item<double>(), 1e-5);
+  EXPECT_LT(LargestDifference(bench.Gradients(output.loss), gradients), 1e-5);
+  // The mean prediction that the next batch is held against.
+  mean = 0.9 * mean + 0.1 * logits.softmax(1).mean(0);
+  EXPECT_LT((bench.task->State().at("mean_prediction") - mean).abs().max().item<double>(), 1e-6);
+  const at::Tensor next = losses::DiversityWeights(logits, mean.detach(), 0.5);
+  EXPECT_GT((next - weights).abs().max().item<double>(), 1e-4);
+  const train::StepOutput second = bench.Step(1);
+  EXPECT_NEAR(second.parts.at("certainty").item<double>(),
+              (next * losses::SoftLikelihoodRatio(logits)).mean().item<double>(), 1e-5);
+}
+
+TEST(RoidTest, WeightsStayTiedToTheSource) {
+  MethodBench bench("roid", {{"source_momentum", 0.75}});
+  const std::vector<at::Tensor> source = bench.Weights();
+  bench.Step();
+  {
+    const at::NoGradGuard no_grad;  // what the optimiser does
+    for (const train::NamedParameter& parameter : bench.moving) parameter.tensor.add_(0.4);
+  }
+  bench.task->AfterStep(1);
+  std::vector<at::Tensor> expected;
+  for (const at::Tensor& weight : source) expected.push_back(weight + 0.75 * 0.4);
+  EXPECT_LT(LargestDifference(bench.Weights(), expected), 1e-6);
+}
+
+TEST(RoidTest, AnswersAreCorrectedByTheBatchsShares) {
+  MethodBench plain("roid", {{"prior_correction", false}}), corrected("roid", {});
+  const at::Tensor logits = plain.Logits().detach();
+  EXPECT_TRUE(plain.Step().target_logits.equal(logits));
+  const at::Tensor answers = corrected.Step().target_logits;
+  std::vector<double> prior(3, 0.0);
+  for (int64_t c = 0; c < 3; ++c) {
+    for (int64_t i = 0; i < 64; ++i) prior[c] += logits.softmax(1)[i][c].item<double>() / 64;
+  }
+  const double largest = *std::max_element(prior.begin(), prior.end());
+  const double smoothing = 1.0 / 3 / largest;  // 3 classes are fewer than 64 samples
+  for (int64_t c = 0; c < 3; ++c) {
+    const double factor = 3 * (prior[c] + smoothing) / (1 + smoothing * 3);
+    EXPECT_LT((answers.select(1, c) - factor * logits.select(1, c)).abs().max().item<double>(),
+              1e-5);
   }
 }
 

@@ -198,6 +198,27 @@ TEST_F(CheckpointTest, WarnsOfWhatItCannotRestore) {
   EXPECT_TRUE((*scripted)->warnings().empty());
 }
 
+TEST_F(CheckpointTest, NamesLayersThatNormaliseOfEveryKind) {
+  const std::map<std::string, std::vector<std::string>> expected = {
+      {"group_norm", {"norm1", "norm2"}},
+      {"vit", {"blocks.0.norm1", "blocks.0.norm2", "blocks.1.norm1", "blocks.1.norm2", "norm"}},
+      {"lenet", {"bn"}}};
+  for (const auto& [name, layers] : expected) {
+    for (const char* kind : {"script", "trace_eval", "trace_train"}) {
+      auto model = Load(Path(absl::StrCat(name, ".", kind, ".pt")), {"", kImage});
+      ASSERT_TRUE(model.ok()) << model.status();
+      std::vector<std::string> names;
+      for (const NormalizationLayer& layer : (*model)->normalization_layers()) {
+        names.push_back(layer.name);
+        const auto state = (*model)->StateDict();
+        EXPECT_EQ(layer.weight.data_ptr(), state.at(layer.name + ".weight").data_ptr());
+        EXPECT_EQ(layer.bias.data_ptr(), state.at(layer.name + ".bias").data_ptr());
+      }
+      EXPECT_EQ(names, layers) << name << " " << kind;
+    }
+  }
+}
+
 TEST_F(CheckpointTest, BatchNormLayersAndTheirInputs) {
   for (const char* kind : {"script", "trace_eval", "trace_train"}) {
     auto model = Load(Path(absl::StrCat("resnet18.", kind, ".pt")), {"", kImage});

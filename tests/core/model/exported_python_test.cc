@@ -147,6 +147,14 @@ TEST_P(ExportedModelTest, HasTheSameRolesAsTorchScript) {
     return names;
   };
   EXPECT_EQ(layers(*exported), layers(*scripted));
+  const auto normalizations = [](const Model& model) {
+    std::vector<std::string> names;
+    for (const NormalizationLayer& layer : model.normalization_layers()) {
+      names.push_back(layer.name);
+    }
+    return names;
+  };
+  EXPECT_EQ(normalizations(*exported), normalizations(*scripted));
   EXPECT_EQ(exported->num_classes(), 3);
   EXPECT_EQ(exported->feature_size(), scripted->feature_size());
   // Levels are in the same places, at least; but the decomposed encoder's projections are products
