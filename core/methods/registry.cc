@@ -6,6 +6,7 @@
 
 // One line a method: the function that its file defines.
 #define ACCLIMATE_METHODS(X) \
+  X(Aad)                     \
   X(Adabn)                   \
   X(AdaptFewShot)            \
   X(Afn)                     \
