@@ -105,6 +105,13 @@ at::Tensor Perturbed(const at::Tensor& inputs, const PerturbationOptions& option
   return views + at::randn_like(views) * (options.noise * inputs.std(/*unbiased=*/false));
 }
 
+at::Tensor WithoutPatches(const at::Tensor& images, double ratio, int64_t patches) {
+  const at::Tensor kept = at::rand({images.size(0), 1, patches, patches}, images.options())
+                              .gt(ratio)
+                              .to(images.scalar_type());
+  return images * at::upsample_nearest2d(kept, {images.size(2), images.size(3)});
+}
+
 HyperparameterSpec AugmentSetting() {
   return ChoiceSetting(
       "augment",

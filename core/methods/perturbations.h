@@ -3,6 +3,7 @@
 #ifndef ACCLIMATE_CORE_METHODS_PERTURBATIONS_H_
 #define ACCLIMATE_CORE_METHODS_PERTURBATIONS_H_
 
+#include <cstdint>
 #include <string>
 
 #include <ATen/core/Tensor.h>
@@ -24,6 +25,10 @@ struct PerturbationOptions {
 
 // inputs: float [N, ...] -> the same shape. Draws from the default generator of its device.
 at::Tensor Perturbed(const at::Tensor& inputs, const PerturbationOptions& options);
+
+// images: float [N, C, H, W], cut into patches x patches parts, of which each is set to zero, the
+// mean of normalised pixels, with the probability `ratio` (Hoyer et al., "MIC", CVPR 2023).
+at::Tensor WithoutPatches(const at::Tensor& images, double ratio, int64_t patches);
 
 // Samples are [C, H, W].
 bool Images(const data::Dataset& dataset);

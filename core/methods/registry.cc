@@ -33,6 +33,7 @@
   X(Mcc)                     \
   X(Mcd)                     \
   X(Mdd)                     \
+  X(Mic)                     \
   X(Moe)                     \
   X(MultiSourceDann)         \
   X(Progressive)             \

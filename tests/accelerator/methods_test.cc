@@ -99,7 +99,7 @@ TEST_P(AlignmentOnAcceleratorTest, NeverWaitsInAStepAndIsReplayed) {
 
 INSTANTIATE_TEST_SUITE_P(Methods, AlignmentOnAcceleratorTest,
                          ::testing::Values("afn", "cdan", "dan", "dann", "deep_coral", "jan", "mcc",
-                                           "mcd", "mdd", "moe", "multi_source_dann"),
+                                           "mcd", "mdd", "mic", "moe", "multi_source_dann"),
                          [](const auto& info) { return std::string(info.param); });
 
 std::vector<std::string> AllMethods() {

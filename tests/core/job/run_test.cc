@@ -301,6 +301,11 @@ TEST(RunTest, ShapesThatDiffer) {
   EXPECT_THAT(Reason(spec), HasSubstr("checkpoint: "));
 }
 
+TEST(RunTest, VectorsAreNoImages) {
+  EXPECT_EQ(Reason(Vectors().Spec("mic")),
+            "target: mic needs images [channels, height, width]; the samples have shape [12]");
+}
+
 TEST(RunTest, StateOfAnotherRunIsRefused) {
   RunSpec spec = Vectors().Spec("shot");
   TestObserver pause(/*stop_after=*/4, Directive::kPause);

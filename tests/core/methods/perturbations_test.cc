@@ -33,6 +33,20 @@ TEST(PerturbationsTest, NothingIsTheIdentity) {
   EXPECT_TRUE(Perturbed(vectors, Nothing()).equal(vectors));
 }
 
+TEST(PerturbationsTest, WithoutPatchesHidesWholePatches) {
+  at::manual_seed(5);
+  const at::Tensor kept = WithoutPatches(at::ones({200, 2, 28, 14}), 0.7, 4);
+  // 4 x 4 patches of 7 x 3.5 pixels: nearest neighbours make them 3 or 4 wide.
+  const at::Tensor rows = kept.unfold(2, 7, 7);  // [200, 2, 4, 14, 7]
+  EXPECT_TRUE(at::equal(rows.amin(4), rows.amax(4)));
+  EXPECT_TRUE(at::equal(kept.select(1, 0), kept.select(1, 1)));  // in all channels
+  for (const int64_t column : {0, 4, 7, 11}) {
+    EXPECT_TRUE(at::equal(kept.select(3, column), kept.select(3, column + 1))) << column;
+  }
+  EXPECT_NEAR(kept.mean().item<double>(), 0.3, 0.03);
+  EXPECT_FALSE(at::equal(kept[0], kept[1]));
+}
+
 TEST(PerturbationsTest, ShiftsStayWithinTheirBounds) {
   at::manual_seed(3);
   PerturbationOptions options = Nothing();

@@ -35,8 +35,10 @@ TEST(RegistryTest, FindsByName) {
 
 // Data that `method` takes.
 Scene SceneFor(const std::string& method) {
+  const MethodSpec& spec = FindMethod(method)->spec;
+  if (spec.needs_images) return Scene("conv4", {1, 8, 8});
   Scene scene;
-  if (!FindMethod(method)->spec.needs_counts) return scene;
+  if (!spec.needs_counts) return scene;
   const auto counts = [](const data::Dataset& dataset) {
     return dataset.WithSamples(dataset.stored_inputs().relu(), dataset.labels(), "counts").value();
   };
