@@ -85,7 +85,8 @@ TEST(JudgeTest, CovariateShiftThatTheFeaturesIgnore) {
   EXPECT_FALSE(finding.features_moved);
   EXPECT_EQ(finding.strength, Strength::kNegligible);
   EXPECT_THAT(Sentence(finding, evidence), HasSubstr("already ignores"));
-  const MethodOffer offer = {"shot", {ShiftKind::kCovariate}, false, false, false, {}};
+  const MethodOffer offer = {"shot", {ShiftKind::kCovariate}, false, false, false, false, false,
+                             {}};
   EXPECT_THAT(FitMethods(finding, evidence, {offer}, {}).fit, IsEmpty());
 }
 
@@ -150,12 +151,18 @@ TEST(UnknownsTest, SayWhatLabelsWouldShow) {
   EXPECT_EQ(Unknowns(evidence).size(), 3u);
 }
 
-MethodOffer Aligner() { return {"dann", {ShiftKind::kCovariate}, true, false, false, {}}; }
-MethodOffer SourceFree() { return {"shot", {ShiftKind::kCovariate}, false, false, false, {}}; }
-MethodOffer PriorCorrection() {
-  return {"label_shift", {ShiftKind::kLabel}, true, false, false, {}};
+MethodOffer Aligner() {
+  return {"dann", {ShiftKind::kCovariate}, true, false, false, false, false, {}};
 }
-MethodOffer Asker() { return {"concept_shift", {ShiftKind::kConcept}, false, false, false, {}}; }
+MethodOffer SourceFree() {
+  return {"shot", {ShiftKind::kCovariate}, false, false, false, false, false, {}};
+}
+MethodOffer PriorCorrection() {
+  return {"label_shift", {ShiftKind::kLabel}, true, false, false, false, false, {}};
+}
+MethodOffer Asker() {
+  return {"concept_shift", {ShiftKind::kConcept}, false, false, false, false, false, {}};
+}
 
 std::string ReasonFor(const MethodOffer& offer, const Evidence& evidence,
                       Available available = {}) {
