@@ -18,6 +18,7 @@
 #include "core/methods/optimization.h"
 #include "core/methods/perturbations.h"
 #include "core/methods/target_statistics.h"
+#include "core/runtime/random.h"
 #include "core/selection/neighborhood_density.h"
 #include "core/selection/predictions.h"
 #include "core/train/pass.h"
@@ -143,10 +144,15 @@ class AadTask : public train::Task {
   absl::Status ChooseBeta(train::StopSignal& stop) {
     const data::Dataset sample = selection::Sample(context_.target, kTrialSamples, context_.seed,
                                                    /*labels=*/false);
+    const auto generators = runtime::GeneratorStates(context_.device);
     double best = kNotChosen, best_density = 0;
     for (const double beta : kBetas) {
       const absl::StatusOr<double> density = DensityAfterTrial(beta, sample, stop);
-      if (!density.ok()) return density.status();
+      // The same draws for every trial, and for the run as if there had been none: a trial that was
+      // stopped is repeated.
+      absl::Status status = density.status();
+      status.Update(runtime::RestoreGenerators(generators, context_.device));
+      if (!status.ok()) return status;
       if (best == kNotChosen || *density > best_density) {
         best = beta;
         best_density = *density;
