@@ -51,6 +51,11 @@ std::string MethodText(const v1::Method& method) {
     absl::StrAppend(&text, "  a model with batch, layer, group or instance normalisation\n");
   }
   if (method.needs_images()) absl::StrAppend(&text, "  images\n");
+  if (method.needs_counts()) {
+    absl::StrAppend(&text, "  samples that are vectors of counts\n");
+  } else if (method.needs_vectors()) {
+    absl::StrAppend(&text, "  samples that are vectors\n");
+  }
   if (!method.hyperparameters().empty()) absl::StrAppend(&text, "\nHyperparameters (--set):\n");
   for (const v1::Hyperparameter& hyperparameter : method.hyperparameters()) {
     absl::StrAppendFormat(&text, "  %-20s %s (default %s; %s)\n", hyperparameter.name(),

@@ -4,7 +4,9 @@
 #include <ATen/core/grad_mode.h>
 
 #include <cmath>
+#include <string>
 
+#include "absl/strings/str_join.h"
 #include "core/selection/accuracy_estimate.h"
 
 namespace acclimate::selection {
@@ -133,12 +135,12 @@ Choice Choose(const std::vector<Candidate>& candidates, const Witnesses& witness
   choice.adapted = last ? LastAdapted(candidates) : BestOf(candidates, scores, true);
   choice.source = BetterForm(candidates, scores, choice.adapted, witnesses);
   choice.verdicts = AskRules({candidates, choice.adapted, choice.source, witnesses});
+  for (const Verdict& verdict : choice.verdicts) choice.held = choice.held && verdict.holds;
+  std::vector<std::string> reasons;
   for (const Verdict& verdict : choice.verdicts) {
-    if (verdict.holds) continue;
-    choice.held = false;
-    choice.reason = verdict.says;
-    break;
+    if (verdict.holds == choice.held) reasons.push_back(verdict.says);
   }
+  choice.reason = absl::StrJoin(reasons, "; ");
   choice.best = choice.held || !guard ? choice.adapted : choice.source;
   return choice;
 }

@@ -31,7 +31,7 @@ struct Choice {
   size_t source = 0;              // the best form of the source model
   bool held = true;               // the guard: the adapted one may be returned
   std::vector<Verdict> verdicts;  // of the guard's rules that had something to say, in their order
-  std::string reason;             // in words
+  std::string reason;             // in words: of the rules that decided
 };
 
 // candidates: at least one form of the source, first as it came, and one adapted. `last`: the

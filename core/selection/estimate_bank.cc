@@ -79,7 +79,7 @@ double InRange(double share) { return std::clamp(share, 0.0, 1.0); }
 
 double ScaleOf(double drop, double spread) {
   const double loss = std::max(drop, spread / 2);
-  return loss < 0.03 ? 0.03 : loss < 0.10 ? 0.06 : 0.17;
+  return loss < 0.03 ? 0.03 : 0.17;
 }
 
 const EstimateBank& EstimateBank::Shipped() {
@@ -114,13 +114,16 @@ EstimateBank EstimateBank::Without(const std::string& prefix) const {
 
 AccuracyInterval EstimateBank::IntervalFor(double mean, double spread, double accuracy_source,
                                            Knowledge knowledge) const {
+  const auto counts = [&](const BankRow& row) {
+    return (row.knowledge == Knowledge::kNothing) == (knowledge == Knowledge::kNothing);
+  };
   std::map<std::string, int64_t> rows_of_task;
   for (const BankRow& row : rows_) {
-    if (row.knowledge == knowledge) ++rows_of_task[row.task];
+    if (counts(row)) ++rows_of_task[row.task];
   }
   std::vector<Residual> residuals;
   for (const BankRow& row : rows_) {
-    if (row.knowledge != knowledge) continue;
+    if (!counts(row)) continue;
     residuals.push_back(
         {(row.truth - row.estimate) / ScaleOf(row.accuracy_source - row.estimate, row.spread),
          1.0 / static_cast<double>(rows_of_task[row.task])});

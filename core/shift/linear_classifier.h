@@ -25,8 +25,9 @@ LinearClassifier FitLinearClassifier(const at::Tensor& samples, const at::Tensor
 //
 //   inverse_penalty sum_i CE_i + |weight|^2 / 2
 //
-// of the samples as they are (mean 0, deviation 1 in what is returned), the same way and to its
-// end. A class without samples gets a bias that no sample reaches.
+// of the samples as they are (mean 0, deviation 1 in what is returned), the same way, until no
+// gradient of the mean is above 1e-4, as it does by default. A class without samples gets a bias
+// that no sample reaches.
 LinearClassifier FitLogisticClassifier(const at::Tensor& samples, const at::Tensor& labels,
                                        int64_t classes, double inverse_penalty);
 

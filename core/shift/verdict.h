@@ -84,7 +84,7 @@ struct MethodOffer {
 struct Available {
   bool sources = true;
   bool batch_norm = true;
-  bool vectors = true;  // the samples are such
+  bool vectors = true;        // the samples are such
   bool normalization = true;  // layers that normalise, with scale or shift
   bool images = true;
 };

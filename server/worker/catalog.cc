@@ -83,6 +83,8 @@ v1::Method ToProto(const methods::MethodSpec& spec) {
   result.set_needs_batch_norm(spec.needs_batch_norm);
   result.set_needs_normalization(spec.needs_normalization);
   result.set_needs_images(spec.needs_images);
+  result.set_needs_vectors(spec.needs_vectors);
+  result.set_needs_counts(spec.needs_counts);
   result.set_trains(spec.trains);
   result.set_selects_weights(spec.selects_weights);
   for (const methods::InputSpec& input : spec.inputs) *result.add_inputs() = ToProto(input);

@@ -45,11 +45,13 @@ struct Trained {
 
 // The last weights; the same draws on every device.
 Trained TrainOn(const at::Device& device, const std::string& method, bool replay = true) {
-  const bool vectors = methods::FindMethod(method)->spec.needs_vectors;
+  const methods::MethodSpec& spec = methods::FindMethod(method)->spec;
+  const bool vectors = spec.needs_vectors;
   const std::vector<int64_t> shape =
       vectors ? std::vector<int64_t>{6} : std::vector<int64_t>{1, 8, 8};
   Scene scene(vectors ? "mlp" : "conv4", shape);
   scene.sources.push_back(Blobs(30, shape, 7));
+  if (spec.needs_counts) scene.TakeCounts();
   at::manual_seed(4);
   const auto task = scene.Task(method, Short(method), device);
   train::TrainerOptions options;

@@ -107,7 +107,7 @@ int main(int argc, char** argv) {
                      {"draws", "2000"},
                      {"set", ""},
                      {"threads", "1"},
-                     {"out", "/tmp/audit_coverage"},
+                     {"out", "audit_coverage.out"},
                      {"json", ""}});
   acclimate::runtime::ConfigureThreads(static_cast<int>(flags.Integer("threads")));
   ResultTable table;

@@ -1,4 +1,4 @@
-// What a job costs beside its training steps: looks, peers, statistics, views, files. Each row is
+// What a job costs beside its training steps: looks, statistics, views, files. Each row is
 // the core seconds of a whole job against those of its steps alone, driven by the same loop without
 // anything around it, or, for TENT, written out; both in this run, on one thread. Random images,
 // fresh weights.
@@ -117,15 +117,11 @@ class Rows {
     const int64_t timed = std::max<int64_t>(steps / 10, 5);
     const auto step = [&] { return DannStep(files, side, 64, /*augment=*/true, timed); };
     const double before = step();
-    const Usage alone = Job("dann", files, {{"steps", steps}, {"peers", int64_t{0}}});
-    const double between = step();
-    const Usage with_peers = Job("dann", files, {{"steps", steps}});
+    const Usage job = Job("dann", files, {{"steps", steps}});
     const double after = step();
-    const double alone_steps = static_cast<double>(steps) * (before + between) / 2;
-    const double peers_steps = static_cast<double>(steps) * (between + after) / 2;
-    const std::string name = absl::StrCat("DANN ResNet-18 ", side, "x", side);
-    Print(absl::StrCat("dann", side, "_alone"), name + ", peers=0", alone_steps, alone, "<= 1.1");
-    Print(absl::StrCat("dann", side), name, peers_steps, with_peers, "<= 1.5");
+    const double in_steps = static_cast<double>(steps) * (before + after) / 2;
+    Print(absl::StrCat("dann", side), absl::StrCat("DANN ResNet-18 ", side, "x", side), in_steps,
+          job, "<= 1.1");
   }
 
   void Beside(int64_t side) {
@@ -136,7 +132,6 @@ class Rows {
     const Usage job = Job("dann", files,
                           {{"steps", kSteps},
                            {"batch_size", kBatch},
-                           {"peers", int64_t{0}},
                            {"selection", std::string("last")},
                            {"guard", std::string("off")},
                            {"augment", std::string("none")}});

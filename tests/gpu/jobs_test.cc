@@ -60,7 +60,6 @@ job::RunSpec Comparable(const std::string& method) {
       if (parameter.name == "augment") spec.hyperparameters["augment"] = "none";
       if (parameter.name == "selection") spec.hyperparameters["selection"] = "last";
       if (parameter.name == "guard") spec.hyperparameters["guard"] = "off";
-      if (parameter.name == "peers") spec.hyperparameters["peers"] = int64_t{0};
     }
   }
   return spec;

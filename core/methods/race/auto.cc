@@ -37,7 +37,7 @@ using selection::Candidate;
 
 // Who may race, in this order: different ideas rather than variants of one. Methods that only
 // replace batch-norm statistics need no place: that form of the source is always a candidate.
-constexpr const char* kAutoMethods[] = {"shot", "tent",       "dann",       "cdan",
+constexpr const char* kAutoMethods[] = {"shot", "roid",       "dann",       "cdan",
                                         "mcc",  "deep_coral", "label_shift"};
 
 constexpr char kStudentName[] = "student";
@@ -104,7 +104,7 @@ class AutoTask : public train::Task {
     options.steps =
         std::max<int64_t>(1, std::llround(static_cast<double>(MostRaceSteps(context_.target)) *
                                           context_.settings.Real("budget")));
-    options.augment = "auto";
+    options.augment = context_.target.sample_shape().size() == 1 ? "none" : "auto";
     std::unique_ptr<model::Model> model = context_.model.Clone();
     const MethodContext context = {*model,
                                    source_free_ ? no_sources_ : context_.sources,

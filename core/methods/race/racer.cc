@@ -9,8 +9,8 @@
 #include "core/data/sampler.h"
 #include "core/methods/diagnosis/shift_offers.h"
 #include "core/methods/optimization.h"
-#include "core/train/bookmark.h"
 #include "core/methods/perturbations.h"
+#include "core/train/bookmark.h"
 
 namespace acclimate::methods {
 

@@ -16,7 +16,7 @@ struct TableTeacherOptions {
   int64_t neighbors = 5;  // of LAME; 0: without it
 };
 
-// OK where it fits: CheckVectors(), and at most 200000 values of a sample times classes.
+// OK where it fits: CheckVectors(), and at most 10000 values of a sample times classes.
 absl::Status CheckTableTeacher(const MethodContext& context);
 
 // Every source is standardised by itself; of large ones a sample is fitted. Above 20000 target

@@ -47,6 +47,14 @@ Scene::Scene(const std::string& architecture, const std::vector<int64_t>& sample
       sources({Blobs(40, sample_shape, 1)}),
       target(Blobs(target_samples, sample_shape, 2, 1.5, 1.0)) {}
 
+void Scene::TakeCounts() {
+  const auto counts = [](const data::Dataset& dataset) {
+    return dataset.WithSamples(dataset.stored_inputs().relu(), dataset.labels(), "counts").value();
+  };
+  for (data::Dataset& source : sources) source = counts(source);
+  target = counts(target);
+}
+
 std::unique_ptr<train::Task> Scene::Task(const std::string& method,
                                          const methods::Hyperparameters& given,
                                          const at::Device& device) {

@@ -28,6 +28,8 @@ struct Scene {
   explicit Scene(const std::string& architecture = "mlp",
                  const std::vector<int64_t>& sample_shape = {6}, int64_t target_samples = 48);
 
+  // Source and target become samples without negative values.
+  void TakeCounts();
   // The defaults of `method` with `given` laid over them; of its inputs, the models that it needs
   // and the unlabelled datasets. The model goes to the device.
   std::unique_ptr<train::Task> Task(const std::string& method,

@@ -205,11 +205,12 @@ TEST(FitMethodsTest, EveryReasonIsTold) {
   offer = SourceFree();
   offer.needs_normalization = true;
   EXPECT_EQ(ReasonFor(offer, OtherSensor(), {true, false}), "");
-  EXPECT_THAT(ReasonFor(offer, OtherSensor(), {true, false, false}), HasSubstr("normalise"));
+  EXPECT_THAT(ReasonFor(offer, OtherSensor(), {true, false, true, false}), HasSubstr("normalise"));
   offer = SourceFree();
   offer.needs_images = true;
   EXPECT_EQ(ReasonFor(offer, OtherSensor()), "");
-  EXPECT_THAT(ReasonFor(offer, OtherSensor(), {true, true, true, false}), HasSubstr("images"));
+  EXPECT_THAT(ReasonFor(offer, OtherSensor(), {true, true, true, true, false}),
+              HasSubstr("images"));
   offer.needs_target_labels = true;
   EXPECT_THAT(ReasonFor(offer, OtherSensor()), HasSubstr("labels of the target"));
   offer = SourceFree();
