@@ -34,15 +34,12 @@ bool SelectsWeights(const MethodEntry& entry, const data::Dataset& target) {
 std::unique_ptr<selection::SelectingTask> MakeSelectingTask(
     std::unique_ptr<train::Task> task, const MethodContext& context,
     std::shared_ptr<const selection::Examiner> examiner, selection::SelectionOptions options,
-    std::shared_ptr<selection::Sights> sights) {
-  const auto ask_witnesses = [context, examiner](train::StopSignal& stop) {
-    return AskTableTeacher(context, *examiner, stop);
-  };
+    selection::AskWitnesses ask_witnesses, std::shared_ptr<selection::Sights> sights) {
   return std::make_unique<selection::SelectingTask>(
       std::move(task),
       selection::SelectionSetting{context.model, context.target, context.device,
-                                  std::move(examiner), &RecomputeStatistics, ask_witnesses,
-                                  std::move(sights)},
+                                  std::move(examiner), &RecomputeStatistics,
+                                  std::move(ask_witnesses), std::move(sights)},
       std::move(options));
 }
 
@@ -62,8 +59,11 @@ absl::StatusOr<std::unique_ptr<train::Task>> MakeSelectedTask(
   if (options.ensemble) {
     options.moments = selection::Moments((*task)->plan(), context.model, *examiner);
   }
+  selection::AskWitnesses ask_witnesses = [context, examiner](train::StopSignal& stop) {
+    return AskTableTeacher(context, *examiner, stop);
+  };
   return MakeSelectingTask(*std::move(task), context, std::move(examiner), std::move(options),
-                           std::move(sights));
+                           std::move(ask_witnesses), std::move(sights));
 }
 
 }  // namespace acclimate::methods

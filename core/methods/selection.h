@@ -30,11 +30,11 @@ absl::StatusOr<std::unique_ptr<train::Task>> MakeSelectedTask(
     std::shared_ptr<selection::Sights> sights = nullptr);
 
 // `task`, over the context's model, with its weights chosen; the context outlives it. Fills
-// `sights` where given.
+// `sights` where given. ask_witnesses: null asks nobody.
 std::unique_ptr<selection::SelectingTask> MakeSelectingTask(
     std::unique_ptr<train::Task> task, const MethodContext& context,
     std::shared_ptr<const selection::Examiner> examiner, selection::SelectionOptions options,
-    std::shared_ptr<selection::Sights> sights = nullptr);
+    selection::AskWitnesses ask_witnesses, std::shared_ptr<selection::Sights> sights = nullptr);
 
 }  // namespace acclimate::methods
 

@@ -6,6 +6,7 @@
 #include "core/selection/estimators/estimator.h"
 
 namespace acclimate::selection {
+
 AccuracyEstimate Estimate(const EstimateInput& input) {
   const Evidence evidence = EvidenceOf(input.target_logits, input.held_out, input.record);
   const Estimates estimates = EstimatesOf(evidence);

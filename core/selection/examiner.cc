@@ -84,6 +84,12 @@ absl::StatusOr<Candidate> Examiner::Examine(model::Model& model,
   return Score(*sight, record);
 }
 
+absl::StatusOr<Candidate> Examiner::ExamineAhead(train::Task& task, model::Model& model,
+                                                 train::StopSignal& stop) const {
+  if (absl::Status status = task.Preview(target_, stop); !status.ok()) return status;
+  return Examine(task.own_model() ? *task.own_model() : model, absl::nullopt, stop);
+}
+
 int64_t Examiner::samples() const {
   int64_t samples = target_.size() + target_.size() / kSamplesPerMixture;
   for (const data::Dataset& held_out : held_out_) samples += held_out.size();

@@ -15,6 +15,7 @@
 #include "core/selection/predictions.h"
 #include "core/selection/sight.h"
 #include "core/train/stop_signal.h"
+#include "core/train/task.h"
 
 namespace acclimate::selection {
 
@@ -34,6 +35,11 @@ class Examiner {
   // See() and Score().
   absl::StatusOr<Candidate> Examine(model::Model& model, const absl::optional<SourceRecord>& record,
                                     train::StopSignal& stop) const;
+
+  // Examine() of the model that `task` would leave if it ended now; `model` is the run's. Whoever
+  // calls it puts model, task and generators back (train::Bookmark).
+  absl::StatusOr<Candidate> ExamineAhead(train::Task& task, model::Model& model,
+                                         train::StopSignal& stop) const;
 
   const data::Dataset& target_sample() const { return target_; }
   const at::Tensor& target_rows() const { return rows_; }  // int64: its samples in the target

@@ -133,11 +133,8 @@ absl::Status SelectingTask::TakeCandidate(int64_t step, train::StopSignal& stop)
     return absl::OkStatus();
   }
   const Bookmark bookmark(setting_.model, *inner_, setting_.device);
-  const absl::Status finished = inner_->Preview(setting_.examiner->target_sample(), stop);
-  model::Model& adapted = inner_->own_model() ? *inner_->own_model() : setting_.model;
   absl::StatusOr<Candidate> candidate =
-      finished.ok() ? setting_.examiner->Examine(adapted, absl::nullopt, stop)
-                    : absl::StatusOr<Candidate>(finished);
+      setting_.examiner->ExamineAhead(*inner_, setting_.model, stop);
   if (absl::Status status = bookmark.Return(); !status.ok()) return status;
   if (!candidate.ok()) return candidate.status();
   Keep(*std::move(candidate), step, {Changed(source_, bookmark.model()), bookmark.task()});
@@ -149,6 +146,7 @@ void SelectingTask::Keep(Candidate candidate, int64_t step, Snapshot snapshot) {
   candidates_.push_back(std::move(candidate));
   snapshots_[step] = std::move(snapshot);
   KeepLeadingSnapshots();
+  chosen_.reset();
 }
 
 void SelectingTask::KeepLeadingSnapshots() {
@@ -169,7 +167,8 @@ void SelectingTask::KeepLeadingSnapshots() {
 }
 
 // Among the forms of the source and the candidates whose weights are still there.
-Choice SelectingTask::Chosen() const {
+const Choice& SelectingTask::Chosen() const {
+  if (chosen_) return *chosen_;
   std::vector<Candidate> left;
   std::vector<size_t> places;
   for (size_t i = 0; i < candidates_.size(); ++i) {
@@ -183,7 +182,8 @@ Choice SelectingTask::Chosen() const {
   choice.best = places[choice.best];
   choice.adapted = places[choice.adapted];
   choice.source = places[choice.source];
-  return choice;
+  chosen_ = std::move(choice);
+  return *chosen_;
 }
 
 absl::Status SelectingTask::Finish(train::StopSignal& stop) {
@@ -265,6 +265,7 @@ absl::Status SelectingTask::Restore(const TensorMap& state) {
                 record_};
   candidates_.clear();
   snapshots_.clear();
+  chosen_.reset();
   for (size_t i = 0;; ++i) {
     const TensorMap tensors = whole.Part(absl::StrCat(kCandidates, i, "/"));
     if (tensors.empty()) break;
@@ -286,7 +287,7 @@ absl::Status SelectingTask::Restore(const TensorMap& state) {
 
 void SelectingTask::Report(nlohmann::json& report) const {
   inner_->Report(report);
-  const Choice choice = Chosen();
+  const Choice& choice = Chosen();
   nlohmann::json candidates = nlohmann::json::array(), rules = nlohmann::json::array();
   const std::vector<double> scores = EnsembleScores(candidates_),
                             agreement = EnsembleAgreement(candidates_);
@@ -315,7 +316,7 @@ void SelectingTask::Report(nlohmann::json& report) const {
 
 std::vector<std::string> SelectingTask::Warnings() const {
   std::vector<std::string> warnings = inner_->Warnings();
-  const Choice choice = Chosen();
+  const Choice& choice = Chosen();
   const double agreed = Agreement(candidates_[choice.source], candidates_[choice.best]);
   if (agreed < kLeastAgreement) {
     warnings.push_back(absl::StrFormat(

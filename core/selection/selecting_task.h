@@ -99,7 +99,8 @@ class SelectingTask : public train::Task {
   void KeepLeadingSnapshots();
   absl::Status ReturnTo(int64_t step);
   absl::Status ReturnToSource(bool target_statistics, train::StopSignal& stop);
-  Choice Chosen() const;
+  // Of the candidates as they are; estimated once.
+  const Choice& Chosen() const;
 
   std::unique_ptr<train::Task> inner_;
   const SelectionSetting setting_;
@@ -110,6 +111,7 @@ class SelectingTask : public train::Task {
   std::vector<Candidate> candidates_;
   Witnesses witnesses_;
   std::map<int64_t, Snapshot> snapshots_;  // by step; of the leading candidates
+  mutable absl::optional<Choice> chosen_;  // absent: candidates or snapshots have changed
 };
 
 // About evenly spaced moments of a plan, so many that all looks of the run, those at the source

@@ -120,7 +120,7 @@ class AutoTask : public train::Task {
     auto task = MakeSelectingTask(
         MakeStudent(
             context, [this](train::StopSignal& stop) { return Taught(stop); }, options),
-        context, examiner_, last);
+        context, examiner_, last, [this](train::StopSignal& stop) { return Witnesses(stop); });
     selecting_ = task.get();
     student_ = RacerOf(kStudentName, std::move(model), std::move(task), context_);
   }
@@ -343,6 +343,14 @@ class AutoTask : public train::Task {
     if (!status.ok()) return status;
     teaching.probabilities = *std::move(probabilities);
     return teaching;
+  }
+
+  // As AskTableTeacher(), by the predictions that the race has anyway.
+  absl::StatusOr<selection::Witnesses> Witnesses(train::StopSignal& stop) {
+    if (FittingTeacher(context_) != "table_teacher") return selection::Witnesses();
+    if (absl::Status status = PredictClassicallyOnce(stop); !status.ok()) return status;
+    return *classical_ ? ClassicalWitness(**classical_, context_, *examiner_)
+                       : selection::Witnesses();
   }
 
   absl::Status PredictClassicallyOnce(train::StopSignal& stop) {

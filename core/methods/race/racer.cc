@@ -80,11 +80,8 @@ absl::StatusOr<selection::Candidate> Look(Racer& racer, const MethodContext& con
                                           const selection::Examiner& examiner,
                                           train::StopSignal& stop) {
   const train::Bookmark bookmark(*racer.model, *racer.task, context.device);
-  const absl::Status finished = racer.task->Preview(examiner.target_sample(), stop);
-  model::Model& model = racer.task->own_model() ? *racer.task->own_model() : *racer.model;
   absl::StatusOr<selection::Candidate> candidate =
-      finished.ok() ? examiner.Examine(model, absl::nullopt, stop)
-                    : absl::StatusOr<selection::Candidate>(finished);
+      examiner.ExamineAhead(*racer.task, *racer.model, stop);
   if (absl::Status status = bookmark.Return(); !status.ok()) return status;
   if (candidate.ok()) candidate->step = racer.trainer->step();
   return candidate;
