@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -236,6 +237,23 @@ AdaptationTask PrepareTask(const std::string& name, const std::string& data,
     return task;
   }
   Fail(absl::StrCat("no task ", name, "; known: ", absl::StrJoin(AdaptationTaskNames(), ", ")));
+}
+
+data::Dataset LoadDomain(const std::string& path, const AdaptationTask& task) {
+  data::Dataset dataset = Must(data::Dataset::Read(OpenFile(path)));
+  if (!task.mean.empty()) Must(dataset.SetNormalization({task.mean, task.std}));
+  return dataset;
+}
+
+SplitSource HoldOut(const data::Dataset& source) {
+  const int64_t count =
+      std::clamp<int64_t>(source.size() / 20, std::min<int64_t>(500, source.size() / 10), 2000);
+  const at::Tensor order =
+      at::randperm(source.size(), at::detail::createCPUGenerator(1), at::TensorOptions(at::kLong));
+  SplitSource split;
+  split.held_out.push_back(source.Subset(order.slice(0, 0, count)));
+  split.sources.push_back(source.Subset(order.slice(0, count)));
+  return split;
 }
 
 std::string SourceModel(const AdaptationTask& task, const std::string& seed,

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "core/data/dataset.h"
+
 namespace acclimate::bench {
 
 struct AdaptationTask {
@@ -27,6 +29,15 @@ std::vector<std::string> AdaptationTaskNames();
 // files go to `work`. Ends the process with a message when a data set is absent.
 AdaptationTask PrepareTask(const std::string& name, const std::string& data,
                            const std::string& work);
+
+// A dataset of the task, normalised as the task says.
+data::Dataset LoadDomain(const std::string& path, const AdaptationTask& task);
+
+// The source with a share held out as a job holds it out, one dataset each.
+struct SplitSource {
+  std::vector<data::Dataset> sources, held_out;
+};
+SplitSource HoldOut(const data::Dataset& source);
 
 // The path of the task's architecture trained on its source, kept in `folder` and used again.
 std::string SourceModel(const AdaptationTask& task, const std::string& seed,

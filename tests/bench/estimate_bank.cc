@@ -39,9 +39,10 @@
 #include "core/runtime/random.h"
 #include "core/selection/estimate_bank.h"
 #include "core/selection/estimators/estimator.h"
-#include "core/selection/examiner.h"
 #include "core/selection/gain_estimate.h"
+#include "core/selection/predictions.h"
 #include "core/selection/source_record.h"
+#include "core/train/bookmark.h"
 #include "core/train/tensor_maps.h"
 #include "core/train/trainer.h"
 #include "tests/bench/accuracy_run.h"
@@ -63,12 +64,6 @@ bench::AdaptationTask Prepare(const std::string& name, const std::string& out) {
   const bool made = std::count(corrupted.begin(), corrupted.end(), name) > 0;
   return made ? bench::PrepareCorruptedTask(name, bench::DataFolder(), out + "/made")
               : bench::PrepareTask(name, bench::DataFolder(), out + "/made");
-}
-
-data::Dataset Load(const std::string& path, const bench::AdaptationTask& task) {
-  data::Dataset dataset = Must(data::Dataset::Read(OpenFile(path)));
-  if (!task.mean.empty()) Must(dataset.SetNormalization({task.mean, task.std}));
-  return dataset;
 }
 
 std::string Kind(const std::string& task, const data::Dataset& dataset) {
@@ -93,21 +88,17 @@ World MakeWorld(const std::string& name, const std::string& seed, int64_t target
                 const std::string& out) {
   World world;
   world.task = Prepare(name, out);
-  const data::Dataset source = Load(world.task.source, world.task);
+  const data::Dataset source = bench::LoadDomain(world.task.source, world.task);
   world.kind = Kind(name, source);
   const std::string model =
       absl::StrCat(out, "/", std::filesystem::path(world.task.source).stem().string(), "-",
                    world.task.architecture, "-", seed);
   world.model = OpenFile(bench::SourceModel(world.task, seed, model));
-  // As a job holds out.
-  const int64_t count =
-      std::clamp<int64_t>(source.size() / 20, std::min<int64_t>(500, source.size() / 10), 2000);
-  const at::Tensor order =
-      at::randperm(source.size(), at::detail::createCPUGenerator(1), at::TensorOptions(at::kLong));
-  world.held_out.push_back(source.Subset(order.slice(0, 0, count)));
-  world.sources.push_back(source.Subset(order.slice(0, count)));
-  const data::Dataset target =
-      selection::Sample(Load(world.task.evaluation, world.task), target_samples, 2, true);
+  bench::SplitSource split = bench::HoldOut(source);
+  world.sources = std::move(split.sources);
+  world.held_out = std::move(split.held_out);
+  const data::Dataset target = selection::Sample(
+      bench::LoadDomain(world.task.evaluation, world.task), target_samples, 2, true);
   world.truth = target.labels();
   world.target.push_back(target.Subset(at::arange(target.size(), at::kLong), /*labels=*/false));
   return world;
@@ -123,7 +114,6 @@ void RunMethod(const World& world, const std::string& method, const std::string&
   std::unique_ptr<model::Model> model = Must(model::LoadCheckpoint(world.model, load));
   const methods::MethodEntry& entry = *methods::FindMethod(method);
   const bool takes_source = entry.spec.source != methods::DataNeed::kNone;
-  const selection::Examiner examiner(world.target[0], world.held_out, at::kCPU, 1);
   const absl::optional<selection::SourceRecord> record = selection::ReadRecord(model->metadata());
   const auto keep = [&](const std::string& form) {
     const std::string path = absl::StrCat(prefix, form, ".safetensors");
@@ -173,14 +163,10 @@ void RunMethod(const World& world, const std::string& method, const std::string&
       std::printf("%s: %s\n", prefix.c_str(), ran.ToString().c_str());
       return;
     }
-    const train::TensorMap before = train::Copies(model->StateDict()),
-                           state = train::Copies(task->State());
-    const auto generators = runtime::GeneratorStates(at::kCPU);
+    const train::Bookmark bookmark(*model, *task, at::kCPU);
     Must(task->Preview(world.target[0], stop));
     keep(absl::StrCat("-", method, half));
-    Must(model->LoadStateDict(before));
-    Must(task->Restore(state));
-    Must(runtime::RestoreGenerators(generators, at::kCPU));
+    Must(bookmark.Return());
   }
 }
 

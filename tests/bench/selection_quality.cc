@@ -38,6 +38,7 @@
 #include "core/selection/choice.h"
 #include "core/selection/examiner.h"
 #include "core/selection/validator.h"
+#include "core/train/bookmark.h"
 #include "core/train/pass.h"
 #include "core/train/tensor_maps.h"
 #include "core/train/trainer.h"
@@ -92,28 +93,20 @@ struct World {
   std::shared_ptr<io::MappedFile> model;
 };
 
-data::Dataset Load(const std::string& path, const bench::AdaptationTask& task) {
-  data::Dataset dataset = Must(data::Dataset::Read(OpenFile(path)));
-  if (!task.mean.empty()) Must(dataset.SetNormalization({task.mean, task.std}));
-  return dataset;
-}
-
 World MakeWorld(const Options& options, const std::string& name, const std::string& seed) {
   bench::AdaptationTask task = bench::PrepareTask(name, bench::DataFolder(), options.out + "/made");
   if (!options.architecture.empty()) task.architecture = options.architecture;
-  const data::Dataset source = Load(task.source, task);
+  const data::Dataset source = bench::LoadDomain(task.source, task);
   World world;
   world.model = OpenFile(bench::SourceModel(
       task, seed, absl::StrCat(options.out, "/", task.name, "-", task.architecture, "-", seed)));
-  const int64_t count =
-      std::clamp<int64_t>(source.size() / 20, std::min<int64_t>(500, source.size() / 10), 2000);
-  const at::Tensor order =
-      at::randperm(source.size(), at::detail::createCPUGenerator(1), at::TensorOptions(at::kLong));
-  world.held_out.push_back(source.Subset(order.slice(0, 0, count)));
-  world.sources.push_back(source.Subset(order.slice(0, count)));
-  world.target.push_back(
-      selection::Sample(Load(task.target, task), options.target_samples, 2, /*labels=*/false));
-  world.labelled.push_back(selection::Sample(Load(task.evaluation, task), 4000, 3, true));
+  bench::SplitSource split = bench::HoldOut(source);
+  world.sources = std::move(split.sources);
+  world.held_out = std::move(split.held_out);
+  world.target.push_back(selection::Sample(bench::LoadDomain(task.target, task),
+                                           options.target_samples, 2, /*labels=*/false));
+  world.labelled.push_back(
+      selection::Sample(bench::LoadDomain(task.evaluation, task), 4000, 3, true));
   return world;
 }
 
@@ -204,14 +197,10 @@ MethodRun RunMethod(const Options& options, const World& world, const std::strin
   for (int64_t i = 1; i <= kMoments; ++i) {
     const int64_t step = task->plan().total_steps * i / kMoments;
     Must(trainer.RunTo(step, stop));
-    const train::TensorMap before = train::Copies(model->StateDict()),
-                           state = train::Copies(task->State());
-    const auto generators = runtime::GeneratorStates(at::kCPU);
+    const train::Bookmark bookmark(*model, *task, at::kCPU);
     Must(task->Preview(examiner.target_sample(), stop));
     judge(selection::Form::kAdapted, step);
-    Must(model->LoadStateDict(before));
-    Must(task->Restore(state));
-    Must(runtime::RestoreGenerators(generators, at::kCPU));
+    Must(bookmark.Return());
   }
   return run;
 }
