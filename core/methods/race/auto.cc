@@ -14,6 +14,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "core/methods/method.h"
+#include "core/methods/race/classical_rival.h"
 #include "core/methods/race/race.h"
 #include "core/methods/race/race_diagnosis.h"
 #include "core/methods/race/racer.h"
@@ -21,11 +22,8 @@
 #include "core/methods/race/teachers.h"
 #include "core/methods/registry.h"
 #include "core/methods/selection.h"
-#include "core/methods/teaching/classical_teacher.h"
-#include "core/methods/teaching/classical_witness.h"
 #include "core/methods/teaching/student.h"
 #include "core/selection/choice.h"
-#include "core/selection/neighbor_agreement.h"
 #include "core/selection/selecting_task.h"
 #include "core/train/tensor_maps.h"
 #include "core/train/trainer.h"
@@ -63,7 +61,10 @@ class AutoTask : public train::Task {
  public:
   // source_free: nothing trains on source data.
   AutoTask(const MethodContext& context, bool source_free, std::vector<Dropped> dropped)
-      : context_(context), source_free_(source_free), dropped_(std::move(dropped)) {
+      : context_(context),
+        source_free_(source_free),
+        dropped_(std::move(dropped)),
+        rival_(context_, source_free) {
     plan_.total_steps = kDiagnosisSteps;
     for (const model::Parameter& parameter : context.model.parameters()) {
       required_gradients_.push_back(parameter.tensor.requires_grad());
@@ -120,7 +121,8 @@ class AutoTask : public train::Task {
     auto task = MakeSelectingTask(
         MakeStudent(
             context, [this](train::StopSignal& stop) { return Taught(stop); }, options),
-        context, examiner_, last, [this](train::StopSignal& stop) { return Witnesses(stop); });
+        context, examiner_, last,
+        [this](train::StopSignal& stop) { return rival_.Witness(*examiner_, stop); });
     selecting_ = task.get();
     student_ = RacerOf(kStudentName, std::move(model), std::move(task), context_);
   }
@@ -302,9 +304,6 @@ class AutoTask : public train::Task {
 
   bool Runs(size_t racer) const { return !failed_[racer] && !unfit_[racer]; }
 
-  static bool CanTeach(const Standing& standing) {
-    return standing.seen && standing.score != selection::kCannotWin;
-  }
   // Of the last round, the best first.
   std::vector<size_t> Teachers() const {
     std::vector<size_t> teachers;
@@ -328,72 +327,16 @@ class AutoTask : public train::Task {
 
   // By the finalists, beginning with the weights of the first; or by the classical teacher.
   absl::StatusOr<Teaching> Taught(train::StopSignal& stop) {
-    Teaching teaching;
-    if (!classical_teacher_.empty()) {
-      if (absl::Status status = PredictClassicallyOnce(stop); !status.ok()) return status;
-      teaching.probabilities = (*classical_)->target;
-      teaching.source_accuracy = HeldOutAccuracy(**classical_, context_);
-      return teaching;
-    }
+    if (!classical_teacher_.empty()) return rival_.Teach(stop);
     std::vector<Racer*> racers;
     for (const size_t index : Teachers()) racers.push_back(&racers_[index]);
     absl::StatusOr<at::Tensor> probabilities = MeanProbabilities(racers, context_, stop);
     if (!probabilities.ok()) return probabilities.status();
     absl::Status status = student_.model->LoadStateDict(racers.front()->model->StateDict());
     if (!status.ok()) return status;
+    Teaching teaching;
     teaching.probabilities = *std::move(probabilities);
     return teaching;
-  }
-
-  // As AskTableTeacher(), by the predictions that the race has anyway.
-  absl::StatusOr<selection::Witnesses> Witnesses(train::StopSignal& stop) {
-    if (FittingTeacher(context_) != "table_teacher") return selection::Witnesses();
-    if (absl::Status status = PredictClassicallyOnce(stop); !status.ok()) return status;
-    return *classical_ ? ClassicalWitness(**classical_, context_, *examiner_)
-                       : selection::Witnesses();
-  }
-
-  absl::Status PredictClassicallyOnce(train::StopSignal& stop) {
-    if (classical_) return absl::OkStatus();
-    if (source_free_) {
-      classical_.emplace();
-      return absl::OkStatus();
-    }
-    absl::StatusOr<absl::optional<ClassicalPredictions>> predictions =
-        PredictClassically(context_, stop);
-    if (!predictions.ok()) return predictions.status();
-    classical_ = *std::move(predictions);
-    return absl::OkStatus();
-  }
-
-  // Where it knows the source's domain about as well as the source model, and samples that lie
-  // together get the same class from the classical teacher more often than
-  // from the mean of the leading racers it teaches in their place, and the race is over: one kind
-  // of teacher or the other, since their mean is worse than the better one (docs/methods/auto.md).
-  absl::Status CompareWithClassical(train::StopSignal& stop) {
-    if (absl::Status status = PredictClassicallyOnce(stop); !status.ok()) return status;
-    if (!*classical_) return absl::OkStatus();
-    at::Tensor sum;
-    for (size_t place = 0; place < standings_.back().size(); ++place) {
-      const Standing& standing = standings_.back()[place];
-      if (place == kFinalists || !CanTeach(standing)) break;
-      const at::Tensor probabilities = standing.seen->probabilities.to(at::kFloat);
-      sum = sum.defined() ? sum.add_(probabilities) : probabilities;
-    }
-    const selection::Witnesses says = ClassicalWitness(**classical_, context_, *examiner_);
-    const bool knows_home =
-        selection::KnowsHome(says.home_accuracy, selecting_->candidates().front(),
-                             selection::ReadRecord(context_.model.metadata()));
-    if (!knows_home) return absl::OkStatus();
-    if (sum.defined()) {
-      const at::Tensor neighbors = NeighborsOfSamples(*examiner_);
-      if (selection::NeighborAgreement(neighbors, says.teacher) <=
-          selection::NeighborAgreement(neighbors, sum.argmax(1))) {
-        return absl::OkStatus();
-      }
-    }
-    classical_teacher_ = FittingTeacher(context_);
-    return absl::OkStatus();
   }
 
   absl::Status RestoreRacer(size_t index, const train::TrainingState& whole) {
@@ -486,10 +429,14 @@ class AutoTask : public train::Task {
       contenders.push_back({index, ran ? &*seen_[index] : nullptr});
     }
     standings_.push_back(Judge(selecting_->candidates(), contenders));
-    if (absl::Status status = CompareWithClassical(stop); !status.ok()) {
+    const absl::StatusOr<bool> better =
+        rival_.IsBetterThan(LeadersSay(standings_.back(), kFinalists),
+                            selecting_->candidates().front(), *examiner_, stop);
+    if (!better.ok()) {
       standings_.pop_back();  // stopped: to be judged again
-      return status;
+      return better.status();
     }
+    if (*better) classical_teacher_ = rival_.Name();
     const size_t next = standings_.size();
     if (next == rounds_.size()) return absl::OkStatus();
     alive_.clear();
@@ -579,8 +526,7 @@ class AutoTask : public train::Task {
   Racer student_;
   selection::SelectingTask* selecting_ = nullptr;  // the student's task; null without racers
   bool student_failed_ = false;                    // diverged
-  // What the classical teacher says: not asked yet; asked, and none fits; its predictions.
-  absl::optional<absl::optional<ClassicalPredictions>> classical_;
+  ClassicalRival rival_;
   std::string classical_teacher_;  // the method that taught the student; empty: the finalists did
   std::vector<std::vector<Standing>> standings_;  // of each round that ended, best first
   std::map<std::string, std::vector<train::CurvePoint>> curves_;  // of the student

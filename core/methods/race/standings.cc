@@ -45,6 +45,20 @@ std::vector<Standing> Judge(const std::vector<selection::Candidate>& source_form
   return standings;
 }
 
+bool CanTeach(const Standing& standing) {
+  return standing.seen && standing.score != selection::kCannotWin;
+}
+
+at::Tensor LeadersSay(const std::vector<Standing>& standings, int64_t most) {
+  at::Tensor sum;
+  for (size_t place = 0; place < standings.size(); ++place) {
+    if (static_cast<int64_t>(place) == most || !CanTeach(standings[place])) break;
+    const at::Tensor probabilities = standings[place].seen->probabilities.to(at::kFloat);
+    sum = sum.defined() ? sum.add_(probabilities) : probabilities;
+  }
+  return sum.defined() ? sum.argmax(1) : sum;
+}
+
 train::TensorMap ToTensors(const std::vector<std::vector<Standing>>& rounds) {
   train::TrainingState state;
   for (size_t round = 0; round < rounds.size(); ++round) {

@@ -3,7 +3,10 @@
 #define ACCLIMATE_CORE_METHODS_RACE_STANDINGS_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
+
+#include <ATen/core/Tensor.h>
 
 #include "absl/status/statusor.h"
 #include "absl/types/optional.h"
@@ -28,6 +31,13 @@ struct Contender {
 // did not run are the last.
 std::vector<Standing> Judge(const std::vector<selection::Candidate>& source_forms,
                             const std::vector<Contender>& contenders);
+
+// One that ran and has not collapsed.
+bool CanTeach(const Standing& standing);
+
+// What the mean of the first `most` that can teach says of the examiner's samples: int64 [N];
+// undefined where none can.
+at::Tensor LeadersSay(const std::vector<Standing>& standings, int64_t most);
 
 // Of each round that ended, for a task's state.
 train::TensorMap ToTensors(const std::vector<std::vector<Standing>>& rounds);

@@ -1,0 +1,56 @@
+#include "core/methods/race/classical_rival.h"
+
+#include <ATen/ATen.h>
+
+#include <utility>
+
+#include "core/methods/teaching/classical_teacher.h"
+#include "core/methods/teaching/classical_witness.h"
+#include "core/selection/neighbor_agreement.h"
+#include "core/selection/source_record.h"
+
+namespace acclimate::methods {
+
+std::string ClassicalRival::Name() const { return FittingTeacher(*context_); }
+
+absl::Status ClassicalRival::Predict(train::StopSignal& stop) {
+  if (asked_ || source_free_) return absl::OkStatus();
+  absl::StatusOr<absl::optional<ClassicalPredictions>> predictions =
+      PredictClassically(*context_, stop);
+  if (!predictions.ok()) return predictions.status();
+  predictions_ = *std::move(predictions);
+  asked_ = true;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<selection::Witnesses> ClassicalRival::Witness(const selection::Examiner& examiner,
+                                                             train::StopSignal& stop) {
+  if (Name() != "table_teacher") return selection::Witnesses();
+  if (absl::Status status = Predict(stop); !status.ok()) return status;
+  return predictions_ ? ClassicalWitness(*predictions_, *context_, examiner)
+                      : selection::Witnesses();
+}
+
+absl::StatusOr<bool> ClassicalRival::IsBetterThan(const at::Tensor& leading,
+                                                  const selection::Candidate& source,
+                                                  const selection::Examiner& examiner,
+                                                  train::StopSignal& stop) {
+  if (absl::Status status = Predict(stop); !status.ok()) return status;
+  if (!predictions_) return false;
+  const selection::Witnesses says = ClassicalWitness(*predictions_, *context_, examiner);
+  if (!selection::KnowsHome(says.home_accuracy, source,
+                            selection::ReadRecord(context_->model.metadata()))) {
+    return false;
+  }
+  if (!leading.defined()) return true;
+  const at::Tensor neighbors = NeighborsOfSamples(examiner);
+  return selection::NeighborAgreement(neighbors, says.teacher) >
+         selection::NeighborAgreement(neighbors, leading);
+}
+
+absl::StatusOr<Teaching> ClassicalRival::Teach(train::StopSignal& stop) {
+  if (absl::Status status = Predict(stop); !status.ok()) return status;
+  return Teaching{predictions_->target, HeldOutAccuracy(*predictions_, *context_)};
+}
+
+}  // namespace acclimate::methods
