@@ -8,7 +8,8 @@
 namespace acclimate::selection {
 
 AccuracyEstimate Estimate(const EstimateInput& input) {
-  const Evidence evidence = EvidenceOf(input.target_logits, input.held_out, input.record);
+  const Evidence evidence =
+      EvidenceOf(input.target_logits, input.held_out, input.record, input.memory);
   const Estimates estimates = EstimatesOf(evidence);
   const AccuracyInterval interval = EstimateBank::Shipped().IntervalFor(
       estimates.mean, estimates.spread, evidence.home.accuracy, evidence.knowledge);

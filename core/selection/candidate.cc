@@ -42,7 +42,8 @@ double Candidate::score(const std::string& validator) const {
   return it == scores.end() ? kNone : it->second;
 }
 
-Candidate Score(const Sight& sight, const absl::optional<SourceRecord>& record) {
+Candidate Score(const Sight& sight, const absl::optional<SourceRecord>& record,
+                const Memory& memory) {
   const at::NoGradGuard no_grad;
   Candidate candidate;
   for (const Validator& validator : Validators()) {
@@ -58,7 +59,7 @@ Candidate Score(const Sight& sight, const absl::optional<SourceRecord>& record) 
     candidate.home_probabilities = HalfSoftmax(source->logits);
     candidate.home_labels = source->labels.to(at::kCPU);
   }
-  candidate.estimate = Estimate({target.logits, sight.held_out, record});
+  candidate.estimate = Estimate({target.logits, sight.held_out, record, memory});
   return candidate;
 }
 

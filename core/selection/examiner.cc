@@ -78,16 +78,17 @@ absl::StatusOr<absl::optional<Mixtures>> Examiner::SeeMixtures(model::Model& mod
 
 absl::StatusOr<Candidate> Examiner::Examine(model::Model& model,
                                             const absl::optional<SourceRecord>& record,
-                                            train::StopSignal& stop) const {
+                                            const Memory& memory, train::StopSignal& stop) const {
   const absl::StatusOr<Sight> sight = See(model, stop);
   if (!sight.ok()) return sight.status();
-  return Score(*sight, record);
+  return Score(*sight, record, memory);
 }
 
 absl::StatusOr<Candidate> Examiner::ExamineAhead(train::Task& task, model::Model& model,
+                                                 const Memory& memory,
                                                  train::StopSignal& stop) const {
   if (absl::Status status = task.Preview(target_, stop); !status.ok()) return status;
-  return Examine(task.own_model() ? *task.own_model() : model, absl::nullopt, stop);
+  return Examine(task.own_model() ? *task.own_model() : model, absl::nullopt, memory, stop);
 }
 
 int64_t Examiner::samples() const {

@@ -22,6 +22,18 @@ absl::StatusOr<Predictions> Predict(model::Model& model, const data::Dataset& da
   return Predictions{at::cat(features), at::cat(logits), dataset.labels()};
 }
 
+absl::StatusOr<at::Tensor> PredictProbabilities(model::Model& model, const data::Dataset& dataset,
+                                                const at::Device& device, train::StopSignal& stop) {
+  std::vector<at::Tensor> probabilities;
+  const absl::Status status =
+      train::ForEachBatch(dataset, device, stop, [&](int64_t, const data::Batch& batch) {
+        const at::Tensor logits = model.Forward(batch.inputs, model::Mode::kEvaluation).logits;
+        probabilities.push_back(logits.to(at::kFloat).softmax(1).to(at::kCPU));
+      });
+  if (!status.ok()) return status;
+  return at::cat(probabilities);
+}
+
 at::Tensor SampleRows(int64_t samples, int64_t count, uint64_t seed) {
   const at::Tensor order =
       at::randperm(samples, at::detail::createCPUGenerator(seed), at::TensorOptions(at::kLong));

@@ -24,6 +24,10 @@ struct Predictions {
 absl::StatusOr<Predictions> Predict(model::Model& model, const data::Dataset& dataset,
                                     const at::Device& device, train::StopSignal& stop);
 
+// softmax(logits) alone: float32 [N, C] on the CPU.
+absl::StatusOr<at::Tensor> PredictProbabilities(model::Model& model, const data::Dataset& dataset,
+                                                const at::Device& device, train::StopSignal& stop);
+
 // At most `count` of so many samples, drawn without replacement by a generator of its own: the same
 // seed draws the same ones, and the run's random numbers do not notice. int64, rising.
 at::Tensor SampleRows(int64_t samples, int64_t count, uint64_t seed);

@@ -101,11 +101,9 @@ class AutoTask : public train::Task {
     if (racers_.empty()) return;
     rounds_ = RaceRounds(static_cast<int64_t>(racers_.size()));
     plan_.total_steps = kDiagnosisSteps + RaceSteps(rounds_) + kSlices;
-    StudentOptions options;
-    options.steps =
-        std::max<int64_t>(1, std::llround(static_cast<double>(MostRaceSteps(context_.target)) *
-                                          context_.settings.Real("budget")));
-    options.augment = context_.target.sample_shape().size() == 1 ? "none" : "auto";
+    StudentOptions options = rival_.StudentOfARace();
+    options.steps = std::max<int64_t>(
+        1, std::llround(static_cast<double>(options.steps) * context_.settings.Real("budget")));
     std::unique_ptr<model::Model> model = context_.model.Clone();
     const MethodContext context = {*model,
                                    source_free_ ? no_sources_ : context_.sources,
@@ -411,8 +409,9 @@ class AutoTask : public train::Task {
   absl::Status LookAt(size_t index, train::StopSignal& stop, train::StepOutput& output) {
     Racer& racer = racers_[index];
     if (racer.trainer->step() == 0) return absl::OkStatus();
+    if (absl::Status status = selecting_->ExamineSource(stop); !status.ok()) return status;
     const Clock::time_point begin = Clock::now();
-    absl::StatusOr<Candidate> seen = Look(racer, context_, *examiner_, stop);
+    absl::StatusOr<Candidate> seen = Look(racer, context_, *examiner_, selecting_->memory(), stop);
     if (!seen.ok()) return seen.status();
     seen_[index] = *std::move(seen);
     slowest_look_ = std::max(slowest_look_, Seconds(Clock::now() - begin));

@@ -4,14 +4,26 @@
 
 #include <utility>
 
+#include "core/methods/race/racer.h"
 #include "core/methods/teaching/classical_teacher.h"
 #include "core/methods/teaching/classical_witness.h"
+#include "core/methods/teaching/text_teacher.h"
 #include "core/selection/neighbor_agreement.h"
 #include "core/selection/source_record.h"
 
 namespace acclimate::methods {
 
 std::string ClassicalRival::Name() const { return FittingTeacher(*context_); }
+
+StudentOptions ClassicalRival::StudentOfARace() const {
+  if (Name() == "text_teacher") return StudentOfTexts();
+  constexpr int64_t kGenerations = 8;
+  StudentOptions options;
+  options.steps = MostRaceSteps(context_->target);
+  options.augment = context_->target.sample_shape().size() == 1 ? "none" : "auto";
+  options.generations = kGenerations;
+  return options;
+}
 
 absl::Status ClassicalRival::Predict(train::StopSignal& stop) {
   if (asked_ || source_free_) return absl::OkStatus();

@@ -30,6 +30,8 @@ class ClassicalRival {
 
   // The method that it is of.
   std::string Name() const;
+  // What the student of the race learns by, whoever teaches it.
+  StudentOptions StudentOfARace() const;
   // As AskTableTeacher().
   absl::StatusOr<selection::Witnesses> Witness(const selection::Examiner& examiner,
                                                train::StopSignal& stop);

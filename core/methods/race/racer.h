@@ -53,7 +53,7 @@ Racer RacerOf(std::string name, std::unique_ptr<model::Model> model,
 // looked.
 absl::StatusOr<selection::Candidate> Look(Racer& racer, const MethodContext& context,
                                           const selection::Examiner& examiner,
-                                          train::StopSignal& stop);
+                                          const selection::Memory& memory, train::StopSignal& stop);
 
 }  // namespace acclimate::methods
 

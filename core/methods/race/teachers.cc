@@ -4,8 +4,8 @@
 
 #include <utility>
 
+#include "core/selection/predictions.h"
 #include "core/train/bookmark.h"
-#include "core/train/pass.h"
 
 namespace acclimate::methods {
 namespace {
@@ -17,14 +17,7 @@ absl::StatusOr<at::Tensor> ProbabilitiesOf(Racer& racer, const MethodContext& co
     return own.to(at::kCPU, at::kFloat);
   }
   model::Model& model = racer.task->own_model() ? *racer.task->own_model() : *racer.model;
-  std::vector<at::Tensor> probabilities;
-  const absl::Status status = train::ForEachBatch(
-      context.target, context.device, stop, [&](int64_t, const data::Batch& batch) {
-        const at::Tensor logits = model.Forward(batch.inputs, model::Mode::kEvaluation).logits;
-        probabilities.push_back(logits.to(at::kFloat).softmax(1).to(at::kCPU));
-      });
-  if (!status.ok()) return status;
-  return at::cat(probabilities);
+  return selection::PredictProbabilities(model, context.target, context.device, stop);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -14,6 +15,7 @@
 #include "core/methods/optimization.h"
 #include "core/methods/perturbations.h"
 #include "core/methods/target_statistics.h"
+#include "core/selection/predictions.h"
 #include "core/train/pass.h"
 
 namespace acclimate::methods {
@@ -23,6 +25,7 @@ namespace {
 constexpr char kTeacherProbabilities[] =
     "teacher/probabilities";  // no rows: the teacher was not asked
 constexpr char kTeacherSourceAccuracy[] = "teacher/source_accuracy";
+constexpr char kLearntProbabilities[] = "learnt/probabilities";
 
 // Values of one sample beyond so many times the usual largest one are errors of measurement.
 constexpr double kMostMagnitude = 20;
@@ -34,7 +37,9 @@ class StudentTask : public train::Task {
         target_(context.target),
         device_(context.device),
         teach_(std::move(teach)),
-        taught_{at::zeros({0, context.model.num_classes()}, at::kFloat)} {
+        generations_(options.generations),
+        taught_{at::zeros({0, context.model.num_classes()}, at::kFloat)},
+        learnt_(taught_.probabilities) {
     const at::Tensor usual = data::UsualSamples(target_, kMostMagnitude);
     if (usual.size(0) < target_.size()) {
       usual_ = at::zeros({target_.size()}, at::kBool).index_fill_(0, usual, true);
@@ -48,6 +53,11 @@ class StudentTask : public train::Task {
     Augmented augmented = ChooseViews(context, options.augment);
     augment_ = std::move(augmented.strength);
     plan_.view = std::move(augmented.view);
+    if (options.corruption > 0) {
+      plan_.view = [corruption = options.corruption](const at::Tensor& inputs) {
+        return at::dropout(inputs, corruption, /*train=*/true);
+      };
+    }
     ParametersByDepth parameters = SplitByDepth(model_);
     plan_.groups = {{std::move(parameters.backbone), 1.0},
                     {std::move(parameters.last_block), 1.0},
@@ -62,12 +72,18 @@ class StudentTask : public train::Task {
                        " classes for each of the target's ", target_.size(), " samples"));
     }
     taught_ = std::move(teaching);
+    learnt_ = taught_.probabilities;
     return absl::OkStatus();
   }
 
   const train::Plan& plan() const override { return plan_; }
 
-  absl::Status BeforeStep(int64_t, train::StopSignal& stop) override { return AskTeacher(stop); }
+  absl::Status BeforeStep(int64_t step, train::StopSignal& stop) override {
+    if (absl::Status status = AskTeacher(stop); !status.ok()) return status;
+    const int64_t steps = std::max<int64_t>(1, plan_.total_steps / generations_);
+    return generations_ > 1 && step > 0 && step % steps == 0 ? LearnFromItself(stop)
+                                                             : absl::OkStatus();
+  }
 
   absl::StatusOr<train::StepOutput> Step(const train::StepInput& input,
                                          train::StopSignal&) override {
@@ -109,18 +125,24 @@ class StudentTask : public train::Task {
 
   train::TensorMap State() const override {
     return {{kTeacherProbabilities, taught_.probabilities},
-            {kTeacherSourceAccuracy, at::scalar_tensor(taught_.source_accuracy, at::kDouble)}};
+            {kTeacherSourceAccuracy, at::scalar_tensor(taught_.source_accuracy, at::kDouble)},
+            {kLearntProbabilities, learnt_}};
   }
 
   absl::Status Restore(const train::TensorMap& state) override {
     const auto probabilities = state.find(kTeacherProbabilities);
     const auto accuracy = state.find(kTeacherSourceAccuracy);
-    if (probabilities == state.end() || accuracy == state.end() || accuracy->second.numel() != 1 ||
-        probabilities->second.dim() != 2) {
+    const auto learnt = state.find(kLearntProbabilities);
+    if (probabilities == state.end() || accuracy == state.end() || learnt == state.end() ||
+        accuracy->second.numel() != 1 || probabilities->second.dim() != 2 ||
+        learnt->second.sizes() != probabilities->second.sizes()) {
       return absl::InvalidArgumentError("training state: nothing of a teacher");
     }
     if (probabilities->second.size(0) == 0) return absl::OkStatus();
-    return Learn({probabilities->second.to(at::kFloat).clone(), accuracy->second.item<double>()});
+    absl::Status status =
+        Learn({probabilities->second.to(at::kFloat).clone(), accuracy->second.item<double>()});
+    if (status.ok()) learnt_ = learnt->second.to(at::kFloat).clone();
+    return status;
   }
 
   void Report(nlohmann::json& report) const override { report["augment"] = augment_; }
@@ -141,10 +163,20 @@ class StudentTask : public train::Task {
     return teaching.ok() ? Learn(*std::move(teaching)) : teaching.status();
   }
 
+  // Asked again at the same step, it says the same.
+  absl::Status LearnFromItself(train::StopSignal& stop) {
+    if (absl::Status status = Preview(target_, stop); !status.ok()) return status;
+    absl::StatusOr<at::Tensor> own =
+        selection::PredictProbabilities(model_, target_, device_, stop);
+    if (!own.ok()) return own.status();
+    learnt_ = *std::move(own);
+    return absl::OkStatus();
+  }
+
   // [B, C]: logarithms of the teacher's rows, of which a probability of 0 has one too.
   at::Tensor TeacherLogits(const at::Tensor& index) const {
     constexpr double kLeast = 1e-12;
-    return taught_.probabilities.index_select(0, index).clamp_min(kLeast).log().to(device_);
+    return learnt_.index_select(0, index).clamp_min(kLeast).log().to(device_);
   }
 
   absl::Status MeasureAgreement(train::StopSignal& stop) {
@@ -166,7 +198,9 @@ class StudentTask : public train::Task {
   const data::Dataset& target_;
   const at::Device device_;
   const Teach teach_;
+  const int64_t generations_;
   Teaching taught_;
+  at::Tensor learnt_;    // [N, C]: the teacher's rows, or those of the network itself
   at::Tensor usual_;     // bool [N] on the CPU; undefined: all of them are
   std::string augment_;  // of `auto`: what was chosen
   double agreement_ = std::numeric_limits<double>::quiet_NaN();
@@ -175,8 +209,7 @@ class StudentTask : public train::Task {
 
 }  // namespace
 
-std::vector<HyperparameterSpec> StudentSettings(int64_t steps) {
-  const StudentOptions options;
+std::vector<HyperparameterSpec> StudentSettings(const StudentOptions& options) {
   OptimizationDefaults defaults;
   defaults.learning_rate = options.optimizer.learning_rate;
   defaults.weight_decay = options.optimizer.weight_decay;
@@ -185,13 +218,13 @@ std::vector<HyperparameterSpec> StudentSettings(int64_t steps) {
   augment.default_value = std::string("none");
   return Concatenated(
       OptimizationSettings(defaults),
-      {IntegerSetting("steps", "Training steps of the network", steps, 1, 100000000), augment});
+      {IntegerSetting("steps", "Training steps of the network", options.steps, 1, 100000000),
+       augment});
 }
 
-StudentOptions StudentOptionsOf(const Settings& settings) {
+StudentOptions StudentOptionsOf(const Settings& settings, StudentOptions options) {
   train::Plan plan;
   SetOptimization(settings, plan);
-  StudentOptions options;
   options.steps = settings.Integer("steps");
   options.batch_size = settings.Integer("batch_size");
   options.augment = settings.Text("augment");

@@ -45,6 +45,12 @@ struct StudentOptions {
   int64_t steps = 900;
   int64_t batch_size = 64;        // of source and of target samples, each
   std::string augment = "light";  // as AugmentSetting()
+  // Of vectors of counts: the probability that a value is set to 0 in a step, the others scaled up.
+  double corruption = 0;
+  // Of so many equal parts of the run each but the first learns what the network itself said of the
+  // target at the end of the part before: a student is better than its teacher, and so is its own
+  // (born-again networks; Furlanello et al., ICML 2018).
+  int64_t generations = 1;
   // SGD, as the alignment methods have it.
   train::OptimizerOptions optimizer = [] {
     train::OptimizerOptions sgd;
@@ -55,10 +61,11 @@ struct StudentOptions {
   train::Schedule schedule = train::Schedule::kInverseDecay;
 };
 
-// steps, by default so many, augment and the settings of optimization.h, for methods whose result
-// is a student; and what they say.
-std::vector<HyperparameterSpec> StudentSettings(int64_t steps);
-StudentOptions StudentOptionsOf(const Settings& settings);
+// steps, augment and the settings of optimization.h, for methods whose result is a student: their
+// defaults are those of `options`, but for augment, which is none; and what they say, laid over
+// `options`.
+std::vector<HyperparameterSpec> StudentSettings(const StudentOptions& options);
+StudentOptions StudentOptionsOf(const Settings& settings, StudentOptions options);
 
 // The task that trains context.model, which may have any weights. Every parameter moves; at the end
 // batch norm has the statistics of the target. Without sources the student follows the teacher
@@ -67,11 +74,11 @@ StudentOptions StudentOptionsOf(const Settings& settings);
 // Target samples whose largest value is more than 20 times the usual one take no part in training
 // and in the statistics: a single error of measurement would set the variance for all others.
 //
-// `teach` is asked before the first step. What it gives is part of the task's state: a run that is
-// taken up again does not ask. Metrics: "teacher_agreement", the share of the target on which both
-// predict the same class; "teacher_source_accuracy" where it is known. The run fails with
-// INVALID_ARGUMENT where the probabilities are not [N, C] of the target's samples and the model's
-// classes.
+// `teach` is asked before the first step. What it gives, and what the network learns from now, is
+// part of the task's state: a run that is taken up again does not ask. Metrics:
+// "teacher_agreement", the share of the target on which both predict the same class;
+// "teacher_source_accuracy" where it is known. The run fails with INVALID_ARGUMENT where the
+// probabilities are not [N, C] of the target's samples and the model's classes.
 std::unique_ptr<train::Task> MakeStudent(const MethodContext& context, Teach teach,
                                          const StudentOptions& options);
 

@@ -18,6 +18,12 @@ namespace {
 
 constexpr char kTableTeacher[] = "table_teacher";
 
+StudentOptions StudentOfTables() {
+  StudentOptions options;
+  options.steps = 300;
+  return options;
+}
+
 absl::StatusOr<std::unique_ptr<train::Task>> MakeTableTeacher(const MethodContext& context) {
   if (absl::Status status = CheckTableTeacher(context); !status.ok()) return status;
   const TableTeacherOptions options = {context.settings.Integer("neighbors")};
@@ -29,7 +35,7 @@ absl::StatusOr<std::unique_ptr<train::Task>> MakeTableTeacher(const MethodContex
         if (!predictions.ok()) return predictions.status();
         return Teaching{predictions->target, HeldOutAccuracy(*predictions, context)};
       },
-      StudentOptionsOf(context.settings));
+      StudentOptionsOf(context.settings, StudentOfTables()));
 }
 
 }  // namespace
@@ -96,7 +102,7 @@ MethodEntry TableTeacher() {
   spec.needs_vectors = true;
   spec.selects_weights = true;
   spec.hyperparameters = Concatenated(
-      StudentSettings(/*steps=*/300),
+      StudentSettings(StudentOfTables()),
       {IntegerSetting("neighbors",
                       "Neighbours that the teacher's prediction for a sample is drawn to; 0: none",
                       TableTeacherOptions().neighbors, 0, 1000)});

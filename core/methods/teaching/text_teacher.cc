@@ -39,6 +39,8 @@ absl::StatusOr<std::unique_ptr<train::Task>> MakeTextTeacher(const MethodContext
   options.layers = context.settings.Integer("layers");
   options.corruption = context.settings.Real("corruption");
   options.inverse_penalty = context.settings.Real("inverse_penalty");
+  StudentOptions student = StudentOptionsOf(context.settings, StudentOfTexts());
+  student.corruption = options.corruption;
   return MakeStudent(
       context,
       [context, options](train::StopSignal& stop) -> absl::StatusOr<Teaching> {
@@ -47,10 +49,19 @@ absl::StatusOr<std::unique_ptr<train::Task>> MakeTextTeacher(const MethodContext
         if (!predictions.ok()) return predictions.status();
         return Teaching{predictions->target, HeldOutAccuracy(*predictions, context)};
       },
-      StudentOptionsOf(context.settings));
+      student);
 }
 
 }  // namespace
+
+StudentOptions StudentOfTexts() {
+  StudentOptions options;
+  options.steps = 1000;
+  options.optimizer.learning_rate = 0.02;
+  options.augment = "none";
+  options.corruption = TextTeacherOptions().corruption;
+  return options;
+}
 
 absl::Status CheckTextTeacher(const MethodContext& context) {
   absl::Status status = CheckVectors(context, kTextTeacher);
@@ -117,7 +128,7 @@ MethodEntry TextTeacher() {
   spec.selects_weights = true;
   const TextTeacherOptions options;
   spec.hyperparameters = Concatenated(
-      StudentSettings(/*steps=*/300),
+      StudentSettings(StudentOfTexts()),
       {IntegerSetting("layers", "Layers of the autoencoder", options.layers, 1, 10),
        RealSetting("corruption", "Probability that a value is set to 0", options.corruption, 0.01,
                    0.99),

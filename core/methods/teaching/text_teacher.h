@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "core/methods/method.h"
+#include "core/methods/teaching/student.h"
 #include "core/methods/teaching/vector_domains.h"
 #include "core/train/stop_signal.h"
 
@@ -17,6 +18,10 @@ struct TextTeacherOptions {
   double corruption = 0.8;
   double inverse_penalty = 10;  // C of the logistic regression
 };
+
+// Of a network that learns from texts: it reads each with as many words left out as the autoencoder
+// does, or it would learn its two thousand texts by heart.
+StudentOptions StudentOfTexts();
 
 // OK where it fits: CheckVectors(), and no negative value among 2000 samples of a domain.
 absl::Status CheckTextTeacher(const MethodContext& context);

@@ -17,11 +17,11 @@ at::Tensor SharesAtHome(const Evidence& evidence, int64_t classes) {
 }  // namespace
 
 Evidence EvidenceOf(const at::Tensor& logits, const absl::optional<Predictions>& held_out,
-                    const absl::optional<SourceRecord>& record) {
+                    const absl::optional<SourceRecord>& record, const Memory& memory) {
   Evidence evidence;
   if (held_out) {
     evidence.knowledge = Knowledge::kHeldOut;
-    evidence.home = Measure(*held_out);
+    evidence.home = MeasureWithout(memory, *held_out);
     evidence.held_out_labels = held_out->labels.to(at::kCPU);
     evidence.held_out_logits =
         held_out->logits.to(at::kCPU, at::kDouble) / evidence.home.temperature;

@@ -28,10 +28,11 @@ struct Evidence {
   at::Tensor shares;
 };
 
-// logits: [N, C] of the target, on any device. held_out: of the same model, with labels; without
-// them `record`, which must be of this very model, says what it was worth at home.
+// logits: [N, C] of the target, on any device. held_out: of the same model, with labels, of which
+// the checkpoint that it came from had `memory`; without them `record`, which must be of this very
+// model, says what it was worth at home.
 Evidence EvidenceOf(const at::Tensor& logits, const absl::optional<Predictions>& held_out,
-                    const absl::optional<SourceRecord>& record);
+                    const absl::optional<SourceRecord>& record, const Memory& memory = Memory());
 
 }  // namespace acclimate::selection
 
