@@ -17,9 +17,11 @@ absl::StatusOr<ExitCode> Adapt(Invocation& invocation) {
   inputs.target = arguments.Text("target");
   inputs.evaluation = arguments.Text("eval");
   inputs.audit = arguments.Text("audit");
+  inputs.use_audit = arguments.Has("use-audit");
   inputs.named = arguments.KeyValues("input");
   inputs.method = arguments.Text("method", kDefaultMethod);
   absl::Status status = CheckStart(arguments);
+  if (status.ok()) status = CheckAudit(arguments);
   if (status.ok()) status = CheckOut(arguments);
   if (!status.ok()) return status;
   absl::StatusOr<v1::JobSpec> spec = PrepareJob(invocation, inputs);
@@ -35,8 +37,9 @@ Command AdaptCommand() {
   command.summary = "Adapt a trained model to unlabelled data from the place where it must work";
   command.description =
       "Uploads what the server lacks, submits a job, shows its progress, and puts the adapted\n"
-      "model, report.json and lineage.json into DIR. Labels given with --eval and\n"
-      "--audit are only ever used to report. Ctrl-C detaches: the job goes on.";
+      "model, report.json and lineage.json into DIR. Labels given with --eval are only ever used\n"
+      "to report, and so are those given with --audit, unless --use-audit lets them choose.\n"
+      "Ctrl-C detaches: the job goes on.";
   command.arguments.options = {
       {"checkpoint", ValueKind::kFile, "MODEL",
        "TorchScript, .pt2, or a state dict (.safetensors, .pth) with --architecture"},
@@ -48,6 +51,9 @@ Command AdaptCommand() {
       {"eval", ValueKind::kFile, "DATA", "labelled target data, for the report"},
       {"audit", ValueKind::kFile, "FILE",
        "labels of samples that `acclimate audit` drew from the target, for the report"},
+      {"use-audit", ValueKind::kSwitch, "",
+       "let the labels of --audit choose, too: where the source model is right on more of them, it "
+       "is returned"},
       {"method", ValueKind::kText, "NAME",
        "see `acclimate methods` (default: auto, which chooses by label-free validators)"},
       {"architecture", ValueKind::kText, "NAME",

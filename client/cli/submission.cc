@@ -119,6 +119,11 @@ absl::Status CheckStart(const Arguments& arguments) {
       "--checkpoint MODEL is missing; or give --architecture NAME to start afresh");
 }
 
+absl::Status CheckAudit(const Arguments& arguments) {
+  if (!arguments.Has("use-audit") || arguments.Has("audit")) return absl::OkStatus();
+  return absl::InvalidArgumentError("--audit FILE is missing: --use-audit chooses by its labels");
+}
+
 absl::Status CheckOut(const Arguments& arguments) {
   if (arguments.Has("out")) return client::MakeDirectories(arguments.Text("out"));
   if (arguments.Has("detach")) return absl::OkStatus();
@@ -142,6 +147,7 @@ absl::StatusOr<v1::JobSpec> PrepareJob(Invocation& invocation, const JobInputs& 
     if (!status.ok()) return status;
   }
   if (absl::Status status = SetAudit(inputs.audit, &spec); !status.ok()) return status;
+  spec.set_use_audit(inputs.use_audit);
   absl::StatusOr<Blobs> blobs = UploadInputs(invocation, inputs);
   if (!blobs.ok()) return blobs.status();
   if (!inputs.checkpoint.empty()) {

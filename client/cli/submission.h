@@ -24,7 +24,8 @@ struct JobInputs {
   int64_t num_classes = 0;  // of fresh weights; 0: taken from the labels
   std::string target;
   std::string evaluation;
-  std::string audit;  // a local file of labels, which go into the job itself
+  std::string audit;       // a local file of labels, which go into the job itself
+  bool use_audit = false;  // they may choose, too
   std::vector<std::string> sources;
   std::vector<std::pair<std::string, std::string>> named;  // of the method's own inputs
 };
@@ -34,6 +35,9 @@ void AddJobOptions(ArgumentSpec* spec);
 
 // That there is something to start from: --checkpoint or --architecture.
 absl::Status CheckStart(const Arguments& arguments);
+
+// That --use-audit has an audit to use.
+absl::Status CheckAudit(const Arguments& arguments);
 
 // That the results will have a place: --out DIR, made now rather than after an hour, unless
 // --detach.

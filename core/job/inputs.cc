@@ -12,6 +12,7 @@
 #include "core/job/normalization.h"
 #include "core/job/precision.h"
 #include "core/methods/registry.h"
+#include "core/methods/selection.h"
 #include "core/model/architectures.h"
 #include "core/model/checkpoint.h"
 #include "core/runtime/device.h"
@@ -266,14 +267,47 @@ absl::Status CheckModel(Inputs& inputs, RunObserver& observer) {
   return absl::OkStatus();
 }
 
+// That there is a guard to ask the audit's labels, and something for it to decide.
+absl::Status CheckUseOfAudit(const RunSpec& spec, const Inputs& inputs) {
+  if (!spec.use_audit) return absl::OkStatus();
+  if (spec.audit.empty()) return Invalid("use_audit", "there is no audit to use");
+  const auto guard = inputs.hyperparameters.find(methods::kGuardSetting);
+  if (guard == inputs.hyperparameters.end()) {
+    return Invalid("use_audit", absl::StrCat(spec.method, " has no guard that could ask it"));
+  }
+  if (std::get<std::string>(guard->second) == "off") {
+    return Invalid("use_audit", "the guard, which would ask it, is off");
+  }
+  if (inputs.target->size() < methods::kLeastTargetSamples) {
+    return Invalid("use_audit",
+                   absl::StrCat("nothing is chosen by ", inputs.target->size(),
+                                " target samples, under ", methods::kLeastTargetSamples));
+  }
+  return absl::OkStatus();
+}
+
 // Labels that are only reported tell nothing of a model that has learned them.
 absl::Status CheckAudit(const RunSpec& spec, const Inputs& inputs) {
+  if (absl::Status status = CheckUseOfAudit(spec, inputs); !status.ok()) return status;
   if (spec.audit.empty()) return absl::OkStatus();
   if (inputs.method->spec.target_labels == DataNeed::kRequired) {
     return Invalid("audit", absl::StrCat(spec.method, " takes the labels of the target itself"));
   }
   return InField("audit", report::CheckAuditLabels(spec.audit, inputs.target->size(),
                                                    inputs.model->num_classes()));
+}
+
+// Once the target is normalised.
+void LabelForGuard(const RunSpec& spec, Inputs& inputs) {
+  if (!spec.use_audit) return;
+  std::vector<int64_t> indices, labels;
+  for (const report::AuditLabel& label : spec.audit) {
+    indices.push_back(label.index);
+    labels.push_back(label.label);
+  }
+  inputs.guard_labels = selection::GuardLabels{
+      inputs.target->Subset(at::tensor(indices, at::kLong), /*labels=*/false),
+      at::tensor(labels, at::kLong)};
 }
 
 absl::StatusOr<std::unique_ptr<model::Model>> LoadModel(const RunSpec& spec, const Inputs& inputs) {
@@ -376,6 +410,7 @@ absl::StatusOr<Inputs> LoadInputs(const RunSpec& spec, RunObserver& observer) {
   ShareTargetWithModels(inputs);
   if (status = Normalize(spec, inputs); !status.ok()) return status;
   WarnOfExtremes(inputs, observer);
+  LabelForGuard(spec, inputs);
   HoldOut(spec.seed, inputs);
   inputs.model->To(inputs.device);
   if (status = SetPrecision(spec, observer, inputs); !status.ok()) return status;

@@ -15,6 +15,7 @@
 #include "core/job/run.h"
 #include "core/methods/method.h"
 #include "core/model/model.h"
+#include "core/selection/guard_labels.h"
 
 namespace acclimate::job {
 
@@ -28,6 +29,7 @@ struct Inputs {
   absl::optional<data::Dataset> target;      // with the labels of its file, if any
   absl::optional<data::Dataset> unlabelled;  // the same without, for methods that must not see them
   absl::optional<data::Dataset> evaluation;
+  absl::optional<selection::GuardLabels> guard_labels;  // the audit's; absent without `use_audit`
   methods::ExtraInputs extra;
   std::unique_ptr<model::Model> model;  // on `device`
   data::Normalization normalization;    // as set on every dataset

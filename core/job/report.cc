@@ -160,6 +160,7 @@ json Lineage(const RunSpec& spec, const Findings& findings,
   lineage["spec"] = {{"method", spec.method},
                      {"architecture", spec.architecture},
                      {"hyperparameters", ToJson(findings.hyperparameters)}};
+  if (spec.use_audit) lineage["spec"]["use_audit"] = true;
   lineage["seed"] = spec.seed;
   lineage["precision"] = findings.precision;
   lineage["normalization"] = NormalizationToJson(findings.normalization);

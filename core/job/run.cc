@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/types/optional.h"
 #include "core/io/tensor_file.h"
 #include "core/job/cost.h"
@@ -53,6 +54,7 @@ constexpr char kSourceConfidence[] = "job/source_confidence";
 constexpr char kSourceTemperature[] = "job/source_temperature";
 constexpr char kSourceTemperatureFrom[] = "source_temperature_from";
 constexpr char kViewBefore[] = "view_before";
+constexpr char kGuardLabelsNote[] = "guard_labels";
 
 // Passes everything on; keeps the warnings, how long each phase took, and the cost.
 class Recorder : public RunObserver {
@@ -116,12 +118,22 @@ std::map<std::string, int64_t> SampleCounts(const Inputs& inputs) {
 int64_t LabelsOfTarget(const Inputs& inputs) {
   const methods::MethodSpec& spec = inputs.method->spec;
   int64_t labels = spec.target_labels == methods::DataNeed::kRequired ? inputs.target->size() : 0;
+  if (inputs.guard_labels) labels += inputs.guard_labels->labels.numel();
   for (const methods::InputSpec& input : spec.inputs) {
     if (input.kind != methods::InputSpec::Kind::kLabelledDataset) continue;
     const auto given = inputs.extra.datasets.find(input.name);
     if (given != inputs.extra.datasets.end()) labels += given->second.size();
   }
   return labels;
+}
+
+// "17:3 204:0", in the order in which candidates keep what they are right on. Empty: the guard asks
+// none.
+std::string GuardLabelsText(const RunSpec& spec) {
+  if (!spec.use_audit) return "";
+  return absl::StrJoin(spec.audit, " ", [](std::string* text, const report::AuditLabel& label) {
+    absl::StrAppend(text, label.index, ":", label.label);
+  });
 }
 
 // Of each class among the labels of all sources; empty without sources.
@@ -199,7 +211,8 @@ class Session {
         *inputs_.method,
         {*inputs_.model, inputs_.sources, inputs_.method_target(), inputs_.device,
          methods::Settings(inputs_.hyperparameters), inputs_.extra, inputs_.held_out, spec_.seed,
-         spec_.checkpoint == nullptr, spec_.time_limit_seconds},
+         spec_.checkpoint == nullptr, spec_.time_limit_seconds,
+         inputs_.guard_labels ? &*inputs_.guard_labels : nullptr},
         sights_);
     if (!task.ok()) return task.status();
     task_ = *std::move(task);
@@ -431,7 +444,8 @@ class Session {
             {"hyperparameters", ToJson(inputs_.hyperparameters).dump()},
             {"seed", absl::StrCat(spec_.seed)},
             {kPrecisionNote, result_.precision},
-            {"inputs", nlohmann::json(spec_.lineage).dump()}};
+            {"inputs", nlohmann::json(spec_.lineage).dump()},
+            {kGuardLabelsNote, GuardLabelsText(spec_)}};
   }
 
   absl::Status SaveState(const std::string& path) {

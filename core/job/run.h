@@ -34,8 +34,10 @@ struct RunSpec {
   std::shared_ptr<io::MappedFile> target;
   std::shared_ptr<io::MappedFile> evaluation;                     // labelled; only ever reported
   std::map<std::string, std::shared_ptr<io::MappedFile>> inputs;  // by name of the InputSpec
-  std::vector<report::AuditLabel> audit;  // of some samples of the target; only ever reported
-  std::vector<double> mean, std;          // empty: those recorded with the checkpoint, else 0 and 1
+  std::vector<report::AuditLabel> audit;  // of some samples of the target; reported
+  // The guard may ask the audit's labels. False: they choose nothing.
+  bool use_audit = false;
+  std::vector<double> mean, std;  // empty: those recorded with the checkpoint, else 0 and 1
   uint64_t seed = 0;
   std::string device = "auto";  // auto, cpu, cuda or cuda:<i>
   int threads = 1;

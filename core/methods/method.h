@@ -20,6 +20,7 @@
 #include "core/methods/method_spec.h"
 #include "core/methods/settings.h"
 #include "core/model/model.h"
+#include "core/selection/guard_labels.h"
 #include "core/train/task.h"
 
 namespace acclimate::methods {
@@ -47,6 +48,8 @@ struct MethodContext {
   uint64_t seed = 0;              // of samplers that a method makes for itself
   bool fresh = false;             // the model has new weights: there is no checkpoint to refer to
   double time_limit_seconds = 0;  // of the run, from its beginning; 0: none
+  // For the examiner of the guard and for nothing else; null unless the job says `use_audit`.
+  const selection::GuardLabels* guard_labels = nullptr;
 };
 
 // Makes the task: plans its steps, builds modules of its own (initialised from the default CPU

@@ -9,7 +9,7 @@
 namespace acclimate::methods {
 
 HyperparameterSpec GuardSetting() {
-  return ChoiceSetting("guard",
+  return ChoiceSetting(kGuardSetting,
                        "on: the source model is returned, and the run says so, where a rule of the "
                        "guard holds the adapted one back",
                        "on", {"on", "off"});
@@ -50,12 +50,13 @@ absl::StatusOr<std::unique_ptr<train::Task>> MakeSelectedTask(
   if (!task.ok() || !SelectsWeights(entry, context.target)) return task;
   selection::SelectionOptions options;
   options.ensemble = context.settings.Text("selection") == "ensemble";
-  options.guard = context.settings.Text("guard") == "on";
+  options.guard = context.settings.Text(kGuardSetting) == "on";
   const bool chooses = options.ensemble || options.guard;
   auto examiner = std::make_shared<const selection::Examiner>(
       context.target, context.held_out, context.device, context.seed,
       chooses ? selection::SamplesOfLooks((*task)->plan(), context.model, context.held_out.size())
-              : selection::kLeastSamples);
+              : selection::kLeastSamples,
+      context.guard_labels);
   if (options.ensemble) {
     options.moments = selection::Moments((*task)->plan(), context.model, *examiner);
   }

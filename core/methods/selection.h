@@ -16,6 +16,7 @@ namespace acclimate::methods {
 // Adds `selection` and `guard` to a spec with selects_weights, and has it hold out source data.
 void AddSelection(MethodSpec& spec);
 HyperparameterSpec GuardSetting();
+constexpr char kGuardSetting[] = "guard";  // the name of that setting
 
 // Below so many samples validators say nothing: the last weights are returned, unguarded.
 constexpr int64_t kLeastTargetSamples = 16;

@@ -133,6 +133,10 @@ AuditInterval MeanInterval(const std::vector<double>& y, const std::vector<doubl
   return {value, value - half_width, value + half_width};
 }
 
+AuditInterval MeanDifference(const std::vector<double>& y, int64_t population) {
+  return MeanInterval(y, std::vector<double>(y.size(), 0.0), 0, population, kBonettPrice);
+}
+
 Audit ComputeAudit(const std::vector<AuditLabel>& labels, const std::optional<ModelOutputs>& source,
                    const ModelOutputs& returned) {
   Audit audit;

@@ -59,6 +59,9 @@ AuditInterval MeanInterval(const std::vector<double>& y, const std::vector<doubl
                            const PseudoObservations& pseudo);
 constexpr size_t kLeastForPredictor = 100;
 
+// The mean of differences of paired answers y in {-1, 0, 1}, without a predictor.
+AuditInterval MeanDifference(const std::vector<double>& y, int64_t population);
+
 struct Audit {
   int64_t labels = 0;      // n
   int64_t population = 0;  // N

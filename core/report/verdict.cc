@@ -123,6 +123,15 @@ std::string GainText(const json& gain) {
   return absl::StrCat("so few labels do not tell whether the difference of ", points, " is real");
 }
 
+// The guard may have asked labels of an audit (guard/audit.cc).
+bool LabelsChose(const json& report) {
+  if (At(report, "/selection/guard/on") != true) return false;
+  for (const json& rule : At(report, "/selection/guard/rules")) {
+    if (Text(At(rule, "/rule")) == "audit") return true;
+  }
+  return false;
+}
+
 // "An audit of ...", where some samples of the target were labelled after they were drawn at
 // random.
 std::string Audited(const json& report) {
@@ -130,12 +139,15 @@ std::string Audited(const json& report) {
   if (!audit.is_object()) return "";
   const std::string samples =
       absl::StrCat("An audit of ", audit.at("labels").get<int64_t>(), " labelled samples: ");
+  const std::string chose =
+      LabelsChose(report) ? " Labels of an audit also chose what is returned." : "";
   if (!audit.contains("source")) {
-    return absl::StrCat(samples, "the model is right on ", AuditedText(audit.at("returned")), ".");
+    return absl::StrCat(samples, "the model is right on ", AuditedText(audit.at("returned")), ".",
+                        chose);
   }
   return absl::StrCat(samples, AuditedText(audit.at("source")), " before, ",
                       AuditedText(audit.at("returned")), " after; ", GainText(audit.at("gain")),
-                      ".");
+                      ".", chose);
 }
 
 std::string WithAudit(const std::string& sentence, const json& report) {

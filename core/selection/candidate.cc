@@ -24,6 +24,7 @@ constexpr char kPredicted[] = "predicted";
 constexpr char kProbabilities[] = "probabilities";
 constexpr char kHomeProbabilities[] = "home_probabilities";
 constexpr char kHomeLabels[] = "home_labels";
+constexpr char kRight[] = "right";
 
 at::Tensor HalfSoftmax(const at::Tensor& logits) {
   return logits.to(at::kCPU, at::kDouble).softmax(1).to(at::kHalf);
@@ -59,6 +60,7 @@ Candidate Score(const Sight& sight, const absl::optional<SourceRecord>& record,
     candidate.home_probabilities = HalfSoftmax(source->logits);
     candidate.home_labels = source->labels.to(at::kCPU);
   }
+  candidate.right = sight.right;
   candidate.estimate = Estimate({target.logits, sight.held_out, record, memory});
   return candidate;
 }
@@ -90,6 +92,7 @@ train::TensorMap ToTensors(const Candidate& candidate) {
   add(kProbabilities, candidate.probabilities);
   add(kHomeProbabilities, candidate.home_probabilities);
   add(kHomeLabels, candidate.home_labels);
+  add(kRight, candidate.right);
   return tensors;
 }
 
@@ -123,6 +126,7 @@ absl::StatusOr<Candidate> CandidateFrom(const train::TensorMap& tensors) {
   candidate.probabilities = tensor(kProbabilities);
   candidate.home_probabilities = tensor(kHomeProbabilities);
   candidate.home_labels = tensor(kHomeLabels);
+  candidate.right = tensor(kRight);
   return candidate;
 }
 

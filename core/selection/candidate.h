@@ -35,6 +35,9 @@ struct Candidate {
   at::Tensor probabilities;  // float16 [N, C] on the CPU, of the same
   // Of the held-out source: float16 [n, C], int64 [n]. Undefined without any.
   at::Tensor home_probabilities, home_labels;
+  // Of labels that the guard may ask (guard_labels.h): bool [n] on the CPU, whether the model is
+  // right on each sample. Undefined without any.
+  at::Tensor right;
 
   std::string Name() const;  // "source", "source_with_target_statistics", "step_400"
   double score(const std::string& validator) const;  // NaN where it is absent

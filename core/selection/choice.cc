@@ -53,16 +53,19 @@ at::Tensor LogitsOf(const at::Tensor& probabilities) {
   return probabilities.to(at::kDouble).clamp_min(kLeast).log();
 }
 
-// A form that came later replaces one before it where it is better: by what a teacher that is heard
-// says, else by COT; without held-out source by the ensemble.
+// A form that came later replaces one before it where it is better: by labels where they decide,
+// else by what a teacher that is heard says, else by COT; without held-out source by the ensemble.
 size_t BetterForm(const std::vector<Candidate>& candidates, const std::vector<double>& scores,
                   size_t adapted, const Witnesses& witnesses) {
+  const bool measured = LabelsDecide(candidates[adapted]);
   const bool heard = TeacherIsHeard(candidates, adapted, witnesses);
   size_t best = candidates.size();
   for (size_t i = 0; i < candidates.size(); ++i) {
     if (candidates[i].form == Form::kAdapted) continue;
     if (best == candidates.size()) {
       best = i;
+    } else if (measured) {
+      if (RightOnLabels(candidates[i]) > RightOnLabels(candidates[best])) best = i;
     } else if (heard) {
       const auto agreement = [&](size_t form) {
         return Agreement(witnesses.teacher, candidates[form].predicted);

@@ -23,12 +23,15 @@ at::Tensor Pairs(int64_t samples, int64_t count, uint64_t seed) {
 }  // namespace
 
 Examiner::Examiner(const data::Dataset& target, const std::vector<data::Dataset>& held_out,
-                   const at::Device& device, uint64_t seed, int64_t samples)
+                   const at::Device& device, uint64_t seed, int64_t samples,
+                   const GuardLabels* guard_labels)
     : rows_(SampleRows(target.size(), samples, seed)),
       target_(target.Subset(rows_, /*labels=*/false)),
       held_out_(SampleEach(held_out, samples, seed)),
       device_(device),
-      pairs_(Pairs(target_.size(), target_.size() / kSamplesPerMixture * kPairsPerMixture, seed)) {}
+      pairs_(Pairs(target_.size(), target_.size() / kSamplesPerMixture * kPairsPerMixture, seed)) {
+  if (guard_labels != nullptr) guard_labels_ = *guard_labels;
+}
 
 absl::StatusOr<Sight> Examiner::See(model::Model& model, train::StopSignal& stop) const {
   absl::StatusOr<Predictions> target = Predict(model, target_, device_, stop);
@@ -38,6 +41,11 @@ absl::StatusOr<Sight> Examiner::See(model::Model& model, train::StopSignal& stop
       SeeMixtures(model, sight.target.logits.argmax(1), stop);
   if (!mixtures.ok()) return mixtures.status();
   sight.mixtures = *std::move(mixtures);
+  if (guard_labels_) {
+    absl::StatusOr<at::Tensor> right = SeeLabelled(model, stop);
+    if (!right.ok()) return right.status();
+    sight.right = *std::move(right);
+  }
   if (held_out_.empty()) return sight;
   std::vector<at::Tensor> features, logits, labels;
   for (const data::Dataset& held_out : held_out_) {
@@ -76,6 +84,13 @@ absl::StatusOr<absl::optional<Mixtures>> Examiner::SeeMixtures(model::Model& mod
   return absl::optional<Mixtures>({at::cat(logits), classes[0].index_select(0, differ)});
 }
 
+absl::StatusOr<at::Tensor> Examiner::SeeLabelled(model::Model& model,
+                                                 train::StopSignal& stop) const {
+  const absl::StatusOr<Predictions> seen = Predict(model, guard_labels_->samples, device_, stop);
+  if (!seen.ok()) return seen.status();
+  return seen->logits.argmax(1).eq(guard_labels_->labels);
+}
+
 absl::StatusOr<Candidate> Examiner::Examine(model::Model& model,
                                             const absl::optional<SourceRecord>& record,
                                             const Memory& memory, train::StopSignal& stop) const {
@@ -92,7 +107,7 @@ absl::StatusOr<Candidate> Examiner::ExamineAhead(train::Task& task, model::Model
 }
 
 int64_t Examiner::samples() const {
-  int64_t samples = target_.size() + target_.size() / kSamplesPerMixture;
+  int64_t samples = target_.size() + target_.size() / kSamplesPerMixture + guard_labels();
   for (const data::Dataset& held_out : held_out_) samples += held_out.size();
   return samples;
 }

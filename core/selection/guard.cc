@@ -5,6 +5,7 @@
 // One line a rule, in the order in which they are asked: the function that its file defines.
 #define ACCLIMATE_GUARD_RULES(X) \
   X(CollapseRule)                \
+  X(AuditRule)                   \
   X(GainRule)                    \
   X(OwnDomainRule)               \
   X(OtherKindRule)

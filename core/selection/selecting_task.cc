@@ -52,6 +52,10 @@ double Agreement(const Candidate& a, const Candidate& b) {
   return BothPredict(a, b) ? selection::Agreement(a.predicted, b.predicted) : 1;
 }
 
+int64_t LabelsAsked(const Candidate& candidate) {
+  return candidate.right.defined() ? candidate.right.numel() : 0;
+}
+
 // Of a finished model, whose batch-norm statistics take a pass over the target.
 double CostOfLook(const model::Model& model, double sight, double target) {
   return model.batch_norm_layers().empty() ? sight : sight + target;
@@ -66,7 +70,13 @@ SelectingTask::SelectingTask(std::unique_ptr<train::Task> inner, const Selection
       options_(std::move(options)),
       source_(Copies(setting.model.StateDict())),
       record_(ReadRecord(setting.model.metadata())) {
+  SetWitnesses({});
+}
+
+void SelectingTask::SetWitnesses(Witnesses witnesses) {
+  witnesses_ = std::move(witnesses);
   witnesses_.record = record_;
+  witnesses_.target_samples = setting_.target.size();
 }
 
 absl::Status SelectingTask::BeforeStep(int64_t step, train::StopSignal& stop) {
@@ -111,8 +121,7 @@ absl::Status SelectingTask::ExamineSource(train::StopSignal& stop) {
   if (chooses() && setting_.ask_witnesses != nullptr) {
     absl::StatusOr<Witnesses> witnesses = setting_.ask_witnesses(stop);
     if (!witnesses.ok()) return witnesses.status();
-    witnesses_ = *std::move(witnesses);
-    witnesses_.record = record_;
+    SetWitnesses(*std::move(witnesses));
   }
   candidates_ = std::move(found);
   if (setting_.sights != nullptr) setting_.sights->source = *std::move(seen);
@@ -266,8 +275,8 @@ absl::Status SelectingTask::Restore(const TensorMap& state) {
     return it == state.end() ? at::Tensor() : it->second.to(at::kCPU).clone();
   };
   const at::Tensor home_accuracy = copy(kHomeAccuracy);
-  witnesses_ = {copy(kTeacher), home_accuracy.defined() ? home_accuracy.item<double>() : 0.0,
-                record_};
+  SetWitnesses({copy(kTeacher), home_accuracy.defined() ? home_accuracy.item<double>() : 0.0,
+                absl::nullopt});
   const at::Tensor memory = copy(kMemory);
   if (!memory.defined() || memory.scalar_type() != at::kDouble || memory.numel() != 4) {
     return absl::InvalidArgumentError("training state: no memory of the held-out source");
@@ -285,6 +294,9 @@ absl::Status SelectingTask::Restore(const TensorMap& state) {
     if (candidate->predicted.defined() &&
         candidate->predicted.numel() != setting_.examiner->target_sample().size()) {
       return absl::InvalidArgumentError("training state: a candidate saw other samples");
+    }
+    if (LabelsAsked(*candidate) != setting_.examiner->guard_labels()) {
+      return absl::InvalidArgumentError("training state: a candidate was asked for other labels");
     }
     const std::string prefix = absl::StrCat(kSnapshots, candidate->step, "/");
     if (state.count(absl::StrCat(prefix, kKept)) > 0) {
@@ -329,7 +341,7 @@ std::vector<std::string> SelectingTask::Warnings() const {
   std::vector<std::string> warnings = inner_->Warnings();
   const Choice& choice = Chosen();
   const double agreed = Agreement(candidates_[choice.source], candidates_[choice.best]);
-  if (agreed < kLeastAgreement) {
+  if (agreed < kLeastAgreement && !LabelsDecide(candidates_[choice.adapted])) {
     warnings.push_back(absl::StrFormat(
         "the adapted model agrees with the source model on only %.0f %% of the target's samples; "
         "without labels nothing tells a large gain from a large loss: look at some of them",

@@ -97,6 +97,7 @@ class SelectingTask : public train::Task {
   // Finishes the model that is returned and looks at it as it then is.
   absl::Status FinishLast(train::StopSignal& stop);
   void Keep(Candidate candidate, int64_t step, Snapshot snapshot);
+  void SetWitnesses(Witnesses witnesses);
   absl::StatusOr<Candidate> ExamineSourceStatistics(train::StopSignal& stop);
   void KeepLeadingSnapshots();
   absl::Status ReturnTo(int64_t step);

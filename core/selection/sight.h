@@ -20,6 +20,9 @@ struct Sight {
   absl::optional<Predictions> held_out;  // with labels; none for a source-free run
   absl::optional<Mixtures> mixtures;     // none where they were not asked for, or all samples are
                                          // in one class
+  // bool [n] on the CPU: whether it is right on each of the labelled samples that the guard may ask
+  // of. Undefined without any.
+  at::Tensor right = {};
 };
 
 // Of a run, for whoever shows the models that it begins and ends with.

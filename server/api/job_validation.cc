@@ -30,6 +30,7 @@ constexpr int kMaxChannels = 4096;
 constexpr int kMaxPriority = 100;
 constexpr int kMaxThreads = 1024;
 constexpr size_t kMaxDisplayName = 255;
+constexpr char kGuardSetting[] = "guard";  // the hyperparameter
 
 // Collects what is wrong, field by field.
 class JobValidator {
@@ -159,6 +160,24 @@ class JobValidator {
     CheckInputs(spec, *method);
     CheckStartingPoint(spec, *method);
     CheckHyperparameters(spec, *method);
+    CheckUseOfAudit(spec, *method);
+  }
+
+  void CheckUseOfAudit(const v1::JobSpec& spec, const v1::Method& method) {
+    if (!spec.use_audit()) return;
+    const auto& known = method.hyperparameters();
+    const bool has_guard =
+        std::any_of(known.begin(), known.end(), [](const v1::Hyperparameter& hyperparameter) {
+          return hyperparameter.name() == kGuardSetting;
+        });
+    const auto guard = spec.hyperparameters().find(kGuardSetting);
+    if (!has_guard) {
+      Add("spec.use_audit", absl::StrCat("method ", spec.method(), " has no guard to ask it"));
+    } else if (guard != spec.hyperparameters().end() && guard->second.text() == "off") {
+      Add("spec.use_audit", "the guard, which would ask it, is off");
+    } else if (spec.audit_size() == 0) {
+      Add("spec.use_audit", "needs spec.audit, which has no labels");
+    }
   }
 
   void CheckNeed(const std::string& method, const std::string& field, v1::DataNeed need, bool given,

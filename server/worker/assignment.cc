@@ -48,6 +48,7 @@ job::RunSpec WithoutFiles(const v1::Assignment& assignment) {
   for (const v1::AuditLabel& label : job.audit()) {
     spec.audit.push_back({label.index(), label.label()});
   }
+  spec.use_audit = job.use_audit();
   spec.seed = job.seed();
   spec.device = assignment.device();
   spec.threads = assignment.threads();

@@ -152,6 +152,20 @@ TEST_F(BadRequestTest, LabelsOfAnAuditThatCannotBe) {
   ExpectRefused(spec, "spec.audit");
 }
 
+TEST_F(BadRequestTest, AnAuditThatCannotChoose) {
+  v1::JobSpec spec = AdaptationSpec("shot", data_, data_);
+  spec.set_use_audit(true);
+  ExpectRefused(spec, "spec.use_audit");
+  spec.add_audit();
+  (*spec.mutable_hyperparameters())["guard"].set_text("off");
+  ExpectRefused(spec, "spec.use_audit");
+  EXPECT_THAT(std::string(api_.Create(spec).status().message()),
+              HasSubstr("the guard, which would ask it, is off"));
+  spec.clear_hyperparameters();
+  spec.set_method("lame");
+  ExpectRefused(spec, "spec.use_audit");
+}
+
 TEST_F(BadRequestTest, WhatAMethodLacks) {
   v1::JobSpec spec = AdaptationSpec("dann", data_, data_);
   ExpectRefused(spec, "sources");

@@ -125,6 +125,13 @@ TEST_F(CliTest, AnAuditBeforeAndAfterAJobSaysTheSame) {
   const Json during = Json::parse(ReadFile(out + "/report.json"));
   EXPECT_THAT(during["verdict"].get<std::string>(), HasSubstr("An audit of 40 labelled samples"));
 
+  std::vector<std::string> choosing = adapt;
+  choosing.push_back("--use-audit");
+  ASSERT_EQ(Run(choosing).exit_code, 0);
+  const Json chosen = Json::parse(ReadFile(out + "/report.json"));
+  EXPECT_EQ(chosen["selection"]["guard"]["rules"][1]["rule"], "audit");
+  EXPECT_THAT(chosen["verdict"].get<std::string>(), HasSubstr("audit also chose what is returned"));
+
   // Without it, and then after the fact.
   std::vector<std::string> without(adapt.begin(), adapt.begin() + 7);
   without.insert(without.end(), {"--out", out, "--json"});

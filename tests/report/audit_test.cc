@@ -56,8 +56,7 @@ TEST(AuditTest, OfPairsWithFewLabelsItIsTheIntervalOfBonettAndPrice) {
   std::vector<double> y(40, 0.0);
   std::fill_n(y.begin(), 9, 1.0);
   std::fill_n(y.begin() + 9, 2, -1.0);
-  const AuditInterval interval =
-      MeanInterval(y, std::vector<double>(40, 0.0), 0.0, int64_t{1} << 50, {-1, 1, 1});
+  const AuditInterval interval = MeanDifference(y, int64_t{1} << 50);
   const double better = 10.0 / 42, worse = 3.0 / 42, gain = better - worse;
   const double half = kZ * std::sqrt((better + worse - gain * gain) / 42);
   EXPECT_NEAR(interval.value, gain, 1e-9);

@@ -117,6 +117,20 @@ TEST(VerdictTest, AnAuditStandsBesideWhatIsReturnedAndMeasured) {
   EXPECT_NE(Verdict(report).find("(as it came: 50.0 %). An audit of 100"), std::string::npos);
 }
 
+TEST(VerdictTest, SaysThatLabelsOfAnAuditAlsoChose) {
+  const std::string chose = " Labels of an audit also chose what is returned.";
+  json report = Measured();
+  report["audit"] = AuditOf(0.62, 0.81, 0.112, 0.268);
+  report["selection"]["guard"] = {
+      {"on", true}, {"held", true}, {"rules", {{{"rule", "collapse"}}, {{"rule", "audit"}}}}};
+  EXPECT_NE(Verdict(report).find("points (11.2 to 26.8) is real." + chose), std::string::npos);
+  report["selection"]["guard"]["rules"].erase(1);
+  EXPECT_EQ(Verdict(report).find(chose), std::string::npos);
+  report["selection"]["guard"]["rules"] = {{{"rule", "audit"}}};
+  report["selection"]["guard"]["on"] = false;
+  EXPECT_EQ(Verdict(report).find(chose), std::string::npos);
+}
+
 TEST(VerdictTest, WhatIsReturnedHasItsNameAndItsAccuracy) {
   json report = Measured();
   report["selection"] = {{"chosen", "source_with_target_statistics"},

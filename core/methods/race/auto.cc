@@ -115,11 +115,15 @@ class AutoTask : public train::Task {
                                    context_.seed};
     selection::SelectionOptions last;
     last.ensemble = false;
-    last.guard = context_.settings.Text("guard") == "on";
+    last.guard = context_.settings.Text(kGuardSetting) == "on";
+    // Labels that the guard may ask have no part in the race.
+    auto examiner = std::make_shared<const selection::Examiner>(
+        context_.target, context_.held_out, context_.device, context_.seed,
+        selection::Examiner::kSamples, context_.guard_labels);
     auto task = MakeSelectingTask(
         MakeStudent(
             context, [this](train::StopSignal& stop) { return Taught(stop); }, options),
-        context, examiner_, last,
+        context, std::move(examiner), last,
         [this](train::StopSignal& stop) { return rival_.Witness(*examiner_, stop); });
     selecting_ = task.get();
     student_ = RacerOf(kStudentName, std::move(model), std::move(task), context_);

@@ -10,7 +10,8 @@ namespace {
 constexpr double kOneSided95 = 1.645;
 
 absl::optional<Verdict> AskGain(const GuardCase& guard_case) {
-  if (TeacherIsHeard(guard_case.candidates, guard_case.adapted, guard_case.witnesses)) {
+  if (LabelsDecide(guard_case.candidates[guard_case.adapted]) ||
+      TeacherIsHeard(guard_case.candidates, guard_case.adapted, guard_case.witnesses)) {
     return absl::nullopt;
   }
   const absl::optional<GainEstimate> gain =

@@ -10,7 +10,8 @@ constexpr double kMargin = 0.01;
 constexpr double kMostWorseAtHome = 0.05;
 
 absl::optional<Verdict> AskOtherKind(const GuardCase& guard_case) {
-  if (!TeacherIsHeard(guard_case.candidates, guard_case.adapted, guard_case.witnesses)) {
+  if (LabelsDecide(guard_case.candidates[guard_case.adapted]) ||
+      !TeacherIsHeard(guard_case.candidates, guard_case.adapted, guard_case.witnesses)) {
     return absl::nullopt;
   }
   const auto agreement = [&](size_t candidate) {

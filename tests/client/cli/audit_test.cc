@@ -7,7 +7,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/cli/audit_labels.h"
+#include "client/cli/command.h"
 #include "client/cli/job_outputs.h"
+#include "client/cli/submission.h"
 #include "client/cli/target_samples.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -82,6 +84,20 @@ TEST_F(AuditFilesTest, NamesTheLineAtFault) {
               EndsWith("line 1: has no column \"index\"; the first line must be index,label"));
   EXPECT_THAT(RefusalOfLabels("index,label\n"), EndsWith("audit.csv: has no labels"));
   EXPECT_EQ(ReadAuditLabels(folder_ + "/nowhere").status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST(UseAuditTest, NeedsAnAudit) {
+  const auto check = [](std::vector<std::string> words) {
+    words.insert(words.end(), {"--target", "target.npz"});
+    const auto arguments = Arguments::Parse(AdaptCommand().arguments, words);
+    EXPECT_TRUE(arguments.ok()) << arguments.status();
+    return CheckAudit(*arguments);
+  };
+  EXPECT_TRUE(check({}).ok());
+  EXPECT_TRUE(check({"--audit", "audit.csv"}).ok());
+  EXPECT_TRUE(check({"--audit", "audit.csv", "--use-audit"}).ok());
+  EXPECT_EQ(check({"--use-audit"}).message(),
+            "--audit FILE is missing: --use-audit chooses by its labels");
 }
 
 TEST_F(AuditFilesTest, DrawsEachSampleAsOftenAndNoneTwice) {

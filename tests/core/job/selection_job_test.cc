@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/io/tensor_file.h"
+#include "core/selection/source_record.h"
 #include "tests/core/job/synthetic.h"
 
 namespace acclimate::job {
@@ -17,6 +18,7 @@ using ::testing::HasSubstr;
 using testing::OpenFile;
 using testing::ReadTensors;
 using testing::ReadText;
+using ::testing::StartsWith;
 using testing::TestObserver;
 using testing::World;
 
@@ -103,6 +105,126 @@ TEST(SelectionJobTest, FinetuneRecordsWhatSourceFreeJobsNeed) {
   const auto adapted =
       io::ReadSafetensors(OpenFile(adapt.output_directory + "/model.safetensors"))->metadata;
   EXPECT_EQ(adapted.count("acclimate.temperature"), 0u);
+}
+
+json SelectionOf(const RunSpec& spec) {
+  TestObserver observer;
+  const absl::Status status = job::Run(spec, observer).status();
+  EXPECT_TRUE(status.ok()) << status;
+  return ReportOf(spec)["selection"];
+}
+
+json RuleOf(const json& selection, const std::string& name) {
+  for (const json& rule : selection["guard"]["rules"]) {
+    if (rule["rule"] == name) return rule;
+  }
+  return json();
+}
+
+// An audit of 60 samples whose truth is what the run of `spec` says of them: `prediction` has it of
+// the model that came out, `source_prediction` of the source model.
+std::vector<report::AuditLabel> AuditThat(const RunSpec& spec, const std::string& name) {
+  const at::Tensor says =
+      ReadTensors(spec.output_directory + "/probabilities.safetensors").at(name);
+  std::vector<report::AuditLabel> audit;
+  for (int64_t i = 60; i > 0; --i) audit.push_back({i, says[i].item<int64_t>()});
+  return audit;
+}
+
+std::string ModelOf(const RunSpec& spec) {
+  return ReadText(spec.output_directory + "/model.safetensors");
+}
+
+// SHOT from a checkpoint that records so low an accuracy at home that `own_domain` holds it back.
+RunSpec HeldBack() {
+  io::TensorFile model =
+      *io::ReadSafetensors(OpenFile(SelectionVectors().Path("model.safetensors")));
+  selection::SourceRecord record;
+  record.accuracy = 0.5;
+  record.samples = 100;
+  selection::WriteRecord(record, model.metadata);
+  const std::string path = testing::NewFolder("recorded") + "/model.safetensors";
+  EXPECT_TRUE(io::WriteSafetensors(path, model.tensors, model.metadata).ok());
+  RunSpec spec = SelectionVectors().Spec("shot");
+  spec.checkpoint = OpenFile(path);
+  return spec;
+}
+
+TEST(SelectionJobTest, LabelsReturnWhatTheGuardAloneKeepsBack) {
+  RunSpec spec = HeldBack();
+  const json alone = SelectionOf(spec);
+  EXPECT_THAT(std::string(alone["chosen"]), StartsWith("source"));
+  EXPECT_EQ(RuleOf(alone, "own_domain")["holds"], false);
+  const std::string model = ModelOf(spec);
+
+  spec.hyperparameters["guard"] = std::string("off");
+  SelectionOf(spec);
+  spec.hyperparameters.erase("guard");
+  spec.audit = AuditThat(spec, "prediction");
+  // Without the flag they choose nothing.
+  EXPECT_EQ(SelectionOf(spec), alone);
+  EXPECT_EQ(ModelOf(spec), model);
+  EXPECT_EQ(ReportOf(spec)["cost"]["labels"], 0);
+  EXPECT_THAT(std::string(ReportOf(spec)["verdict"]), ::testing::Not(HasSubstr("also chose")));
+
+  spec.use_audit = true;
+  const json asked = SelectionOf(spec);
+  EXPECT_THAT(std::string(asked["chosen"]), StartsWith("step_"));
+  EXPECT_EQ(asked["candidates"], alone["candidates"]);
+  EXPECT_THAT(std::string(RuleOf(asked, "audit")["says"]),
+              HasSubstr("on 60 labelled samples it is right on 60 of them"));
+  EXPECT_TRUE(RuleOf(asked, "own_domain").is_null());
+  EXPECT_EQ(ReportOf(spec)["cost"]["labels"], 60);
+  EXPECT_EQ(ReportOf(spec)["audit"]["returned"]["value"].get<double>() > 0.95, true);
+  EXPECT_THAT(std::string(ReportOf(spec)["verdict"]),
+              HasSubstr("Labels of an audit also chose what is returned."));
+  EXPECT_EQ(json::parse(ReadText(spec.output_directory + "/lineage.json"))["spec"]["use_audit"],
+            true);
+}
+
+TEST(SelectionJobTest, LabelsKeepBackWhatTheGuardAloneReturns) {
+  for (const char* method : {"dann", "auto"}) {
+    RunSpec spec = SelectionVectors().Spec(method);
+    if (method == std::string("dann")) spec.hyperparameters["augment"] = std::string("none");
+    const json alone = SelectionOf(spec);
+    ASSERT_THAT(std::string(alone["chosen"]), StartsWith("step_")) << method;
+    const std::string model = ModelOf(spec);
+    spec.audit = AuditThat(spec, "source_prediction");
+    EXPECT_EQ(SelectionOf(spec), alone);
+    EXPECT_EQ(ModelOf(spec), model);
+    spec.use_audit = true;
+    const json asked = SelectionOf(spec);
+    EXPECT_EQ(asked["chosen"], "source");
+    EXPECT_EQ(asked["guard"]["held"], false);
+    EXPECT_EQ(RuleOf(asked, "audit")["holds"], false);
+    EXPECT_THAT(std::string(ReportOf(spec)["verdict"]),
+                HasSubstr("does not hold against it (on 60 labelled samples it is right on "));
+  }
+}
+
+TEST(SelectionJobTest, LabelsThatCannotChooseAreRefused) {
+  const auto refusal = [](const std::string& method, const std::string& guard, bool audited) {
+    RunSpec spec = SelectionVectors().Spec(method);
+    if (!guard.empty()) spec.hyperparameters["guard"] = guard;
+    if (audited) spec.audit = {{4, 0}};
+    spec.use_audit = true;
+    TestObserver observer;
+    return std::string(job::Run(spec, observer).status().message());
+  };
+  EXPECT_EQ(refusal("shot", "", false), "use_audit: there is no audit to use");
+  EXPECT_EQ(refusal("lame", "", true), "use_audit: lame has no guard that could ask it");
+  EXPECT_EQ(refusal("shot", "off", true), "use_audit: the guard, which would ask it, is off");
+
+  const std::string folder = testing::NewFolder("nine");
+  testing::WriteDomain(folder + "/target.safetensors",
+                       {testing::MakeDomain(9, {12}, 2).inputs, {}});
+  RunSpec few = SelectionVectors().Spec("auto");
+  few.target = OpenFile(folder + "/target.safetensors");
+  few.audit = {{4, 0}};
+  few.use_audit = true;
+  TestObserver observer;
+  EXPECT_EQ(job::Run(few, observer).status().message(),
+            "use_audit: nothing is chosen by 9 target samples, under 16");
 }
 
 TEST(SelectionJobTest, AutoDropsWhatCannotWorkAndRacesTheRest) {

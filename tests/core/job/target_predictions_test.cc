@@ -201,19 +201,26 @@ TEST(AuditJobTest, ItsLabelsReachNoTraining) {
 }
 
 TEST(AuditJobTest, IsTheSameAfterAPause) {
-  RunSpec spec = Clouds().Spec("shot");
-  spec.audit = SomeLabels(20);
-  TestObserver observer;
-  ASSERT_TRUE(job::Run(spec, observer).ok());
-  const json straight = ReportIn(spec)["audit"];
-  TestObserver pause(/*stop_after=*/observer.questions / 2, Directive::kPause);
-  const absl::StatusOr<RunResult> paused = job::Run(spec, pause);
-  ASSERT_TRUE(paused.ok()) << paused.status();
-  ASSERT_EQ(paused->outcome, RunResult::Outcome::kPaused);
-  ASSERT_GT(pause.last_progress.step, 0);
-  spec.resume_state = OpenFile(spec.output_directory + "/training_state.safetensors");
-  Finished(spec);
-  EXPECT_EQ(ReportIn(spec)["audit"], straight);
+  for (const bool use_audit : {false, true}) {
+    RunSpec spec = Clouds().Spec("shot");
+    spec.audit = SomeLabels(20);
+    spec.use_audit = use_audit;
+    TestObserver observer;
+    ASSERT_TRUE(job::Run(spec, observer).ok());
+    const json straight = ReportIn(spec);
+    TestObserver pause(/*stop_after=*/observer.questions / 2, Directive::kPause);
+    const absl::StatusOr<RunResult> paused = job::Run(spec, pause);
+    ASSERT_TRUE(paused.ok()) << paused.status();
+    ASSERT_EQ(paused->outcome, RunResult::Outcome::kPaused);
+    ASSERT_GT(pause.last_progress.step, 0);
+    spec.resume_state = OpenFile(spec.output_directory + "/training_state.safetensors");
+    Finished(spec);
+    EXPECT_EQ(ReportIn(spec)["audit"], straight["audit"]);
+    EXPECT_EQ(ReportIn(spec)["selection"], straight["selection"]);
+    // A state in which labels have been asked goes on with these and no others.
+    spec.use_audit = !use_audit;
+    EXPECT_THAT(RefusalOf(spec), HasSubstr("is of another run: its guard_labels is "));
+  }
 }
 
 TEST(AuditJobTest, WhatIsWrongIsNamed) {

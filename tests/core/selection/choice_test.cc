@@ -102,7 +102,8 @@ TEST(Choice, ReturnsTheBetterFormOfTheSourceWhereTheGuardHoldsBack) {
 
 TEST(Candidate, SurvivesItsTensors) {
   for (const bool with_source : {true, false}) {
-    const Candidate candidate = Adapted(Clouds(7), 123, with_source);
+    Candidate candidate = Adapted(Clouds(7), 123, with_source);
+    if (with_source) candidate.right = at::arange(3).eq(1);
     const absl::StatusOr<Candidate> read = CandidateFrom(ToTensors(candidate));
     ASSERT_TRUE(read.ok()) << read.status();
     EXPECT_EQ(ToJson(*read), ToJson(candidate));
@@ -110,6 +111,8 @@ TEST(Candidate, SurvivesItsTensors) {
     EXPECT_TRUE(read->predicted.equal(candidate.predicted));
     EXPECT_TRUE(read->probabilities.equal(candidate.probabilities));
     EXPECT_EQ(read->home_probabilities.defined(), with_source);
+    ASSERT_EQ(read->right.defined(), with_source);
+    EXPECT_TRUE(!with_source || read->right.equal(candidate.right));
   }
   EXPECT_FALSE(CandidateFrom({}).ok());
   EXPECT_FALSE(CandidateFrom({{"text", at::zeros({3}, at::kDouble)}}).ok());

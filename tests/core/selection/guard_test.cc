@@ -120,6 +120,94 @@ TEST(OtherKindRule, IsSilentWhereTheTeacherIsWorseAtHome) {
   EXPECT_TRUE(Ask("other_kind", Source(Clouds(16)), WrongAtTheEnd(24), worse));
 }
 
+// Right on the labelled samples [begin, end), of so many.
+Candidate RightOn(Candidate candidate, int64_t begin, int64_t end, int64_t labels = 100) {
+  candidate.right = at::zeros({labels}, at::kBool);
+  candidate.right.slice(0, begin, end).fill_(true);
+  return candidate;
+}
+
+// The labels are of a target of 2000 samples.
+Witnesses OfTarget() {
+  Witnesses witnesses;
+  witnesses.target_samples = 2000;
+  return witnesses;
+}
+
+TEST(AuditRule, SaysWhatLabelsMeasure) {
+  const auto ask = [](int64_t source_right, int64_t right) {
+    return *Ask("audit", RightOn(Source(Clouds(4)), 0, source_right),
+                RightOn(Adapted(Clouds(4), 1), 0, right), OfTarget());
+  };
+  // 19 differences of 1 among 100 and 0.95 of one at either end: 18.6 points +- 6.6.
+  EXPECT_TRUE(ask(62, 81).holds);
+  EXPECT_EQ(ask(62, 81).says,
+            "on 100 labelled samples it is right on 81 of them, the source model on 62: gain 19.0 "
+            "points (90 % interval 12.1 to 25.2)");
+  EXPECT_FALSE(ask(81, 62).holds);
+  EXPECT_THAT(ask(81, 62).says, HasSubstr("gain -19.0 points (90 % interval -25.2 to -12.1)"));
+  EXPECT_FALSE(ask(81, 80).holds);
+  EXPECT_TRUE(ask(81, 81).holds);
+}
+
+TEST(AuditRule, CountsTheSamplesThatOnlyOneHasRight) {
+  // Right on 60 each, on 20 of them both: wider than where both are right on the same.
+  const absl::optional<Verdict> verdict = Ask("audit", RightOn(Source(Clouds(4)), 0, 60),
+                                              RightOn(Adapted(Clouds(4), 1), 40, 100), OfTarget());
+  EXPECT_THAT(verdict->says, HasSubstr("gain 0.0 points (90 % interval -14.2 to 14.2)"));
+}
+
+TEST(AuditRule, NamesTheFormOfTheSourceThatItIsComparedWith) {
+  Candidate statistics = RightOn(Source(Clouds(4)), 0, 62);
+  statistics.form = Form::kSourceStatistics;
+  EXPECT_THAT(Ask("audit", statistics, RightOn(Adapted(Clouds(4), 1), 0, 81), OfTarget())->says,
+              HasSubstr("the source model with the target's batch-norm statistics on 62: gain"));
+}
+
+TEST(AuditRule, IsSilentWithoutLabels) {
+  EXPECT_FALSE(Ask("audit", Source(Clouds(4)), Adapted(Clouds(28), 1), OfTarget()));
+  EXPECT_FALSE(Ask("audit", Source(Clouds(4)), RightOn(Adapted(Clouds(28), 1), 0, 9), OfTarget()));
+}
+
+TEST(AuditRule, TakesThePlaceOfTheRulesThatEstimate) {
+  Witnesses record;
+  record.record = SourceRecord();
+  record.record->accuracy = 0.8;
+  const Witnesses teacher = TeacherThatSays(Clouds(0).labels);
+  for (const int64_t labels : {kLeastLabelsToDecide - 1, kLeastLabelsToDecide}) {
+    const auto speaks = [&](const std::string& rule, const Candidate& source,
+                            const Candidate& adapted, const Witnesses& witnesses) {
+      return Ask(rule, RightOn(source, 0, 9, labels), RightOn(adapted, 0, 9, labels), witnesses)
+          .has_value();
+    };
+    const bool asked = labels < kLeastLabelsToDecide;
+    EXPECT_EQ(speaks("gain", Source(Clouds(16)), Adapted(Clouds(16), 1), {}), asked);
+    EXPECT_EQ(
+        speaks("own_domain", Source(Clouds(16), false), Adapted(Clouds(16), 1, false), record),
+        asked);
+    EXPECT_EQ(speaks("other_kind", Source(Clouds(16)), WrongAtTheEnd(24), teacher), asked);
+    for (const char* rule : {"collapse", "audit"}) {
+      EXPECT_TRUE(speaks(rule, Source(Clouds(16)), Adapted(Clouds(16), 1), {})) << rule;
+    }
+  }
+}
+
+TEST(Choice, LabelsTellTheBetterFormOfTheSource) {
+  // The estimate prefers the target's statistics.
+  Candidate statistics = Source(Clouds(4));
+  statistics.form = Form::kSourceStatistics;
+  const auto chosen = [&](int64_t plain_right, int64_t statistics_right, int64_t labels) {
+    return Choose({RightOn(Source(Clouds(28, 1.0)), 0, plain_right, labels),
+                   RightOn(statistics, 0, statistics_right, labels),
+                   RightOn(Adapted(Collapsed(), 1), 0, 0, labels)},
+                  OfTarget(), false, true)
+        .best;
+  };
+  EXPECT_EQ(chosen(40, 30, 100), 0u);
+  EXPECT_EQ(chosen(30, 40, 100), 1u);
+  EXPECT_EQ(chosen(40, 30, kLeastLabelsToDecide - 1), 1u);
+}
+
 TEST(Choice, TakesTheFormOfTheSourceThatIsEstimatedToBeBetter) {
   for (const bool better : {true, false}) {
     Candidate statistics = Source(Clouds(better ? 4 : 28, better ? 6.0 : 1.0));

@@ -125,6 +125,11 @@ AskWitnesses OneTeacher(int64_t* asked) {
   };
 }
 
+std::shared_ptr<const Examiner> ExaminerOf(const GuardLabels* labels) {
+  return std::make_shared<const Examiner>(Target(), std::vector<data::Dataset>(), at::kCPU, 1,
+                                          Examiner::kSamples, labels);
+}
+
 template <typename Inner>
 struct Held {
   template <typename... Arguments>
@@ -133,7 +138,12 @@ struct Held {
 
   template <typename... Arguments>
   Held(AskWitnesses ask_witnesses, SelectionOptions options, Arguments... arguments)
-      : model(SourceModel()) {
+      : Held(ExaminerOf(nullptr), std::move(ask_witnesses), std::move(options), arguments...) {}
+
+  template <typename... Arguments>
+  Held(std::shared_ptr<const Examiner> its_examiner, AskWitnesses ask_witnesses,
+       SelectionOptions options, Arguments... arguments)
+      : examiner(std::move(its_examiner)), model(SourceModel()) {
     auto made = std::make_unique<Inner>(*model, arguments...);
     inner = made.get();
     if (options.moments.empty()) options.moments = {1, 2, 3, 4, 5};
@@ -152,8 +162,7 @@ struct Held {
     return report["selection"];
   }
 
-  const std::shared_ptr<const Examiner> examiner =
-      std::make_shared<const Examiner>(Target(), std::vector<data::Dataset>(), at::kCPU, 1);
+  const std::shared_ptr<const Examiner> examiner;
   const std::shared_ptr<Sights> sights = std::make_shared<Sights>();
   std::vector<data::Dataset> sources;
   std::unique_ptr<model::Model> model;
@@ -339,13 +348,63 @@ TEST(SamplesOfLooks, AreFewerWhereTheRunIsShort) {
   EXPECT_LT(samples(25, /*source_domains=*/1), between);
 }
 
+// What `model` says of 60 of the target's samples, as if it were the truth.
+GuardLabels LabelsThat(model::Model& model) {
+  train::StopSignal stop = Never();
+  const at::Tensor rows = at::arange(60, at::kLong);
+  data::Dataset samples = Target().Subset(rows, /*labels=*/false);
+  const at::Tensor labels = Predict(model, samples, at::kCPU, stop)->logits.argmax(1);
+  return {std::move(samples), labels};
+}
+
+// The good model of a TableTask.
+GuardLabels LabelsThatTheGoodModelSays() {
+  const auto model = SourceModel();
+  train::StopSignal stop = Never();
+  EXPECT_TRUE(methods::RecomputeStatistics(*model, Target(), at::kCPU, stop).ok());
+  return LabelsThat(*model);
+}
+
+TEST(SelectingTask, LabelsOfTheTargetReachTheGuardAlone) {
+  const GuardLabels labels = LabelsThat(*SourceModel());
+  Held<TableTask> plain({}, 3), asked(ExaminerOf(&labels), AskWitnesses(), {}, 3);
+  train::StopSignal stop = Never();
+  ASSERT_TRUE(plain.trainer->Run(stop).ok());
+  ASSERT_TRUE(asked.trainer->Run(stop).ok());
+  // Everything but the guard's verdict is as without them: they are right where the source is.
+  EXPECT_EQ(plain.Report()["candidates"], asked.Report()["candidates"]);
+  EXPECT_EQ(plain.Report()["guard"]["adapted"], asked.Report()["guard"]["adapted"]);
+  EXPECT_EQ(plain.Report()["chosen"], "step_3");
+  EXPECT_EQ(asked.Report()["chosen"], "source");
+  EXPECT_THAT(std::string(asked.Report()["guard"]["reason"]),
+              HasSubstr("the source model on 60: gain -"));
+  for (const Candidate& candidate : plain.task->candidates())
+    EXPECT_FALSE(candidate.right.defined());
+}
+
+TEST(SelectingTask, RefusesAStateOfOtherLabels) {
+  const GuardLabels labels = LabelsThatTheGoodModelSays();
+  Held<TableTask> asked(ExaminerOf(&labels), AskWitnesses(), {}, 3), plain({}, 3);
+  train::StopSignal stop = Never();
+  ASSERT_TRUE(asked.trainer->RunTo(2, stop).ok());
+  const absl::Status status = plain.trainer->Restore(asked.trainer->State());
+  EXPECT_EQ(status.message(), "training state: a candidate was asked for other labels");
+}
+
 // Stopped at every single question and resumed in a new task over a new model.
 TEST(SelectingTask, StopsAnywhereAndEndsBitEqual) {
-  for (const auto& [good, options] :
-       std::vector<std::pair<int64_t, SelectionOptions>>{{3, {}}, {0, {}}, {kSteps, Nothing()}}) {
+  const GuardLabels labels = LabelsThatTheGoodModelSays();
+  struct Case {
+    int64_t good;
+    SelectionOptions options;
+    const GuardLabels* labels = nullptr;
+  };
+  for (const auto& [good, options, guard_labels] :
+       std::vector<Case>{{3, {}}, {0, {}}, {kSteps, Nothing()}, {3, {}, &labels}}) {
+    const std::shared_ptr<const Examiner> examiner = ExaminerOf(guard_labels);
     int64_t spoke = 0;
     const AskWitnesses teacher = OneTeacher(&spoke);
-    Held<TableTask> straight(teacher, options, good);
+    Held<TableTask> straight(examiner, teacher, options, good);
     int64_t questions = 0;
     train::StopSignal counting([&questions] {
       ++questions;
@@ -354,7 +413,8 @@ TEST(SelectingTask, StopsAnywhereAndEndsBitEqual) {
     ASSERT_TRUE(straight.trainer->Run(counting).ok());
     for (int64_t stop_at = 1; stop_at <= questions; ++stop_at) {
       SCOPED_TRACE(stop_at);
-      Held<TableTask> first(teacher, options, good), second(teacher, options, good);
+      Held<TableTask> first(examiner, teacher, options, good),
+          second(examiner, teacher, options, good);
       int64_t asked = 0;
       train::StopSignal stopping([&] {
         return ++asked >= stop_at ? train::Directive::kPause : train::Directive::kContinue;
