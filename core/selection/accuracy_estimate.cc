@@ -11,8 +11,7 @@ AccuracyEstimate Estimate(const EstimateInput& input) {
   const Evidence evidence =
       EvidenceOf(input.target_logits, input.held_out, input.record, input.memory);
   const Estimates estimates = EstimatesOf(evidence);
-  const AccuracyInterval interval = EstimateBank::Shipped().IntervalFor(
-      estimates.mean, estimates.spread, evidence.home.accuracy, evidence.knowledge);
+  const AccuracyInterval interval = EstimateBank::Shipped().IntervalFor(AsRow(evidence, estimates));
   AccuracyEstimate estimate;
   estimate.value = interval.median;
   estimate.low = interval.low;

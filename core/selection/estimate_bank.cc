@@ -1,6 +1,7 @@
 #include "core/selection/estimate_bank.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <map>
 #include <utility>
@@ -17,8 +18,8 @@ namespace acclimate::selection {
 namespace {
 
 constexpr char kHeader[] =
-    "task,kind,knowledge,role,method,accuracy_source,cot,atc,dis2,estimate,spread,truth";
-constexpr size_t kColumns = 12;
+    "task,kind,knowledge,role,method,accuracy_source,cot,atc,dis2,estimate,truth";
+constexpr size_t kColumns = 11;
 constexpr double kOutside = 0.05;  // of the interval, on either side
 
 constexpr std::pair<const char*, Knowledge> kKnowledgeNames[] = {{"nothing", Knowledge::kNothing},
@@ -49,8 +50,8 @@ bool ReadRow(absl::string_view line, BankRow* row) {
   row->role = std::string(cells[3]);
   row->method = std::string(cells[4]);
   size_t cell = 5;
-  for (double* const number : {&row->accuracy_source, &row->cot, &row->atc, &row->dis2,
-                               &row->estimate, &row->spread, &row->truth}) {
+  for (double* const number :
+       {&row->accuracy_source, &row->cot, &row->atc, &row->dis2, &row->estimate, &row->truth}) {
     if (!absl::SimpleAtod(cells[cell++], number)) return false;
   }
   return ReadKnowledge(cells[2], &row->knowledge);
@@ -73,13 +74,45 @@ double Quantile(const std::vector<Residual>& residuals, double share) {
   return residuals.back().value;
 }
 
-double InRange(double share) { return std::clamp(share, 0.0, 1.0); }
+// A model of the bank, as seen from the one that is asked about.
+struct Neighbor {
+  double distance = 0, residual = 0;
+};
+
+bool IsNearer(const Neighbor& a, const Neighbor& b) { return a.distance < b.distance; }
+
+// Between what estimators say was lost. Where they were not all heard, no model is nearer.
+double Distance(const BankRow& asked, const BankRow& row) {
+  if (asked.knowledge != Knowledge::kHeldOut) return 0;
+  const auto difference = [&](double BankRow::*estimate) {
+    return (asked.accuracy_source - asked.*estimate) - (row.accuracy_source - row.*estimate);
+  };
+  return std::hypot(difference(&BankRow::cot), difference(&BankRow::atc),
+                    difference(&BankRow::dis2));
+}
+
+// Whether a model of the bank tells something of one of which so much is known: estimates are of
+// the same kind, but for a record's, which lack Dis2 and are few.
+bool IsHeard(const BankRow& row, Knowledge known) {
+  return known == Knowledge::kRecord ? row.knowledge != Knowledge::kNothing
+                                     : row.knowledge == known;
+}
 
 }  // namespace
 
-double ScaleOf(double drop, double spread) {
-  const double loss = std::max(drop, spread / 2);
-  return loss < 0.03 ? 0.03 : 0.17;
+BankRow AsRow(const Evidence& evidence, const Estimates& estimates) {
+  const auto of = [&](const char* estimator) {
+    const auto found = estimates.by_name.find(estimator);
+    return found == estimates.by_name.end() ? 0.0 : found->second;
+  };
+  BankRow row;
+  row.knowledge = evidence.knowledge;
+  row.accuracy_source = evidence.home.accuracy;
+  row.cot = of("cot");
+  row.atc = of("atc");
+  row.dis2 = of("dis2");
+  row.estimate = estimates.middle;
+  return row;
 }
 
 const EstimateBank& EstimateBank::Shipped() {
@@ -112,29 +145,38 @@ EstimateBank EstimateBank::Without(const std::string& prefix) const {
   return EstimateBank(std::move(others));
 }
 
-AccuracyInterval EstimateBank::IntervalFor(double mean, double spread, double accuracy_source,
-                                           Knowledge knowledge) const {
-  const auto counts = [&](const BankRow& row) {
-    return (row.knowledge == Knowledge::kNothing) == (knowledge == Knowledge::kNothing);
-  };
-  std::map<std::string, int64_t> rows_of_task;
+AccuracyInterval EstimateBank::IntervalFor(const BankRow& asked) const {
+  std::map<std::string, std::vector<Neighbor>> by_task;
   for (const BankRow& row : rows_) {
-    if (counts(row)) ++rows_of_task[row.task];
+    if (!IsHeard(row, asked.knowledge)) continue;
+    by_task[row.task].push_back({Distance(asked, row), row.truth - row.estimate});
+  }
+  std::vector<std::vector<Neighbor>> tasks;
+  for (auto& [task, neighbors] : by_task) {
+    std::stable_sort(neighbors.begin(), neighbors.end(), IsNearer);
+    neighbors.resize(std::min(neighbors.size(), kModelsOfTask));
+    tasks.push_back(std::move(neighbors));
+  }
+  std::stable_sort(tasks.begin(), tasks.end(),
+                   [](const auto& a, const auto& b) { return IsNearer(a.front(), b.front()); });
+  double beyond = 0;
+  if (asked.knowledge == Knowledge::kHeldOut) {
+    tasks.resize(std::min(tasks.size(), kTasks));
+  } else if (!tasks.empty()) {
+    beyond = (1 - kOutside) / static_cast<double>(tasks.size());
   }
   std::vector<Residual> residuals;
-  for (const BankRow& row : rows_) {
-    if (!counts(row)) continue;
-    residuals.push_back(
-        {(row.truth - row.estimate) / ScaleOf(row.accuracy_source - row.estimate, row.spread),
-         1.0 / static_cast<double>(rows_of_task[row.task])});
+  for (const std::vector<Neighbor>& neighbors : tasks) {
+    for (const Neighbor& neighbor : neighbors) {
+      residuals.push_back({neighbor.residual, 1.0 / static_cast<double>(neighbors.size())});
+    }
   }
-  if (residuals.empty()) return {0, mean, 1};
+  if (residuals.empty()) return {0, asked.estimate, 1};
   std::sort(residuals.begin(), residuals.end(),
             [](const Residual& a, const Residual& b) { return a.value < b.value; });
-  const double scale = ScaleOf(accuracy_source - mean, spread);
-  const auto at = [&](double share) { return InRange(mean + scale * Quantile(residuals, share)); };
-  // The task asked about is one more: as if it lay beyond either end.
-  const double beyond = (1 - kOutside) / static_cast<double>(rows_of_task.size());
+  const auto at = [&](double share) {
+    return std::clamp(asked.estimate + Quantile(residuals, share), 0.0, 1.0);
+  };
   return {at(kOutside - beyond), at(0.5), at(1 - kOutside + beyond)};
 }
 
@@ -144,7 +186,7 @@ std::string ToCsv(const std::vector<BankRow>& rows) {
     absl::StrAppend(&csv, row.task, ",", row.kind, ",", NameOf(row.knowledge), ",", row.role, ",",
                     row.method);
     for (const double number :
-         {row.accuracy_source, row.cot, row.atc, row.dis2, row.estimate, row.spread, row.truth}) {
+         {row.accuracy_source, row.cot, row.atc, row.dis2, row.estimate, row.truth}) {
       absl::StrAppendFormat(&csv, ",%.4f", number);
     }
     absl::StrAppend(&csv, "\n");

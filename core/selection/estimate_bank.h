@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "core/selection/estimators/estimator.h"
 #include "core/selection/estimators/evidence.h"
 
 namespace acclimate::selection {
@@ -20,9 +21,12 @@ struct BankRow {
   std::string method;                 // "source", "statistics", "dann1", "dann2"
   double accuracy_source = 0;         // at home; 0 where nothing is known of it
   double cot = 0, atc = 0, dis2 = 0;  // 0 where there is none
-  double estimate = 0, spread = 0;    // of those that there are (Estimates)
-  double truth = 0;
+  double estimate = 0;                // Estimates::middle of those that there are
+  double truth = 0;                   // of the one asked about it is not read
 };
+
+// A model that is asked about: the row without names and truth.
+BankRow AsRow(const Evidence& evidence, const Estimates& estimates);
 
 // A 90 % interval, in [0, 1], and its middle: the median.
 struct AccuracyInterval {
@@ -40,14 +44,16 @@ class EstimateBank {
   // The rows of all tasks but those whose name begins with `prefix`.
   EstimateBank Without(const std::string& prefix) const;
 
-  // For estimates of mean m and a model that has `accuracy_source` right at home (0 where nothing
-  // is known of it), with s = ScaleOf(accuracy_source - m, spread): m + s [q05, q50, q95], q the
-  // quantiles of (truth - m) / s over the rows of models of which something is known at home, or
-  // over those of which nothing is, as of this one. Every task weighs the same, and this one is one
-  // more, taken to lie beyond either end (as in conformal prediction; Vovk et al., 2005). From no
-  // rows: [0, 1].
-  AccuracyInterval IntervalFor(double mean, double spread, double accuracy_source,
-                               Knowledge knowledge) const;
+  // For a model of which the estimators say what `asked` holds, m the middle one: m + [q05, q50,
+  // q95], q the quantiles of truth - m over the models of the bank that are most like it. Alike are
+  // models that lost as much by each estimator's account: the distance is Euclidean, between the
+  // three drops from the accuracy at home. The nearest kTasks tasks are heard, each as near as its
+  // nearest model, with up to kModelsOfTask models, and weigh the same. Where a record or nothing is
+  // known of home, too little is known to tell who is like whom: all tasks are heard, and the one
+  // asked about is one more, taken to lie beyond either end (as in conformal prediction; Vovk et
+  // al., 2005). From no rows: [0, 1].
+  AccuracyInterval IntervalFor(const BankRow& asked) const;
+  static constexpr size_t kTasks = 14, kModelsOfTask = 8;
 
   const std::vector<BankRow>& rows() const { return rows_; }
 
@@ -57,11 +63,6 @@ class EstimateBank {
 
 // Header and rows, as Parse() takes them.
 std::string ToCsv(const std::vector<BankRow>& rows);
-
-// How far off an estimate may be, by u = max(drop, spread / 2): 3 points for u below 3, 17 above.
-// Estimators that contradict each other know as little as those that see a large drop. A third
-// step, 6 points for u from 3 to 10, fits published runs on images; in the bank it narrows nothing.
-double ScaleOf(double drop, double spread);
 
 }  // namespace acclimate::selection
 

@@ -67,6 +67,9 @@ LinearClassifier FitLogisticClassifier(const at::Tensor& samples, const at::Tens
   const at::Tensor present = counts.nonzero().squeeze(1);
   at::Tensor place = at::zeros({classes}, labels.options());
   place.index_copy_(0, present, at::arange(present.size(0), labels.options()));
+  // Of two classes scikit-learn has one weight vector, the difference of these, whose square is
+  // twice the sum of theirs.
+  if (present.size(0) == 2) inverse_penalty /= 2;
   const double samples_and_two = 2 * static_cast<double>(samples.size(0));
   const auto [weight, bias] =
       LogisticMinimum(samples.detach(), place.index_select(0, labels), present.size(0),

@@ -183,44 +183,51 @@ void Runs(const bench::Flags& flags) {
   }
 }
 
+using Outputs = std::map<std::string, at::Tensor>;
+
+std::filesystem::path SourceOutputs(const std::filesystem::path& path) {
+  const std::vector<std::string> name = absl::StrSplit(path.stem().string(), '-');
+  return path.parent_path() /
+         absl::StrCat(name[0], "-", name[1], "-", name[2], "-source.safetensors");
+}
+
+selection::Predictions HeldOut(const Outputs& outputs) {
+  return {at::Tensor(), outputs.at("held_out_logits"), outputs.at("held_out_labels")};
+}
+
+absl::optional<selection::SourceRecord> RecordOf(const Outputs& outputs) {
+  const auto record = outputs.find("record");
+  if (record == outputs.end()) return absl::nullopt;
+  const double* const values = record->second.data_ptr<double>();
+  return selection::SourceRecord{values[0], values[1], values[2], values[3],
+                                 static_cast<int64_t>(values[4])};
+}
+
 // What one file of outputs says, with each kind of knowledge that its model may have at home.
 std::vector<BankRow> RowsOf(const std::filesystem::path& path) {
   const std::vector<std::string> name = absl::StrSplit(path.stem().string(), '-');
-  std::map<std::string, at::Tensor> outputs = bench::ReadTensors(path.string());
+  const Outputs outputs = bench::ReadTensors(path.string());
+  const Outputs source = bench::ReadTensors(SourceOutputs(path).string());
   const at::Tensor logits = outputs.at("logits");
-  BankRow row;
-  row.task = name[0];
-  row.kind = name[1];
-  row.method = name[3];
-  row.role = row.method == "source" || row.method == "statistics" ? "source" : "adapted";
-  row.truth = logits.argmax(1).eq(outputs.at("truth")).to(at::kDouble).mean().item<double>();
-  const selection::Predictions held_out = {at::Tensor(), outputs.at("held_out_logits"),
-                                           outputs.at("held_out_labels")};
-  absl::optional<selection::SourceRecord> record;
-  if (outputs.count("record") > 0 && row.method == "source") {
-    const double* const values = outputs.at("record").data_ptr<double>();
-    record = selection::SourceRecord{values[0], values[1], values[2], values[3],
-                                     static_cast<int64_t>(values[4])};
-  }
+  const double truth =
+      logits.argmax(1).eq(outputs.at("truth")).to(at::kDouble).mean().item<double>();
+  const absl::optional<selection::SourceRecord> of_source = RecordOf(source), none;
+  const absl::optional<selection::SourceRecord>& record = name[3] == "source" ? of_source : none;
+  const selection::Memory memory =
+      of_source ? selection::MemoryOf(*of_source, HeldOut(source)) : selection::Memory();
   std::vector<BankRow> rows;
   const auto add = [&](const absl::optional<selection::Predictions>& seen,
                        const absl::optional<selection::SourceRecord>& recorded) {
-    const selection::Evidence evidence = selection::EvidenceOf(logits, seen, recorded);
-    const selection::Estimates estimates = selection::EstimatesOf(evidence);
-    const auto of = [&](const char* estimator) {
-      const auto found = estimates.by_name.find(estimator);
-      return found == estimates.by_name.end() ? 0.0 : found->second;
-    };
-    row.knowledge = evidence.knowledge;
-    row.accuracy_source = evidence.home.accuracy;
-    row.cot = of("cot");
-    row.atc = of("atc");
-    row.dis2 = of("dis2");
-    row.estimate = estimates.mean;
-    row.spread = estimates.spread;
-    rows.push_back(row);
+    const selection::Evidence evidence = selection::EvidenceOf(logits, seen, recorded, memory);
+    BankRow row = selection::AsRow(evidence, selection::EstimatesOf(evidence));
+    row.task = name[0];
+    row.kind = name[1];
+    row.method = name[3];
+    row.role = row.method == "source" || row.method == "statistics" ? "source" : "adapted";
+    row.truth = truth;
+    rows.push_back(std::move(row));
   };
-  add(held_out, absl::nullopt);
+  add(HeldOut(outputs), absl::nullopt);
   if (record) add(absl::nullopt, record);
   add(absl::nullopt, absl::nullopt);
   return rows;
@@ -252,8 +259,7 @@ void PrintCoverage(const EstimateBank& bank, const std::string& title,
   for (const BankRow& row : bank.rows()) {
     const std::string prefix = left_out(row.task);
     if (others.count(prefix) == 0) others.emplace(prefix, bank.Without(prefix));
-    const selection::AccuracyInterval interval =
-        others.at(prefix).IntervalFor(row.estimate, row.spread, row.accuracy_source, row.knowledge);
+    const selection::AccuracyInterval interval = others.at(prefix).IntervalFor(row);
     const std::string knowledge = row.knowledge == Knowledge::kHeldOut  ? "held-out source"
                                   : row.knowledge == Knowledge::kRecord ? "record alone"
                                                                         : "nothing of home";
@@ -281,22 +287,15 @@ void PrintGains(const std::vector<std::filesystem::path>& paths) {
   for (const std::filesystem::path& path : paths) {
     const std::vector<std::string> name = absl::StrSplit(path.stem().string(), '-');
     if (name[3] == "source") continue;
-    const std::filesystem::path source_path =
-        path.parent_path() /
-        absl::StrCat(name[0], "-", name[1], "-", name[2], "-source.safetensors");
-    std::map<std::string, at::Tensor> source = bench::ReadTensors(source_path.string()),
-                                      adapted = bench::ReadTensors(path.string());
-    const auto accuracy = [](std::map<std::string, at::Tensor>& outputs) {
+    const Outputs source = bench::ReadTensors(SourceOutputs(path).string()),
+                  adapted = bench::ReadTensors(path.string());
+    const auto accuracy = [](const Outputs& outputs) {
       return outputs.at("logits").argmax(1).eq(outputs.at("truth")).to(at::kDouble).mean();
-    };
-    const auto held_out = [](std::map<std::string, at::Tensor>& outputs) {
-      return selection::Predictions{at::Tensor(), outputs.at("held_out_logits"),
-                                    outputs.at("held_out_labels")};
     };
     const double truth = (accuracy(adapted) - accuracy(source)).item<double>();
     if (std::abs(truth) < 0.01) continue;
     const selection::GainEstimate gain = selection::EstimateGain(
-        source.at("logits"), held_out(source), adapted.at("logits"), held_out(adapted));
+        source.at("logits"), HeldOut(source), adapted.at("logits"), HeldOut(adapted));
     const bool agrees = (gain.value > 0) == (truth > 0);
     ++models;
     if (agrees) ++right;

@@ -18,9 +18,11 @@ std::string ClassicalRival::Name() const { return FittingTeacher(*context_); }
 StudentOptions ClassicalRival::StudentOfARace() const {
   if (Name() == "text_teacher") return StudentOfTexts();
   constexpr int64_t kGenerations = 8;
+  constexpr int64_t kStepsOfVectors = 600, kStepsOfOthers = 1000;
+  const bool vectors = context_->target.sample_shape().size() == 1;
   StudentOptions options;
-  options.steps = MostRaceSteps(context_->target);
-  options.augment = context_->target.sample_shape().size() == 1 ? "none" : "auto";
+  options.steps = vectors ? kStepsOfVectors : kStepsOfOthers;
+  options.augment = vectors ? "none" : "auto";
   options.generations = kGenerations;
   return options;
 }
@@ -62,7 +64,8 @@ absl::StatusOr<bool> ClassicalRival::IsBetterThan(const at::Tensor& leading,
 
 absl::StatusOr<Teaching> ClassicalRival::Teach(train::StopSignal& stop) {
   if (absl::Status status = Predict(stop); !status.ok()) return status;
-  return Teaching{predictions_->target, HeldOutAccuracy(*predictions_, *context_)};
+  return Teaching{predictions_->target, HeldOutAccuracy(*predictions_, *context_),
+                  /*other_kind=*/true};
 }
 
 }  // namespace acclimate::methods

@@ -13,6 +13,16 @@
 #include "core/train/bookmark.h"
 
 namespace acclimate::methods {
+namespace {
+
+// What more steps bring, the student of the finalists brings sooner (docs/methods/auto.md).
+// Networks for vectors are small and learn in fewer.
+int64_t MostRaceSteps(const data::Dataset& target) {
+  constexpr int64_t kOfVectors = 600, kOfOthers = 800;
+  return target.sample_shape().size() == 1 ? kOfVectors : kOfOthers;
+}
+
+}  // namespace
 
 Hyperparameters ShareOfPlan(const MethodSpec& spec, const std::vector<data::Dataset>& sources,
                             const data::Dataset& target, double share, int64_t most_steps) {
@@ -45,11 +55,6 @@ std::string ObstacleTo(const MethodEntry& entry, const MethodContext& context, b
   available.normalization = !context.model.normalization_layers().empty();
   available.images = Images(context.target);
   return shift::MissingNeed(OfferOf(entry.spec), available);
-}
-
-int64_t MostRaceSteps(const data::Dataset& target) {
-  constexpr int64_t kOfVectors = 600, kOfOthers = 1000;
-  return target.sample_shape().size() == 1 ? kOfVectors : kOfOthers;
 }
 
 absl::StatusOr<Racer> MakeRacer(const MethodEntry& entry, const MethodContext& context,

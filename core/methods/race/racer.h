@@ -26,10 +26,6 @@ struct Racer {
   }
 };
 
-// No plan of a race is longer, times its budget: what more steps bring, the mean of the finalists
-// brings sooner (docs/methods/auto.md). Networks for vectors are small and learn in fewer.
-int64_t MostRaceSteps(const data::Dataset& target);
-
 // The defaults, with `share` of the length that a plan has for these domains, or of `most_steps`
 // where it has more.
 Hyperparameters ShareOfPlan(const MethodSpec& spec, const std::vector<data::Dataset>& sources,
@@ -40,7 +36,8 @@ Hyperparameters ShareOfPlan(const MethodSpec& spec, const std::vector<data::Data
 // not train on source data.
 std::string ObstacleTo(const MethodEntry& entry, const MethodContext& context, bool source_free);
 
-// With the method's defaults, its length at most MostRaceSteps(), times the context's `budget`.
+// With the method's defaults, its length at most 800 steps (600 of vectors, whose networks are
+// small), times the context's `budget`.
 // Context and inputs outlive it. INVALID_ARGUMENT: what only the method can see to be wrong.
 absl::StatusOr<Racer> MakeRacer(const MethodEntry& entry, const MethodContext& context,
                                 const ExtraInputs& inputs);

@@ -25,6 +25,7 @@ namespace {
 constexpr char kTeacherProbabilities[] =
     "teacher/probabilities";  // no rows: the teacher was not asked
 constexpr char kTeacherSourceAccuracy[] = "teacher/source_accuracy";
+constexpr char kTeacherOtherKind[] = "teacher/other_kind";
 constexpr char kLearntProbabilities[] = "learnt/probabilities";
 
 // Values of one sample beyond so many times the usual largest one are errors of measurement.
@@ -80,9 +81,10 @@ class StudentTask : public train::Task {
 
   absl::Status BeforeStep(int64_t step, train::StopSignal& stop) override {
     if (absl::Status status = AskTeacher(stop); !status.ok()) return status;
-    const int64_t steps = std::max<int64_t>(1, plan_.total_steps / generations_);
-    return generations_ > 1 && step > 0 && step % steps == 0 ? LearnFromItself(stop)
-                                                             : absl::OkStatus();
+    const int64_t generations = taught_.other_kind ? 1 : generations_;
+    const int64_t steps = std::max<int64_t>(1, plan_.total_steps / generations);
+    return generations > 1 && step > 0 && step % steps == 0 ? LearnFromItself(stop)
+                                                            : absl::OkStatus();
   }
 
   absl::StatusOr<train::StepOutput> Step(const train::StepInput& input,
@@ -126,21 +128,25 @@ class StudentTask : public train::Task {
   train::TensorMap State() const override {
     return {{kTeacherProbabilities, taught_.probabilities},
             {kTeacherSourceAccuracy, at::scalar_tensor(taught_.source_accuracy, at::kDouble)},
+            {kTeacherOtherKind, at::scalar_tensor(taught_.other_kind ? 1 : 0, at::kLong)},
             {kLearntProbabilities, learnt_}};
   }
 
   absl::Status Restore(const train::TensorMap& state) override {
     const auto probabilities = state.find(kTeacherProbabilities);
     const auto accuracy = state.find(kTeacherSourceAccuracy);
+    const auto other_kind = state.find(kTeacherOtherKind);
     const auto learnt = state.find(kLearntProbabilities);
-    if (probabilities == state.end() || accuracy == state.end() || learnt == state.end() ||
-        accuracy->second.numel() != 1 || probabilities->second.dim() != 2 ||
+    if (probabilities == state.end() || accuracy == state.end() || other_kind == state.end() ||
+        learnt == state.end() || accuracy->second.numel() != 1 || other_kind->second.numel() != 1 ||
+        probabilities->second.dim() != 2 ||
         learnt->second.sizes() != probabilities->second.sizes()) {
       return absl::InvalidArgumentError("training state: nothing of a teacher");
     }
     if (probabilities->second.size(0) == 0) return absl::OkStatus();
     absl::Status status =
-        Learn({probabilities->second.to(at::kFloat).clone(), accuracy->second.item<double>()});
+        Learn({probabilities->second.to(at::kFloat).clone(), accuracy->second.item<double>(),
+               other_kind->second.item<int64_t>() != 0});
     if (status.ok()) learnt_ = learnt->second.to(at::kFloat).clone();
     return status;
   }

@@ -33,7 +33,8 @@ absl::StatusOr<std::unique_ptr<train::Task>> MakeTableTeacher(const MethodContex
         absl::StatusOr<ClassicalPredictions> predictions =
             TableTeacherPredictions(context, options, stop);
         if (!predictions.ok()) return predictions.status();
-        return Teaching{predictions->target, HeldOutAccuracy(*predictions, context)};
+        return Teaching{predictions->target, HeldOutAccuracy(*predictions, context),
+                        /*other_kind=*/true};
       },
       StudentOptionsOf(context.settings, StudentOfTables()));
 }
@@ -62,9 +63,27 @@ absl::StatusOr<ClassicalPredictions> TableTeacherPredictions(const MethodContext
     domains.push_back({source.stored_inputs(), source.labels()});
     scales.emplace_back(domains.back().inputs);
   }
-  const absl::StatusOr<TableModel> model =
-      TableModel::Fit(domains, scales, context.model.num_classes(), stop);
+  const auto fit = [&] {
+    return TableModel::Fit(domains, scales, context.model.num_classes(), stop);
+  };
+  absl::StatusOr<TableModel> model = fit();
   if (!model.ok()) return model.status();
+  ClassicalPredictions predictions;
+  if (!context.held_out.empty()) {
+    // Where a source is too small to hold out samples, nothing tells which source these are of.
+    const bool known = context.held_out.size() == scales.size();
+    std::vector<at::Tensor> rows;
+    for (size_t i = 0; i < context.held_out.size(); ++i) {
+      const at::Tensor samples = context.held_out[i].stored_inputs();
+      rows.push_back(model->Probabilities(samples, known ? scales[i] : TableScale(samples)));
+      if (!known) continue;
+      domains[i].inputs = at::cat({domains[i].inputs, samples});
+      domains[i].labels = at::cat({domains[i].labels, context.held_out[i].labels()});
+    }
+    predictions.held_out = at::cat(rows).to(at::kFloat);
+    if (known) model = fit();
+    if (!model.ok()) return model.status();
+  }
   const TableScale scale(StoredSample(context.target, most, context.seed));
   absl::StatusOr<at::Tensor> target =
       PredictInParts(context.target, most, context.seed, stop, [&](const at::Tensor& samples) {
@@ -73,16 +92,7 @@ absl::StatusOr<ClassicalPredictions> TableTeacherPredictions(const MethodContext
                    : model->Probabilities(samples, scale);
       });
   if (!target.ok()) return target.status();
-  ClassicalPredictions predictions;
   predictions.target = *std::move(target);
-  std::vector<at::Tensor> held_out;
-  for (size_t i = 0; i < context.held_out.size(); ++i) {
-    const at::Tensor samples = context.held_out[i].stored_inputs();
-    // Where a source is too small to hold out samples, nothing tells which source these are of.
-    const bool known = context.held_out.size() == scales.size();
-    held_out.push_back(model->Probabilities(samples, known ? scales[i] : TableScale(samples)));
-  }
-  if (!held_out.empty()) predictions.held_out = at::cat(held_out).to(at::kFloat);
   return predictions;
 }
 

@@ -25,6 +25,12 @@ static_assert(kMostVectorValues <= MarginalizedAutoencoder::kMostColumns);
 // 1 where a word is in the text.
 at::Tensor Present(const at::Tensor& counts) { return counts.gt(0).to(at::kFloat); }
 
+at::Tensor PresentIn(const std::vector<data::Dataset>& datasets) {
+  std::vector<at::Tensor> rows;
+  for (const data::Dataset& dataset : datasets) rows.push_back(Present(dataset.stored_inputs()));
+  return at::cat(rows);
+}
+
 absl::Status CheckCounts(const data::Dataset& dataset, const std::string& field, uint64_t seed) {
   constexpr int64_t kLookedAt = 2000;
   const double least = StoredSample(dataset, kLookedAt, seed).min().item<double>();
@@ -47,7 +53,8 @@ absl::StatusOr<std::unique_ptr<train::Task>> MakeTextTeacher(const MethodContext
         absl::StatusOr<ClassicalPredictions> predictions =
             TextTeacherPredictions(context, options, stop);
         if (!predictions.ok()) return predictions.status();
-        return Teaching{predictions->target, HeldOutAccuracy(*predictions, context)};
+        return Teaching{predictions->target, HeldOutAccuracy(*predictions, context),
+                        /*other_kind=*/true};
       },
       student);
 }
@@ -80,33 +87,34 @@ absl::StatusOr<ClassicalPredictions> TextTeacherPredictions(const MethodContext&
   const int64_t most = SamplesOf(kMostValues, context);
   const std::vector<data::Dataset> sources =
       selection::SampleEach(context.sources, most, context.seed);
-  std::vector<at::Tensor> rows;
-  for (const data::Dataset& source : sources) rows.push_back(Present(source.stored_inputs()));
-  const at::Tensor source = at::cat(rows);
+  const at::Tensor source = PresentIn(sources);
   const at::Tensor target = Present(StoredSample(context.target, most, context.seed));
-  const absl::StatusOr<MarginalizedAutoencoder> autoencoder = MarginalizedAutoencoder::Fit(
-      at::cat({source, target}), options.layers, options.corruption, stop);
+  std::vector<at::Tensor> texts = {source, target};
+  if (!context.held_out.empty()) texts.push_back(PresentIn(context.held_out));
+  const absl::StatusOr<MarginalizedAutoencoder> autoencoder =
+      MarginalizedAutoencoder::Fit(at::cat(texts), options.layers, options.corruption, stop);
   if (!autoencoder.ok()) return autoencoder.status();
-  const shift::LinearClassifier classifier =
-      shift::FitLogisticClassifier(autoencoder->Features(source), LabelsOf(sources),
-                                   context.model.num_classes(), options.inverse_penalty);
-  const auto predict = [&](const data::Dataset& dataset) {
-    return PredictInParts(dataset, kRowsAtOnce, context.seed, stop, [&](const at::Tensor& counts) {
-      const at::NoGradGuard no_grad;
-      return classifier.Logits(autoencoder->Features(Present(counts))).softmax(1);
-    });
+  const at::NoGradGuard no_grad;
+  const auto fit = [&](const at::Tensor& features, const at::Tensor& labels) {
+    return shift::FitLogisticClassifier(features, labels, context.model.num_classes(),
+                                        options.inverse_penalty);
   };
-  absl::StatusOr<at::Tensor> predicted = predict(context.target);
-  if (!predicted.ok()) return predicted.status();
+  at::Tensor features = autoencoder->Features(source), labels = LabelsOf(sources);
   ClassicalPredictions predictions;
-  predictions.target = *std::move(predicted);
-  std::vector<at::Tensor> held_out;
-  for (const data::Dataset& dataset : context.held_out) {
-    predicted = predict(dataset);
-    if (!predicted.ok()) return predicted.status();
-    held_out.push_back(*std::move(predicted));
+  if (!context.held_out.empty()) {
+    const at::Tensor held_out = autoencoder->Features(texts.back());
+    predictions.held_out = fit(features, labels).Logits(held_out).softmax(1);
+    if (absl::Status status = stop.Check(); !status.ok()) return status;
+    features = at::cat({features, held_out});
+    labels = at::cat({labels, LabelsOf(context.held_out)});
   }
-  if (!held_out.empty()) predictions.held_out = at::cat(held_out);
+  const shift::LinearClassifier classifier = fit(features, labels);
+  absl::StatusOr<at::Tensor> predicted = PredictInParts(
+      context.target, kRowsAtOnce, context.seed, stop, [&](const at::Tensor& counts) {
+        return classifier.Logits(autoencoder->Features(Present(counts))).softmax(1);
+      });
+  if (!predicted.ok()) return predicted.status();
+  predictions.target = *std::move(predicted);
   return predictions;
 }
 

@@ -1,7 +1,6 @@
 #include "core/selection/estimators/estimator.h"
 
 #include <algorithm>
-#include <numeric>
 
 // One line an estimator: the function that its file defines.
 #define ACCLIMATE_ESTIMATORS(X) \
@@ -34,11 +33,10 @@ Estimates EstimatesOf(const Evidence& evidence) {
     all.push_back(value);
     if (estimator.needs > Knowledge::kNothing) with_home.push_back(value);
   }
-  const std::vector<double>& averaged = with_home.empty() ? all : with_home;
-  estimates.mean =
-      std::accumulate(averaged.begin(), averaged.end(), 0.0) / static_cast<double>(averaged.size());
-  const auto [least, most] = std::minmax_element(averaged.begin(), averaged.end());
-  estimates.spread = *most - *least;
+  std::vector<double>& heard = with_home.empty() ? all : with_home;
+  std::sort(heard.begin(), heard.end());
+  const size_t half = heard.size() / 2;
+  estimates.middle = heard.size() % 2 == 1 ? heard[half] : (heard[half - 1] + heard[half]) / 2;
   return estimates;
 }
 

@@ -23,8 +23,7 @@ const std::vector<Estimator>& Estimators();
 struct Estimates {
   std::map<std::string, double> by_name;  // of each that needs no more than is known, in [0, 1]
   // Over those that know something of home; where none does, over all.
-  double mean = 0;    // m
-  double spread = 0;  // the largest less the smallest
+  double middle = 0;  // m: the median, or the mean of two
 };
 
 Estimates EstimatesOf(const Evidence& evidence);

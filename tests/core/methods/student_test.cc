@@ -105,6 +105,7 @@ TEST_F(StudentTest, AResumedRunEndsTheSameAndAsksTheTeacherNoMore) {
   StudentOptions options;
   options.steps = 30;
   options.batch_size = 16;
+  options.generations = 3;  // the second begins just before the state is taken
   int asked = 0;
   const auto teach = [&](train::StopSignal&) -> absl::StatusOr<Teaching> {
     ++asked;
@@ -135,6 +136,37 @@ TEST_F(StudentTest, AResumedRunEndsTheSameAndAsksTheTeacherNoMore) {
   ASSERT_TRUE(status.ok()) << status;
   EXPECT_THAT(testing::Changed(*other.model, expected), ElementsAre());
   EXPECT_EQ(second->Metrics(), first->Metrics());
+}
+
+// Its second generation begins with the loss of a network that follows itself, the teacher's no
+// more.
+TEST_F(StudentTest, LaterGenerationsLearnFromThemselves) {
+  StudentOptions options;
+  options.steps = 20;
+  options.generations = 2;
+  const auto gap = [&](bool other_kind) {
+    Scene scene;
+    const MethodContext context = {*scene.model, scene.sources, scene.target,
+                                   at::kCPU,     settings_,     scene.inputs};
+    const auto task = MakeStudent(
+        context,
+        [&](train::StopSignal&) -> absl::StatusOr<Teaching> {
+          Teaching teaching{Contrary(scene.target)};
+          teaching.other_kind = other_kind;
+          return teaching;
+        },
+        options);
+    train::Trainer trainer(*task, *scene.model, scene.sources, scene.target, {}, {});
+    EXPECT_TRUE(trainer.RunTo(10, stop_).ok());
+    EXPECT_TRUE(task->BeforeStep(10, stop_).ok());
+    const train::TensorMap state = task->State();
+    return (state.at("learnt/probabilities") - state.at("teacher/probabilities"))
+        .abs()
+        .max()
+        .item<double>();
+  };
+  EXPECT_GT(gap(false), 0.01);
+  EXPECT_EQ(gap(true), 0.0);
 }
 
 TEST_F(StudentTest, AStoppedTeacherIsAskedAgain) {

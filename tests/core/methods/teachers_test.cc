@@ -82,7 +82,8 @@ TEST_F(TeachersTest, TheTextTeacherLearnsWordsOfTheTarget) {
   const data::Dataset once =
       data::Dataset::FromTensors(scene_.target.stored_inputs() / 3, {}, "target").value();
   scene_.target = once;
-  EXPECT_TRUE(at::equal(TextTeacherPredictions(Context(), {}, stop_)->target, predictions.target));
+  EXPECT_TRUE(at::equal(TextTeacherPredictions(Context({held_out}), {}, stop_)->target,
+                        predictions.target));
 }
 
 TEST_F(TeachersTest, TurnAwayWhatTheyDoNotFit) {

@@ -43,38 +43,66 @@ TEST(EstimateBank, NamesTheLineThatItCannotRead) {
   EXPECT_NE(std::string(status.message()).find("line 3"), std::string::npos) << status;
 }
 
-// A task with many rows has no more say than one with few; of 101 tasks and the
-// one asked about, each end of the interval is the fifth from outside.
-TEST(EstimateBank, WeighsTasksAlike) {
-  std::vector<BankRow> rows;
-  for (int task = 0; task < 101; ++task) {
-    const double truth = 0.5 + 0.001 * (task - 50);
-    for (int i = 0; i <= task % 7; ++i) {
-      rows.push_back(Row("task" + std::to_string(task), 0.5, 0.5, truth));
-    }
-  }
-  const AccuracyInterval interval =
-      EstimateBank(rows).IntervalFor(0.5, 0.0, 0.5, Knowledge::kHeldOut);
-  EXPECT_NEAR(interval.low, 0.5 - 0.001 * 46, 1e-9);
-  EXPECT_NEAR(interval.median, 0.5, 1e-9);
-  EXPECT_NEAR(interval.high, 0.5 + 0.001 * 46, 1e-9);
+// By as much as each estimator says that was lost.
+BankRow Losing(const std::string& task, double drop, double truth) {
+  BankRow row = Row(task, 0.9, 0.9 - drop, truth);
+  row.cot = row.atc = row.dis2 = 0.9 - drop;
+  return row;
 }
 
-TEST(EstimateBank, IsWiderWhereMoreWasLostOrEstimatorsDisagree) {
-  const EstimateBank bank({Row("a", 0.9, 0.9, 0.87), Row("b", 0.9, 0.9, 0.93)});
-  const AccuracyInterval small = bank.IntervalFor(0.6, 0.0, 0.6, Knowledge::kHeldOut);
-  const AccuracyInterval large = bank.IntervalFor(0.6, 0.0, 0.9, Knowledge::kHeldOut);
-  EXPECT_NEAR(small.high - small.low, 0.06, 1e-9);
-  EXPECT_GT(large.high - large.low, 3 * (small.high - small.low));
-  const AccuracyInterval disagreed = bank.IntervalFor(0.6, 0.4, 0.6, Knowledge::kHeldOut);
-  EXPECT_NEAR(disagreed.high - disagreed.low, large.high - large.low, 1e-9);
+// A task with many rows has no more say than one with few; of 14 tasks each end of the interval is
+// the first from outside.
+TEST(EstimateBank, WeighsTasksAlike) {
+  std::vector<BankRow> rows;
+  for (int task = 0; task < 14; ++task) {
+    for (int i = 0; i <= task % 7; ++i) {
+      rows.push_back(Losing("task" + std::to_string(task), 0.1, 0.8 + 0.01 * (task - 7)));
+    }
+  }
+  const AccuracyInterval interval = EstimateBank(rows).IntervalFor(Losing("", 0.1, 0));
+  EXPECT_NEAR(interval.low, 0.8 - 0.07, 1e-9);
+  EXPECT_NEAR(interval.median, 0.8 - 0.01, 1e-9);
+  EXPECT_NEAR(interval.high, 0.8 + 0.06, 1e-9);
+}
+
+// Fourteen tasks where little was lost and estimates are right, as many where much was lost and
+// they are not.
+TEST(EstimateBank, HearsTheTasksThatAreMostAlike) {
+  std::vector<BankRow> rows;
+  for (int task = 0; task < 14; ++task) {
+    rows.push_back(Losing("near" + std::to_string(task), 0.02, 0.88));
+    rows.push_back(Losing("far" + std::to_string(task), 0.4, 0.5 + 0.03 * (task - 7)));
+  }
+  const EstimateBank bank(rows);
+  const AccuracyInterval small = bank.IntervalFor(Losing("", 0.03, 0));
+  const AccuracyInterval large = bank.IntervalFor(Losing("", 0.35, 0));
+  EXPECT_NEAR(small.high - small.low, 0, 1e-9);
+  EXPECT_NEAR(small.median, 0.87, 1e-9);
+  EXPECT_GT(large.high - large.low, 0.3);
+}
+
+// What is known of a record alone does not tell who is like whom.
+TEST(EstimateBank, HearsAllTasksWhereLittleIsKnown) {
+  std::vector<BankRow> rows;
+  for (int task = 0; task < 20; ++task) {
+    rows.push_back(Losing("near" + std::to_string(task), 0.1, 0.8));
+    rows.push_back(Losing("far" + std::to_string(task), 0.4, 0.1));
+  }
+  BankRow asked = Losing("", 0.1, 0);
+  const EstimateBank bank(rows);
+  EXPECT_NEAR(bank.IntervalFor(asked).low, 0.8, 1e-9);
+  asked.knowledge = Knowledge::kRecord;
+  EXPECT_NEAR(bank.IntervalFor(asked).low, 0.4, 1e-9);
+  asked.knowledge = Knowledge::kNothing;
+  EXPECT_EQ(bank.IntervalFor(asked).high, 1);
 }
 
 TEST(EstimateBank, LeavesATaskOut) {
-  const EstimateBank bank({Row("a_b", 0.9, 0.9, 0.1), Row("c_d", 0.9, 0.9, 0.9)});
+  const EstimateBank bank({Losing("a_b", 0, 0.1), Losing("c_d", 0, 0.9)});
   EXPECT_EQ(bank.Without("a_b").rows().size(), 1u);
-  EXPECT_EQ(bank.Without("a_b").IntervalFor(0.9, 0.0, 0.9, Knowledge::kHeldOut).low, 0.9);
-  EXPECT_EQ(bank.Without("").IntervalFor(0.9, 0.0, 0.9, Knowledge::kHeldOut).low, 0.0);
+  EXPECT_NEAR(bank.Without("a_b").IntervalFor(Losing("", 0, 0)).low, 0.9, 1e-12);
+  EXPECT_NEAR(bank.IntervalFor(Losing("", 0, 0)).low, 0.1, 1e-12);
+  EXPECT_EQ(bank.Without("").IntervalFor(Losing("", 0, 0)).low, 0.0);
 }
 
 // What ships: enough tasks of each kind, and intervals that do not claim what cannot be known.

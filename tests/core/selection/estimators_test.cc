@@ -115,21 +115,19 @@ TEST(Dis2, SeesATargetThatLiesElsewhere) {
   EXPECT_LT(Estimated("dis2", EvidenceOf(logits, home, absl::nullopt)), Accuracy(home) - 0.8);
 }
 
-TEST(EstimatesOf, AveragesThoseThatKnowHome) {
+TEST(EstimatesOf, TakesTheMiddleOfThoseThatKnowHome) {
   const Predictions home = Drawn(Even(), 3, 14), target = Drawn(Even(), 1.5, 15);
   const Estimates all = EstimatesOf(EvidenceOf(target.logits, home, absl::nullopt));
   ASSERT_EQ(all.by_name.size(), 4u);
   const double atc = all.by_name.at("atc"), cot = all.by_name.at("cot"),
                dis2 = all.by_name.at("dis2");
-  EXPECT_NEAR(all.mean, (atc + cot + dis2) / 3, 1e-12);
-  EXPECT_NEAR(all.spread, std::max({atc, cot, dis2}) - std::min({atc, cot, dis2}), 1e-12);
-  EXPECT_GT(all.spread, 0.01);
+  EXPECT_EQ(all.middle, std::max(std::min(atc, cot), std::min(std::max(atc, cot), dis2)));
   const Estimates recorded = EstimatesOf(EvidenceOf(target.logits, absl::nullopt, Measure(home)));
   EXPECT_EQ(recorded.by_name.size(), 3u);
-  EXPECT_NEAR(recorded.mean, (recorded.by_name.at("atc") + recorded.by_name.at("cot")) / 2, 1e-12);
+  EXPECT_NEAR(recorded.middle, (recorded.by_name.at("atc") + recorded.by_name.at("cot")) / 2,
+              1e-12);
   const Estimates alone = EstimatesOf(EvidenceOf(target.logits, absl::nullopt, absl::nullopt));
-  EXPECT_EQ(alone.mean, alone.by_name.at("confidence"));
-  EXPECT_EQ(alone.spread, 0);
+  EXPECT_EQ(alone.middle, alone.by_name.at("confidence"));
 }
 
 TEST(Estimators, AreTheSameEachTime) {
