@@ -138,7 +138,7 @@ MethodEntry TextTeacher() {
   spec.hyperparameters = Concatenated(
       StudentSettings(StudentOfTexts()),
       {IntegerSetting("layers", "Layers of the autoencoder", options.layers, 1, 10),
-       RealSetting("corruption", "Probability that a value is set to 0", options.corruption, 0.01,
+       RealSetting("corruption", "Probability that a value is set to 0, for the autoencoder and for the network", options.corruption, 0.01,
                    0.99),
        PositiveSetting("inverse_penalty", "C of the logistic regression: its inverse L2 penalty",
                        options.inverse_penalty, 1e6)});
