@@ -29,7 +29,7 @@ struct EstimateInput {
   // Of this very model at home; looked at where there are no held-out data. Of an adapted model
   // there is none: what was recorded of its source model says nothing of its confidence.
   absl::optional<SourceRecord> record;
-  Memory memory = Memory();  // that the checkpoint has of the held-out data
+  absl::optional<SourceRecord> checkpoint = absl::nullopt;  // what was recorded of the checkpoint
 };
 
 // One rule for source and adapted models: m, the mean of COT, ATC-NE and Dis2 of those that what is

@@ -44,7 +44,7 @@ double Candidate::score(const std::string& validator) const {
 }
 
 Candidate Score(const Sight& sight, const absl::optional<SourceRecord>& record,
-                const Memory& memory) {
+                const absl::optional<SourceRecord>& checkpoint) {
   const at::NoGradGuard no_grad;
   Candidate candidate;
   for (const Validator& validator : Validators()) {
@@ -61,7 +61,7 @@ Candidate Score(const Sight& sight, const absl::optional<SourceRecord>& record,
     candidate.home_labels = source->labels.to(at::kCPU);
   }
   candidate.right = sight.right;
-  candidate.estimate = Estimate({target.logits, sight.held_out, record, memory});
+  candidate.estimate = Estimate({target.logits, sight.held_out, record, checkpoint});
   return candidate;
 }
 

@@ -44,9 +44,9 @@ struct Candidate {
 };
 
 // What validators and estimators tell of a sight. `record`: of this very model, for the estimate
-// where there is no held-out source; `memory`: of that source, where there is.
+// where there is no held-out source; `checkpoint`: of the one that it came from, where there is.
 Candidate Score(const Sight& sight, const absl::optional<SourceRecord>& record,
-                const Memory& memory = Memory());
+                const absl::optional<SourceRecord>& checkpoint = absl::nullopt);
 
 // The one definition of collapse: a model that uses fewer than half as many classes, exp of the
 // entropy of their shares, as the one of `others` that uses most.

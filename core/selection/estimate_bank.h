@@ -48,10 +48,10 @@ class EstimateBank {
   // q95], q the quantiles of truth - m over the models of the bank that are most like it. Alike are
   // models that lost as much by each estimator's account: the distance is Euclidean, between the
   // three drops from the accuracy at home. The nearest kTasks tasks are heard, each as near as its
-  // nearest model, with up to kModelsOfTask models, and weigh the same. Where a record or nothing is
-  // known of home, too little is known to tell who is like whom: all tasks are heard, and the one
-  // asked about is one more, taken to lie beyond either end (as in conformal prediction; Vovk et
-  // al., 2005). From no rows: [0, 1].
+  // nearest model, with up to kModelsOfTask models, and weigh the same. Where a record or nothing
+  // is known of home, too little is known to tell who is like whom: all tasks are heard, and the
+  // one asked about is one more, taken to lie beyond either end (as in conformal prediction; Vovk
+  // et al., 2005). From no rows: [0, 1].
   AccuracyInterval IntervalFor(const BankRow& asked) const;
   static constexpr size_t kTasks = 14, kModelsOfTask = 8;
 

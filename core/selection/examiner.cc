@@ -93,17 +93,18 @@ absl::StatusOr<at::Tensor> Examiner::SeeLabelled(model::Model& model,
 
 absl::StatusOr<Candidate> Examiner::Examine(model::Model& model,
                                             const absl::optional<SourceRecord>& record,
-                                            const Memory& memory, train::StopSignal& stop) const {
+                                            const absl::optional<SourceRecord>& checkpoint,
+                                            train::StopSignal& stop) const {
   const absl::StatusOr<Sight> sight = See(model, stop);
   if (!sight.ok()) return sight.status();
-  return Score(*sight, record, memory);
+  return Score(*sight, record, checkpoint);
 }
 
 absl::StatusOr<Candidate> Examiner::ExamineAhead(train::Task& task, model::Model& model,
-                                                 const Memory& memory,
+                                                 const absl::optional<SourceRecord>& checkpoint,
                                                  train::StopSignal& stop) const {
   if (absl::Status status = task.Preview(target_, stop); !status.ok()) return status;
-  return Examine(task.own_model() ? *task.own_model() : model, absl::nullopt, memory, stop);
+  return Examine(task.own_model() ? *task.own_model() : model, absl::nullopt, checkpoint, stop);
 }
 
 int64_t Examiner::samples() const {

@@ -22,7 +22,6 @@ using train::TensorMap;
 constexpr char kInner[] = "inner/";
 constexpr char kSteps[] = "steps";
 constexpr char kCandidates[] = "candidates/";
-constexpr char kMemory[] = "memory";
 constexpr char kTeacher[] = "witnesses/teacher";
 constexpr char kHomeAccuracy[] = "witnesses/home_accuracy";
 constexpr char kSnapshots[] = "snapshots/";
@@ -108,8 +107,7 @@ absl::Status SelectingTask::ExamineSource(train::StopSignal& stop) {
   if (!candidates_.empty()) return absl::OkStatus();
   absl::StatusOr<Sight> seen = setting_.examiner->See(setting_.model, stop);
   if (!seen.ok()) return seen.status();
-  if (record_ && seen->held_out) memory_ = MemoryOf(*record_, *seen->held_out);
-  Candidate plain = Score(*seen, record_, memory_);
+  Candidate plain = Score(*seen, record_, record_);
   plain.form = Form::kSource;
   std::vector<Candidate> found = {std::move(plain)};
   if (chooses() && !setting_.model.batch_norm_layers().empty()) {
@@ -132,7 +130,7 @@ absl::StatusOr<Candidate> SelectingTask::ExamineSourceStatistics(train::StopSign
   const absl::Status taken = setting_.take_statistics(
       setting_.model, setting_.examiner->target_sample(), setting_.device, stop);
   absl::StatusOr<Candidate> candidate =
-      taken.ok() ? setting_.examiner->Examine(setting_.model, absl::nullopt, memory_, stop)
+      taken.ok() ? setting_.examiner->Examine(setting_.model, absl::nullopt, record_, stop)
                  : absl::StatusOr<Candidate>(taken);
   absl::Status status = setting_.model.LoadStateDict(source_);
   if (!status.ok()) return status;
@@ -145,7 +143,7 @@ absl::Status SelectingTask::TakeCandidate(int64_t step, train::StopSignal& stop)
   }
   const Bookmark bookmark(setting_.model, *inner_, setting_.device);
   absl::StatusOr<Candidate> candidate =
-      setting_.examiner->ExamineAhead(*inner_, setting_.model, memory_, stop);
+      setting_.examiner->ExamineAhead(*inner_, setting_.model, record_, stop);
   if (absl::Status status = bookmark.Return(); !status.ok()) return status;
   if (!candidate.ok()) return candidate.status();
   Keep(*std::move(candidate), step, {Changed(source_, bookmark.model()), bookmark.task()});
@@ -215,7 +213,7 @@ absl::Status SelectingTask::FinishLast(train::StopSignal& stop) {
   model::Model& adapted = inner_->own_model() ? *inner_->own_model() : setting_.model;
   absl::StatusOr<Sight> seen = setting_.examiner->See(adapted, stop);
   if (!seen.ok()) return seen.status();
-  Keep(Score(*seen, absl::nullopt, memory_), steps_, Snapshot());
+  Keep(Score(*seen, absl::nullopt, record_), steps_, Snapshot());
   if (setting_.sights != nullptr) setting_.sights->returned = *std::move(seen);
   EraseRecord(setting_.model.metadata());
   return absl::OkStatus();
@@ -245,9 +243,6 @@ TensorMap SelectingTask::State() const {
   train::TrainingState state;
   state.Add(kInner, inner_->State());
   state.tensors[kSteps] = at::scalar_tensor(steps_, at::kLong);
-  state.tensors[kMemory] =
-      at::tensor({memory_.accuracy, memory_.log_temperature, memory_.confidence, memory_.threshold},
-                 at::kDouble);
   for (size_t i = 0; i < candidates_.size(); ++i) {
     state.Add(absl::StrCat(kCandidates, i, "/"), ToTensors(candidates_[i]));
   }
@@ -277,12 +272,6 @@ absl::Status SelectingTask::Restore(const TensorMap& state) {
   const at::Tensor home_accuracy = copy(kHomeAccuracy);
   SetWitnesses({copy(kTeacher), home_accuracy.defined() ? home_accuracy.item<double>() : 0.0,
                 absl::nullopt});
-  const at::Tensor memory = copy(kMemory);
-  if (!memory.defined() || memory.scalar_type() != at::kDouble || memory.numel() != 4) {
-    return absl::InvalidArgumentError("training state: no memory of the held-out source");
-  }
-  const double* const remembered = memory.data_ptr<double>();
-  memory_ = {remembered[0], remembered[1], remembered[2], remembered[3]};
   candidates_.clear();
   snapshots_.clear();
   chosen_.reset();

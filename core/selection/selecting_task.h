@@ -78,8 +78,6 @@ class SelectingTask : public train::Task {
 
   // The source model's forms first, then the adapted ones by step.
   const std::vector<Candidate>& candidates() const { return candidates_; }
-  // Nothing before the source model was examined.
-  const Memory& memory() const { return memory_; }
   // Adds the model as it stands after `step` steps, unless it was added before.
   absl::Status TakeCandidate(int64_t step, train::StopSignal& stop);
   // The source model's forms become the first candidates, unless they are. Before the first step.
@@ -110,8 +108,7 @@ class SelectingTask : public train::Task {
   const SelectionOptions options_;
   const train::TensorMap source_;              // the model's tensors as they came
   const absl::optional<SourceRecord> record_;  // of the checkpoint
-  Memory memory_;      // that the checkpoint has of the held-out source; once that was examined
-  int64_t steps_ = 0;  // done
+  int64_t steps_ = 0;                          // done
   std::vector<Candidate> candidates_;
   Witnesses witnesses_;
   std::map<int64_t, Snapshot> snapshots_;  // by step; of the leading candidates

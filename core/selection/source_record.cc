@@ -54,36 +54,24 @@ double FitTemperature(const at::Tensor& logits, const at::Tensor& labels) {
   return std::exp((low + high) / 2);
 }
 
-SourceRecord Measure(const Predictions& held_out) { return MeasureWithout(Memory(), held_out); }
-
-Memory MemoryOf(const SourceRecord& record, const Predictions& held_out) {
-  const SourceRecord measured = Measure(held_out);
-  Memory memory;
-  if (record.accuracy >= measured.accuracy) return memory;
-  memory.accuracy = measured.accuracy - record.accuracy;
-  memory.log_temperature = std::log(record.temperature / measured.temperature);
-  // What is left of both once the rest is taken off.
-  const SourceRecord corrected = MeasureWithout(memory, held_out);
-  memory.confidence = corrected.confidence - record.confidence;
-  memory.threshold = corrected.threshold - record.threshold;
-  return memory;
-}
-
-SourceRecord MeasureWithout(const Memory& memory, const Predictions& held_out) {
+SourceRecord Measure(const Predictions& held_out) {
   SourceRecord record;
   record.samples = held_out.labels.size(0);
-  const auto samples = static_cast<double>(record.samples);
   const at::Tensor right = held_out.logits.argmax(1).eq(held_out.labels);
-  record.accuracy =
-      std::clamp(right.to(at::kDouble).mean().item<double>() - memory.accuracy, 0.0, 1.0);
-  record.temperature =
-      FitTemperature(held_out.logits, held_out.labels) * std::exp(memory.log_temperature);
+  record.accuracy = right.to(at::kDouble).mean().item<double>();
+  record.temperature = FitTemperature(held_out.logits, held_out.labels);
   const at::Tensor scaled = held_out.logits.to(at::kDouble) / record.temperature;
-  record.confidence = scaled.softmax(1).amax(1).mean().item<double>() - memory.confidence;
+  record.confidence = scaled.softmax(1).amax(1).mean().item<double>();
   const at::Tensor scores = std::get<0>((-losses::Entropy(scaled)).sort());
-  const auto wrong = static_cast<int64_t>(std::llround((1 - record.accuracy) * samples));
-  record.threshold = scores[std::min(wrong, record.samples - 1)].item<double>() - memory.threshold;
+  const int64_t wrong = record.samples - right.sum().item<int64_t>();
+  record.threshold = scores[std::min(wrong, record.samples - 1)].item<double>();
   return record;
+}
+
+SourceRecord WorseOf(const SourceRecord& a, const SourceRecord& b) {
+  return {std::min(a.accuracy, b.accuracy), std::max(a.temperature, b.temperature),
+          std::min(a.confidence, b.confidence), std::min(a.threshold, b.threshold),
+          std::min(a.samples, b.samples)};
 }
 
 absl::optional<SourceRecord> ReadRecord(const std::map<std::string, std::string>& metadata) {

@@ -38,20 +38,9 @@ double FitTemperature(const at::Tensor& logits, const at::Tensor& labels);
 // `held_out` has labels.
 SourceRecord Measure(const Predictions& held_out);
 
-// By how much a checkpoint does better on a run's held-out source samples than on samples that it
-// never saw: whoever submits the data that the checkpoint was trained on has it asked about what it
-// remembers. The models of the run came from it, and are taken to remember as much.
-struct Memory {
-  double accuracy = 0;
-  double log_temperature = 0;  // of what is recorded over what is measured
-  double confidence = 0;
-  double threshold = 0;
-};
-
-// held_out: of the checkpoint itself. Nothing where it is recorded to be right as often there.
-Memory MemoryOf(const SourceRecord& record, const Predictions& held_out);
-// Measure() as on samples that the model never saw; of the checkpoint itself what was recorded.
-SourceRecord MeasureWithout(const Memory& memory, const Predictions& held_out);
+// The worse of both in each respect: the lower accuracy, confidence and threshold, the higher
+// temperature.
+SourceRecord WorseOf(const SourceRecord& a, const SourceRecord& b);
 
 // Absent: nothing (readable) was recorded.
 absl::optional<SourceRecord> ReadRecord(const std::map<std::string, std::string>& metadata);

@@ -213,12 +213,10 @@ std::vector<BankRow> RowsOf(const std::filesystem::path& path) {
       logits.argmax(1).eq(outputs.at("truth")).to(at::kDouble).mean().item<double>();
   const absl::optional<selection::SourceRecord> of_source = RecordOf(source), none;
   const absl::optional<selection::SourceRecord>& record = name[3] == "source" ? of_source : none;
-  const selection::Memory memory =
-      of_source ? selection::MemoryOf(*of_source, HeldOut(source)) : selection::Memory();
   std::vector<BankRow> rows;
   const auto add = [&](const absl::optional<selection::Predictions>& seen,
                        const absl::optional<selection::SourceRecord>& recorded) {
-    const selection::Evidence evidence = selection::EvidenceOf(logits, seen, recorded, memory);
+    const selection::Evidence evidence = selection::EvidenceOf(logits, seen, recorded, of_source);
     BankRow row = selection::AsRow(evidence, selection::EstimatesOf(evidence));
     row.task = name[0];
     row.kind = name[1];

@@ -148,18 +148,13 @@ MethodRun RunMethod(const Options& options, const World& world, const std::strin
   if (entry.spec.needs_batch_norm && model->batch_norm_layers().empty()) return run;
   const selection::Examiner examiner(world.target[0], world.held_out, at::kCPU, 1);
   const selection::Examiner without(world.target[0], {}, at::kCPU, 1);
-  selection::Memory memory;
   const auto judge = [&](selection::Form form, int64_t step) {
     const bool source = form != selection::Form::kAdapted;
     const selection::Predictions labelled =
         Must(selection::Predict(*model, world.labelled[0], at::kCPU, stop));
     const double accuracy =
         labelled.logits.argmax(1).eq(labelled.labels).to(at::kDouble).mean().item<double>();
-    const selection::Sight seen = Must(examiner.See(*model, stop));
-    if (run.with_source.empty() && run.record) {
-      memory = selection::MemoryOf(*run.record, *seen.held_out);
-    }
-    Candidate candidate = selection::Score(seen, absl::nullopt, memory);
+    Candidate candidate = Must(examiner.Examine(*model, absl::nullopt, run.record, stop));
     candidate.form = form;
     candidate.step = step;
     if (!options.dump.empty()) {
@@ -168,8 +163,8 @@ MethodRun RunMethod(const Options& options, const World& world, const std::strin
     }
     run.with_source.push_back({std::move(candidate), accuracy});
     if (takes_source) return;
-    candidate = Must(
-        without.Examine(*model, source ? run.record : absl::nullopt, selection::Memory(), stop));
+    candidate =
+        Must(without.Examine(*model, source ? run.record : absl::nullopt, absl::nullopt, stop));
     candidate.form = form;
     candidate.step = step;
     run.source_free.push_back({std::move(candidate), accuracy});

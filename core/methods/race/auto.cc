@@ -413,9 +413,8 @@ class AutoTask : public train::Task {
   absl::Status LookAt(size_t index, train::StopSignal& stop, train::StepOutput& output) {
     Racer& racer = racers_[index];
     if (racer.trainer->step() == 0) return absl::OkStatus();
-    if (absl::Status status = selecting_->ExamineSource(stop); !status.ok()) return status;
     const Clock::time_point begin = Clock::now();
-    absl::StatusOr<Candidate> seen = Look(racer, context_, *examiner_, selecting_->memory(), stop);
+    absl::StatusOr<Candidate> seen = Look(racer, context_, *examiner_, stop);
     if (!seen.ok()) return seen.status();
     seen_[index] = *std::move(seen);
     slowest_look_ = std::max(slowest_look_, Seconds(Clock::now() - begin));

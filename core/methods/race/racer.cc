@@ -83,11 +83,10 @@ Racer RacerOf(std::string name, std::unique_ptr<model::Model> model,
 
 absl::StatusOr<selection::Candidate> Look(Racer& racer, const MethodContext& context,
                                           const selection::Examiner& examiner,
-                                          const selection::Memory& memory,
                                           train::StopSignal& stop) {
   const train::Bookmark bookmark(*racer.model, *racer.task, context.device);
-  absl::StatusOr<selection::Candidate> candidate =
-      examiner.ExamineAhead(*racer.task, *racer.model, memory, stop);
+  absl::StatusOr<selection::Candidate> candidate = examiner.ExamineAhead(
+      *racer.task, *racer.model, selection::ReadRecord(context.model.metadata()), stop);
   if (absl::Status status = bookmark.Return(); !status.ok()) return status;
   if (candidate.ok()) candidate->step = racer.trainer->step();
   return candidate;

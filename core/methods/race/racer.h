@@ -50,7 +50,7 @@ Racer RacerOf(std::string name, std::unique_ptr<model::Model> model,
 // looked.
 absl::StatusOr<selection::Candidate> Look(Racer& racer, const MethodContext& context,
                                           const selection::Examiner& examiner,
-                                          const selection::Memory& memory, train::StopSignal& stop);
+                                          train::StopSignal& stop);
 
 }  // namespace acclimate::methods
 

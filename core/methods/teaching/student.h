@@ -36,7 +36,8 @@ struct Teaching {
   at::Tensor probabilities;  // float32 [N, C] on the CPU, rows as the target's samples
   // Of the teacher on held-out source samples; NaN where it was not measured.
   double source_accuracy = std::numeric_limits<double>::quiet_NaN();
-  // A model of another kind than the student, which is to say the same and not to learn from itself.
+  // A model of another kind than the student, which is to say the same and not to learn from
+  // itself.
   bool other_kind = false;
 };
 

@@ -64,7 +64,7 @@ absl::StatusOr<std::unique_ptr<train::Task>> MakeTextTeacher(const MethodContext
 StudentOptions StudentOfTexts() {
   StudentOptions options;
   options.steps = 1000;
-  options.optimizer.learning_rate = 0.02;
+  options.optimizer.learning_rate = 0.05;
   options.augment = "none";
   options.corruption = TextTeacherOptions().corruption;
   return options;
@@ -138,8 +138,9 @@ MethodEntry TextTeacher() {
   spec.hyperparameters = Concatenated(
       StudentSettings(StudentOfTexts()),
       {IntegerSetting("layers", "Layers of the autoencoder", options.layers, 1, 10),
-       RealSetting("corruption", "Probability that a value is set to 0, for the autoencoder and for the network", options.corruption, 0.01,
-                   0.99),
+       RealSetting("corruption",
+                   "Probability that a value is set to 0, for the autoencoder and for the network",
+                   options.corruption, 0.01, 0.99),
        PositiveSetting("inverse_penalty", "C of the logistic regression: its inverse L2 penalty",
                        options.inverse_penalty, 1e6)});
   return {spec, &MakeTextTeacher};

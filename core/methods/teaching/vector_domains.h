@@ -17,8 +17,8 @@
 
 namespace acclimate::methods {
 
-// Class probabilities, float on the CPU. What is said of the held-out sources is by a model that did
-// not see them; what is said of the target by one that was fitted to them too.
+// Class probabilities, float on the CPU. What is said of the held-out sources is by a model that
+// did not see them; what is said of the target by one that was fitted to them too.
 struct ClassicalPredictions {
   at::Tensor target;    // [N, C], rows as the context's target
   at::Tensor held_out;  // [M, C], rows as its held-out sources, one after the other; undefined

@@ -17,11 +17,15 @@ at::Tensor SharesAtHome(const Evidence& evidence, int64_t classes) {
 }  // namespace
 
 Evidence EvidenceOf(const at::Tensor& logits, const absl::optional<Predictions>& held_out,
-                    const absl::optional<SourceRecord>& record, const Memory& memory) {
+                    const absl::optional<SourceRecord>& record,
+                    const absl::optional<SourceRecord>& checkpoint) {
   Evidence evidence;
   if (held_out) {
     evidence.knowledge = Knowledge::kHeldOut;
-    evidence.home = MeasureWithout(memory, *held_out);
+    evidence.home = Measure(*held_out);
+    if (checkpoint && checkpoint->accuracy < evidence.home.accuracy) {
+      evidence.home = WorseOf(evidence.home, *checkpoint);
+    }
     evidence.held_out_labels = held_out->labels.to(at::kCPU);
     evidence.held_out_logits =
         held_out->logits.to(at::kCPU, at::kDouble) / evidence.home.temperature;

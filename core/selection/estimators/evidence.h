@@ -28,11 +28,14 @@ struct Evidence {
   at::Tensor shares;
 };
 
-// logits: [N, C] of the target, on any device. held_out: of the same model, with labels, of which
-// the checkpoint that it came from had `memory`; without them `record`, which must be of this very
-// model, says what it was worth at home.
+// logits: [N, C] of the target, on any device. held_out: of the same model, with labels; without
+// them `record`, which must be of this very model, says what it was worth at home. checkpoint: what
+// was recorded of the one that the model came from, on samples that it was not trained on. Those
+// that are held out it mostly was trained on, and remembers: where it is recorded to be right less
+// often, no model that came from it is taken to do better at home in any respect.
 Evidence EvidenceOf(const at::Tensor& logits, const absl::optional<Predictions>& held_out,
-                    const absl::optional<SourceRecord>& record, const Memory& memory = Memory());
+                    const absl::optional<SourceRecord>& record,
+                    const absl::optional<SourceRecord>& checkpoint = absl::nullopt);
 
 }  // namespace acclimate::selection
 

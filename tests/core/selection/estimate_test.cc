@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/selection/accuracy_estimate.h"
+#include "core/selection/estimators/evidence.h"
 #include "core/selection/source_record.h"
 #include "tests/core/normal_samples.h"
 
@@ -52,28 +53,6 @@ TEST(Measure, ThresholdSplitsAtTheAccuracy) {
   EXPECT_EQ(record.samples, 500);
 }
 
-// Of the checkpoint itself it gives the record back; a model that came from it loses as much.
-TEST(Memory, IsTakenOffWhatHeldOutSamplesSay) {
-  const Predictions unseen = Calibrated(1000, 5);
-  const SourceRecord record = Measure(unseen);
-  // Samples that it was trained on: sure, and always right.
-  Predictions seen = Calibrated(1000, 6);
-  seen.logits = 8 * at::one_hot(seen.labels, 4).to(at::kFloat) + 0.1 * Normal({1000, 4}, 7);
-  ASSERT_LT(record.accuracy, Measure(seen).accuracy - 0.05);
-  const Memory memory = MemoryOf(record, seen);
-  const SourceRecord own = MeasureWithout(memory, seen);
-  EXPECT_NEAR(own.accuracy, record.accuracy, 1e-12);
-  EXPECT_NEAR(own.temperature, record.temperature, 1e-9);
-  EXPECT_NEAR(own.confidence, record.confidence, 1e-12);
-  EXPECT_NEAR(own.threshold, record.threshold, 1e-12);
-  Predictions adapted = seen;
-  adapted.labels = seen.labels.clone();
-  adapted.labels.slice(0, 0, 100).add_(1).remainder_(4);  // wrong on a tenth
-  EXPECT_NEAR(MeasureWithout(memory, adapted).accuracy, record.accuracy - 0.1, 1e-12);
-  // A checkpoint that does no better there remembers nothing.
-  EXPECT_EQ(MemoryOf(Measure(seen), unseen).accuracy, 0);
-}
-
 TEST(SourceRecord, TravelsInMetadata) {
   std::map<std::string, std::string> metadata = {{"other", "stays"}};
   EXPECT_FALSE(ReadRecord(metadata));
@@ -107,6 +86,23 @@ TEST(HeldOut, NeverTrainsOnWhatItMeasures) {
   const at::Tensor index = at::arange(2000, at::kLong);
   EXPECT_EQ(HeldOut(dataset, 0.02).Trained(dataset.Gather(index, at::kCPU), index).inputs.size(0),
             2000);
+}
+
+// Samples that the checkpoint was trained on say that it is always right; its record knows better.
+TEST(Evidence, ARecordIsWorthMoreThanWhatTheCheckpointRemembers) {
+  const SourceRecord record = Measure(Calibrated(1000, 5));
+  Predictions seen = Calibrated(1000, 6);
+  seen.logits = 8 * at::one_hot(seen.labels, 4).to(at::kFloat) + 0.1 * Normal({1000, 4}, 7);
+  const at::Tensor target = Calibrated(500, 8).logits;
+  const SourceRecord home = EvidenceOf(target, seen, absl::nullopt, record).home;
+  EXPECT_EQ(home.accuracy, record.accuracy);
+  EXPECT_EQ(home.temperature, record.temperature);
+  EXPECT_EQ(home.confidence, record.confidence);
+  EXPECT_EQ(home.threshold, record.threshold);
+  // One that does worse than was recorded is taken as it is.
+  const Predictions worse = Calibrated(1000, 9);
+  EXPECT_EQ(EvidenceOf(target, worse, absl::nullopt, Measure(seen)).home.temperature,
+            Measure(worse).temperature);
 }
 
 TEST(Estimate, IsWideWhereNothingOfHomeIsKnown) {
