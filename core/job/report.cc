@@ -138,6 +138,10 @@ json Report(const RunSpec& spec, const Findings& findings) {
                  {"lineage", Origin(spec)},
                  {"curves", CurvesToJson(findings.curves)},
                  {"warnings", findings.warnings}};
+  if (findings.update_limits.any()) {
+    report["update_limits"] = {{"warm_up_steps", findings.update_limits.warm_up_steps},
+                               {"gradient_norm", findings.update_limits.gradient_norm}};
+  }
   if (!findings.source_prior.empty()) report["source_prior"] = findings.source_prior;
   if (findings.source_only.confusion.defined()) {
     report["source_only"] = Scores(findings.source_only);

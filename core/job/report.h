@@ -21,6 +21,7 @@
 #include "core/report/audit.h"
 #include "core/selection/source_record.h"
 #include "core/train/learning_curves.h"
+#include "core/train/update_limits.h"
 
 namespace acclimate::job {
 
@@ -30,6 +31,7 @@ struct Findings {
   data::Normalization normalization;
   std::string device, precision;
   int64_t steps = 0;
+  train::UpdateLimits update_limits;
   std::map<std::string, double> seconds_by_phase;
   std::map<std::string, std::vector<train::CurvePoint>> curves;
   Evaluation source_only, adapted;  // on the evaluation data, before and after

@@ -560,6 +560,7 @@ class Session {
     findings.device = inputs_.device.str();
     findings.precision = result_.precision;
     findings.steps = trainer_->step();
+    findings.update_limits = trainer_->limits();
     findings.seconds_by_phase = recorder_.seconds();
     findings.curves = trainer_->curves().points();
     findings.source_only = source_only_;

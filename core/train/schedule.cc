@@ -17,4 +17,9 @@ double ScheduleFactor(Schedule schedule, int64_t step, int64_t total_steps) {
   return 1.0;
 }
 
+double WarmUpFactor(int64_t step, int64_t warm_up_steps) {
+  if (step + 1 >= warm_up_steps) return 1.0;
+  return static_cast<double>(step + 1) / static_cast<double>(warm_up_steps);
+}
+
 }  // namespace acclimate::train

@@ -15,6 +15,10 @@ enum class Schedule {
 // 0 <= step, total_steps >= 1.
 double ScheduleFactor(Schedule schedule, int64_t step, int64_t total_steps);
 
+// Multiplies that factor while the rate rises in equal parts from 1 / warm_up_steps at step 0 to 1;
+// 1 from then on. warm_up_steps = 0: always 1.
+double WarmUpFactor(int64_t step, int64_t warm_up_steps);
+
 }  // namespace acclimate::train
 
 #endif  // ACCLIMATE_CORE_TRAIN_SCHEDULE_H_

@@ -54,6 +54,7 @@ Trainer::Trainer(Task& task, model::Model& model, const std::vector<data::Datase
       target_(target),
       options_(options),
       hooks_(std::move(hooks)),
+      limits_(LimitsFor(task.own_model() != nullptr ? *task.own_model() : model, task.plan())),
       stream_(options.device),
       graphs_(options.device),
       progress_(at::zeros({}, at::TensorOptions(at::kDouble).device(options.device))),
@@ -139,7 +140,8 @@ absl::Status Trainer::RunSteps(int64_t step, StopSignal& stop) {
 
 absl::Status Trainer::RunStep(StopSignal& stop) {
   const Plan& plan = task_.plan();
-  const double factor = ScheduleFactor(plan.schedule, step_, plan.total_steps);
+  const double factor = ScheduleFactor(plan.schedule, step_, plan.total_steps) *
+                        WarmUpFactor(step_, limits_.warm_up_steps);
   if (optimizer_ != nullptr) optimizer_->SetRate(factor);
   progress_.fill_(static_cast<double>(step_) / static_cast<double>(plan.total_steps));
   const StepDraw draw = Draw();
@@ -209,13 +211,19 @@ void Trainer::Descend(const at::Tensor& loss) {
   optimizer_->ZeroGradients();
   if (loss_scale_ == nullptr) {
     loss.backward();
+    LimitGradients();
     optimizer_->Step();
     return;
   }
   loss_scale_->Scaled(loss).backward();
   const at::Tensor not_finite = loss_scale_->Unscale(optimizer_->Gradients());
+  LimitGradients();
   optimizer_->Step(not_finite);
   loss_scale_->Follow(not_finite);
+}
+
+void Trainer::LimitGradients() {
+  if (limits_.any()) LimitNorm(optimizer_->Gradients(), limits_.gradient_norm);
 }
 
 absl::Status Trainer::TakeMetrics() {

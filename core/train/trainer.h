@@ -28,6 +28,7 @@
 #include "core/train/stop_signal.h"
 #include "core/train/task.h"
 #include "core/train/training_state.h"
+#include "core/train/update_limits.h"
 
 namespace acclimate::train {
 
@@ -67,6 +68,7 @@ class Trainer {
   absl::Status Restore(const TrainingState& state);
 
   int64_t step() const { return step_; }  // steps done
+  const UpdateLimits& limits() const { return limits_; }
   const StepGraphs& graphs() const { return graphs_; }
   const LearningCurves& curves() const { return curves_; }
 
@@ -84,6 +86,7 @@ class Trainer {
   // All that a step does on the device.
   absl::StatusOr<StepResult> Call(const StepDraw& draw, StopSignal& stop);
   void Descend(const at::Tensor& loss);
+  void LimitGradients();
   // Into the curves, and to the hook where it is time.
   absl::Status TakeMetrics();
   bool ReportIsDue() const;
@@ -94,6 +97,7 @@ class Trainer {
   const data::Dataset& target_;
   const TrainerOptions options_;
   const TrainerHooks hooks_;
+  const UpdateLimits limits_;
   std::vector<Stream> sources_;
   std::unique_ptr<Stream> target_stream_;
   std::unique_ptr<Optimizer> optimizer_;   // null: a task of passes

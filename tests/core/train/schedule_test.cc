@@ -25,5 +25,17 @@ TEST(ScheduleTest, StepDecayIgnoresTheTotal) {
             ScheduleFactor(Schedule::kStepDecay, 3000, 1000000));
 }
 
+TEST(WarmUpTest, RisesInEqualParts) {
+  EXPECT_EQ(WarmUpFactor(0, 4), 0.25);
+  EXPECT_EQ(WarmUpFactor(2, 4), 0.75);
+  EXPECT_EQ(WarmUpFactor(3, 4), 1.0);
+  EXPECT_EQ(WarmUpFactor(1000, 4), 1.0);
+}
+
+TEST(WarmUpTest, NoneIsTheWholeRate) {
+  EXPECT_EQ(WarmUpFactor(0, 0), 1.0);
+  EXPECT_EQ(WarmUpFactor(0, 1), 1.0);
+}
+
 }  // namespace
 }  // namespace acclimate::train
