@@ -146,6 +146,7 @@ EstimateBank EstimateBank::Without(const std::string& prefix) const {
 }
 
 AccuracyInterval EstimateBank::IntervalFor(const BankRow& asked) const {
+  const bool selects = asked.knowledge == Knowledge::kHeldOut;
   std::map<std::string, std::vector<Neighbor>> by_task;
   for (const BankRow& row : rows_) {
     if (!IsHeard(row, asked.knowledge)) continue;
@@ -154,13 +155,13 @@ AccuracyInterval EstimateBank::IntervalFor(const BankRow& asked) const {
   std::vector<std::vector<Neighbor>> tasks;
   for (auto& [task, neighbors] : by_task) {
     std::stable_sort(neighbors.begin(), neighbors.end(), IsNearer);
-    neighbors.resize(std::min(neighbors.size(), kModelsOfTask));
+    if (selects) neighbors.resize(std::min(neighbors.size(), kModelsOfTask));
     tasks.push_back(std::move(neighbors));
   }
   std::stable_sort(tasks.begin(), tasks.end(),
                    [](const auto& a, const auto& b) { return IsNearer(a.front(), b.front()); });
   double beyond = 0;
-  if (asked.knowledge == Knowledge::kHeldOut) {
+  if (selects) {
     tasks.resize(std::min(tasks.size(), kTasks));
   } else if (!tasks.empty()) {
     beyond = (1 - kOutside) / static_cast<double>(tasks.size());
