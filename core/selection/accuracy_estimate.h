@@ -32,10 +32,10 @@ struct EstimateInput {
   absl::optional<SourceRecord> checkpoint = absl::nullopt;  // what was recorded of the checkpoint
 };
 
-// One rule for source and adapted models: m, the mean of COT, ATC-NE and Dis2 of those that what is
-// known allows (estimators/), and the interval that such an m had over the bank of runs with known
-// truth (estimate_bank.h), whose middle is the value. Where nothing of home is known, m is the mean
-// confidence, and the interval is as wide as what that was worth.
+// One rule for source and adapted models: m, the median of COT, ATC-NE and Dis2 or the mean of the
+// two that a record allows (estimators/), and the interval that such an m had over the models of
+// the bank that are most like this one (estimate_bank.h), whose middle is the value. Where nothing
+// of home is known, m is the mean confidence, and the interval is as wide as what that was worth.
 AccuracyEstimate Estimate(const EstimateInput& input);
 
 // The share of samples that two models say the same of. a, b: int64 [N], their classes; a of
