@@ -63,7 +63,7 @@ absl::StatusOr<std::unique_ptr<train::Task>> MakeTextTeacher(const MethodContext
 
 StudentOptions StudentOfTexts() {
   StudentOptions options;
-  options.steps = 1000;
+  options.steps = 600;
   options.optimizer.learning_rate = 0.05;
   options.augment = "none";
   options.corruption = TextTeacherOptions().corruption;

@@ -15,7 +15,7 @@ namespace {
 // is, 0 where both are or neither.
 std::vector<double> Differences(const at::Tensor& adapted, const at::Tensor& source) {
   const at::Tensor differences = adapted.to(at::kDouble) - source.to(at::kDouble);
-  const double* begin = differences.const_data_ptr<double>();
+  const double* begin = differences.data_ptr<double>();
   return std::vector<double>(begin, begin + differences.numel());
 }
 
