@@ -8,8 +8,7 @@
 namespace acclimate::selection {
 
 AccuracyEstimate Estimate(const EstimateInput& input) {
-  const Evidence evidence =
-      EvidenceOf(input.target_logits, input.held_out, input.record, input.checkpoint);
+  const Evidence evidence = EvidenceOf(input.target_logits, input.held_out, input.record);
   const Estimates estimates = EstimatesOf(evidence);
   const AccuracyInterval interval = EstimateBank::Shipped().IntervalFor(AsRow(evidence, estimates));
   AccuracyEstimate estimate;

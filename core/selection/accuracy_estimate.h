@@ -26,10 +26,9 @@ struct AccuracyEstimate {
 struct EstimateInput {
   at::Tensor target_logits;              // [N, C], on any device
   absl::optional<Predictions> held_out;  // logits and labels of source data, by the same model
-  // Of this very model at home; looked at where there are no held-out data. Of an adapted model
-  // there is none: what was recorded of its source model says nothing of its confidence.
+  // As EvidenceOf() takes it. Of an adapted model without held-out data there is none: what was
+  // recorded of its source model says nothing of its confidence.
   absl::optional<SourceRecord> record;
-  absl::optional<SourceRecord> checkpoint = absl::nullopt;  // what was recorded of the checkpoint
 };
 
 // One rule for source and adapted models: m, the median of COT, ATC-NE and Dis2 or the mean of the

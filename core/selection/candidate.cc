@@ -43,10 +43,10 @@ double Candidate::score(const std::string& validator) const {
   return it == scores.end() ? kNone : it->second;
 }
 
-Candidate Score(const Sight& sight, const absl::optional<SourceRecord>& record,
-                const absl::optional<SourceRecord>& checkpoint) {
+Candidate Score(const Sight& sight, const absl::optional<SourceRecord>& record, Form form) {
   const at::NoGradGuard no_grad;
   Candidate candidate;
+  candidate.form = form;
   for (const Validator& validator : Validators()) {
     if (!CanScore(validator, sight)) continue;
     const double score = validator.score(sight);
@@ -61,7 +61,8 @@ Candidate Score(const Sight& sight, const absl::optional<SourceRecord>& record,
     candidate.home_labels = source->labels.to(at::kCPU);
   }
   candidate.right = sight.right;
-  candidate.estimate = Estimate({target.logits, sight.held_out, record, checkpoint});
+  const bool tells = sight.held_out || form == Form::kSource;
+  candidate.estimate = Estimate({target.logits, sight.held_out, tells ? record : absl::nullopt});
   return candidate;
 }
 

@@ -43,10 +43,9 @@ struct Candidate {
   double score(const std::string& validator) const;  // NaN where it is absent
 };
 
-// What validators and estimators tell of a sight. `record`: of this very model, for the estimate
-// where there is no held-out source; `checkpoint`: of the one that it came from, where there is.
-Candidate Score(const Sight& sight, const absl::optional<SourceRecord>& record,
-                const absl::optional<SourceRecord>& checkpoint = absl::nullopt);
+// What validators and estimators tell of a sight. record: of the checkpoint, which without held-out
+// source tells something of that form alone.
+Candidate Score(const Sight& sight, const absl::optional<SourceRecord>& record, Form form);
 
 // The one definition of collapse: a model that uses fewer than half as many classes, exp of the
 // entropy of their shares, as the one of `others` that uses most.

@@ -92,19 +92,18 @@ absl::StatusOr<at::Tensor> Examiner::SeeLabelled(model::Model& model,
 }
 
 absl::StatusOr<Candidate> Examiner::Examine(model::Model& model,
-                                            const absl::optional<SourceRecord>& record,
-                                            const absl::optional<SourceRecord>& checkpoint,
+                                            const absl::optional<SourceRecord>& record, Form form,
                                             train::StopSignal& stop) const {
   const absl::StatusOr<Sight> sight = See(model, stop);
   if (!sight.ok()) return sight.status();
-  return Score(*sight, record, checkpoint);
+  return Score(*sight, record, form);
 }
 
 absl::StatusOr<Candidate> Examiner::ExamineAhead(train::Task& task, model::Model& model,
-                                                 const absl::optional<SourceRecord>& checkpoint,
+                                                 const absl::optional<SourceRecord>& record,
                                                  train::StopSignal& stop) const {
   if (absl::Status status = task.Preview(target_, stop); !status.ok()) return status;
-  return Examine(task.own_model() ? *task.own_model() : model, absl::nullopt, checkpoint, stop);
+  return Examine(task.own_model() ? *task.own_model() : model, record, Form::kAdapted, stop);
 }
 
 int64_t Examiner::samples() const {

@@ -38,13 +38,12 @@ class Examiner {
   absl::StatusOr<Sight> See(model::Model& model, train::StopSignal& stop) const;
   // See() and Score().
   absl::StatusOr<Candidate> Examine(model::Model& model, const absl::optional<SourceRecord>& record,
-                                    const absl::optional<SourceRecord>& checkpoint,
-                                    train::StopSignal& stop) const;
+                                    Form form, train::StopSignal& stop) const;
 
   // Examine() of the model that `task` would leave if it ended now; `model` is the run's. Whoever
   // calls it puts model, task and generators back (train::Bookmark).
   absl::StatusOr<Candidate> ExamineAhead(train::Task& task, model::Model& model,
-                                         const absl::optional<SourceRecord>& checkpoint,
+                                         const absl::optional<SourceRecord>& record,
                                          train::StopSignal& stop) const;
 
   const data::Dataset& target_sample() const { return target_; }

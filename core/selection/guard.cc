@@ -26,7 +26,9 @@ const std::vector<GuardRule>& GuardRules() {
 
 std::vector<Verdict> AskRules(const GuardCase& guard_case) {
   std::vector<Verdict> verdicts;
+  const bool measured = LabelsDecide(guard_case.candidates[guard_case.adapted]);
   for (const GuardRule& rule : GuardRules()) {
+    if (rule.estimates && measured) continue;
     absl::optional<Verdict> verdict = rule.ask(guard_case);
     if (!verdict) continue;
     verdict->rule = rule.name;

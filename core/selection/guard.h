@@ -50,7 +50,7 @@ int64_t RightOnLabels(const Candidate& candidate);
 // Whether the candidates were asked for so many labelled samples that these take the place of every
 // rule that estimates the gain. The sign of a gain of 10 points between models that differ on 30 %
 // of the samples comes out right for 90 % of the draws of 50 labels, for 80 % of those of 20; that
-// of `gain` for 80 of 104 models (docs/selection.md).
+// of `gain` for 176 of 225 models (docs/selection.md).
 bool LabelsDecide(const Candidate& candidate);
 constexpr int64_t kLeastLabelsToDecide = 50;
 
@@ -64,6 +64,7 @@ struct GuardRule {
   const char* name;
   // Absent where it has nothing to go by.
   absl::optional<Verdict> (*ask)(const GuardCase& guard_case);
+  bool estimates = false;  // what labels measure: it is not asked where LabelsDecide()
 };
 
 // In the order in which they are asked.

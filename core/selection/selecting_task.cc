@@ -107,13 +107,10 @@ absl::Status SelectingTask::ExamineSource(train::StopSignal& stop) {
   if (!candidates_.empty()) return absl::OkStatus();
   absl::StatusOr<Sight> seen = setting_.examiner->See(setting_.model, stop);
   if (!seen.ok()) return seen.status();
-  Candidate plain = Score(*seen, record_, record_);
-  plain.form = Form::kSource;
-  std::vector<Candidate> found = {std::move(plain)};
+  std::vector<Candidate> found = {Score(*seen, record_, Form::kSource)};
   if (chooses() && !setting_.model.batch_norm_layers().empty()) {
     absl::StatusOr<Candidate> with_statistics = ExamineSourceStatistics(stop);
     if (!with_statistics.ok()) return with_statistics.status();
-    with_statistics->form = Form::kSourceStatistics;
     found.push_back(*std::move(with_statistics));
   }
   if (chooses() && setting_.ask_witnesses != nullptr) {
@@ -130,8 +127,9 @@ absl::StatusOr<Candidate> SelectingTask::ExamineSourceStatistics(train::StopSign
   const absl::Status taken = setting_.take_statistics(
       setting_.model, setting_.examiner->target_sample(), setting_.device, stop);
   absl::StatusOr<Candidate> candidate =
-      taken.ok() ? setting_.examiner->Examine(setting_.model, absl::nullopt, record_, stop)
-                 : absl::StatusOr<Candidate>(taken);
+      taken.ok()
+          ? setting_.examiner->Examine(setting_.model, record_, Form::kSourceStatistics, stop)
+          : absl::StatusOr<Candidate>(taken);
   absl::Status status = setting_.model.LoadStateDict(source_);
   if (!status.ok()) return status;
   return candidate;
@@ -213,7 +211,7 @@ absl::Status SelectingTask::FinishLast(train::StopSignal& stop) {
   model::Model& adapted = inner_->own_model() ? *inner_->own_model() : setting_.model;
   absl::StatusOr<Sight> seen = setting_.examiner->See(adapted, stop);
   if (!seen.ok()) return seen.status();
-  Keep(Score(*seen, absl::nullopt, record_), steps_, Snapshot());
+  Keep(Score(*seen, record_, Form::kAdapted), steps_, Snapshot());
   if (setting_.sights != nullptr) setting_.sights->returned = *std::move(seen);
   EraseRecord(setting_.model.metadata());
   return absl::OkStatus();

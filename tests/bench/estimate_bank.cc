@@ -211,12 +211,11 @@ std::vector<BankRow> RowsOf(const std::filesystem::path& path) {
   const at::Tensor logits = outputs.at("logits");
   const double truth =
       logits.argmax(1).eq(outputs.at("truth")).to(at::kDouble).mean().item<double>();
-  const absl::optional<selection::SourceRecord> of_source = RecordOf(source), none;
-  const absl::optional<selection::SourceRecord>& record = name[3] == "source" ? of_source : none;
+  const absl::optional<selection::SourceRecord> record = RecordOf(source);
   std::vector<BankRow> rows;
   const auto add = [&](const absl::optional<selection::Predictions>& seen,
                        const absl::optional<selection::SourceRecord>& recorded) {
-    const selection::Evidence evidence = selection::EvidenceOf(logits, seen, recorded, of_source);
+    const selection::Evidence evidence = selection::EvidenceOf(logits, seen, recorded);
     BankRow row = selection::AsRow(evidence, selection::EstimatesOf(evidence));
     row.task = name[0];
     row.kind = name[1];
@@ -225,8 +224,8 @@ std::vector<BankRow> RowsOf(const std::filesystem::path& path) {
     row.truth = truth;
     rows.push_back(std::move(row));
   };
-  add(HeldOut(outputs), absl::nullopt);
-  if (record) add(absl::nullopt, record);
+  add(HeldOut(outputs), record);
+  if (record && name[3] == "source") add(absl::nullopt, record);
   add(absl::nullopt, absl::nullopt);
   return rows;
 }

@@ -149,13 +149,11 @@ MethodRun RunMethod(const Options& options, const World& world, const std::strin
   const selection::Examiner examiner(world.target[0], world.held_out, at::kCPU, 1);
   const selection::Examiner without(world.target[0], {}, at::kCPU, 1);
   const auto judge = [&](selection::Form form, int64_t step) {
-    const bool source = form != selection::Form::kAdapted;
     const selection::Predictions labelled =
         Must(selection::Predict(*model, world.labelled[0], at::kCPU, stop));
     const double accuracy =
         labelled.logits.argmax(1).eq(labelled.labels).to(at::kDouble).mean().item<double>();
-    Candidate candidate = Must(examiner.Examine(*model, absl::nullopt, run.record, stop));
-    candidate.form = form;
+    Candidate candidate = Must(examiner.Examine(*model, run.record, form, stop));
     candidate.step = step;
     if (!options.dump.empty()) {
       Dump(candidate.Name(), labelled,
@@ -163,9 +161,7 @@ MethodRun RunMethod(const Options& options, const World& world, const std::strin
     }
     run.with_source.push_back({std::move(candidate), accuracy});
     if (takes_source) return;
-    candidate =
-        Must(without.Examine(*model, source ? run.record : absl::nullopt, absl::nullopt, stop));
-    candidate.form = form;
+    candidate = Must(without.Examine(*model, run.record, form, stop));
     candidate.step = step;
     run.source_free.push_back({std::move(candidate), accuracy});
   };

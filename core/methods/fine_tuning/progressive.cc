@@ -304,7 +304,7 @@ class ProgressiveTask : public train::Task {
     std::vector<selection::Candidate> candidates;
     for (model::Model* const model : {best_.get(), &model_}) {
       absl::StatusOr<selection::Candidate> candidate =
-          examiner_->Examine(*model, absl::nullopt, absl::nullopt, stop);
+          examiner_->Examine(*model, absl::nullopt, selection::Form::kAdapted, stop);
       if (!candidate.ok()) return candidate.status();
       candidates.push_back(*std::move(candidate));
     }

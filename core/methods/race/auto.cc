@@ -116,10 +116,12 @@ class AutoTask : public train::Task {
     selection::SelectionOptions last;
     last.ensemble = false;
     last.guard = context_.settings.Text(kGuardSetting) == "on";
-    // Labels that the guard may ask have no part in the race.
-    auto examiner = std::make_shared<const selection::Examiner>(
-        context_.target, context_.held_out, context_.device, context_.seed,
-        selection::Examiner::kSamples, context_.guard_labels);
+    std::shared_ptr<const selection::Examiner> examiner = examiner_;
+    if (context_.guard_labels != nullptr) {  // which have no part in the race
+      examiner = std::make_shared<const selection::Examiner>(
+          context_.target, context_.held_out, context_.device, context_.seed,
+          selection::Examiner::kSamples, context_.guard_labels);
+    }
     auto task = MakeSelectingTask(
         MakeStudent(
             context, [this](train::StopSignal& stop) { return Taught(stop); }, options),
@@ -438,7 +440,7 @@ class AutoTask : public train::Task {
       standings_.pop_back();  // stopped: to be judged again
       return better.status();
     }
-    if (*better) classical_teacher_ = rival_.Name();
+    if (*better) classical_teacher_ = rival_.name();
     const size_t next = standings_.size();
     if (next == rounds_.size()) return absl::OkStatus();
     alive_.clear();

@@ -13,10 +13,11 @@
 
 namespace acclimate::methods {
 
-std::string ClassicalRival::Name() const { return FittingTeacher(*context_); }
+ClassicalRival::ClassicalRival(const MethodContext& context, bool source_free)
+    : context_(&context), source_free_(source_free), name_(FittingTeacher(context)) {}
 
 StudentOptions ClassicalRival::StudentOfARace() const {
-  if (Name() == "text_teacher") return StudentOfTexts();
+  if (name_ == "text_teacher") return StudentOfTexts();
   constexpr int64_t kGenerations = 8;
   constexpr int64_t kStepsOfVectors = 600, kStepsOfOthers = 1000;
   const bool vectors = context_->target.sample_shape().size() == 1;
@@ -39,7 +40,7 @@ absl::Status ClassicalRival::Predict(train::StopSignal& stop) {
 
 absl::StatusOr<selection::Witnesses> ClassicalRival::Witness(const selection::Examiner& examiner,
                                                              train::StopSignal& stop) {
-  if (Name() != "table_teacher") return selection::Witnesses();
+  if (name_ != "table_teacher") return selection::Witnesses();
   if (absl::Status status = Predict(stop); !status.ok()) return status;
   return predictions_ ? ClassicalWitness(*predictions_, *context_, examiner)
                       : selection::Witnesses();

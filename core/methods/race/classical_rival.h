@@ -25,11 +25,10 @@ class ClassicalRival {
  public:
   // context: that of the race; outlives this. source_free: nothing trains on source data, so that
   // there is none.
-  ClassicalRival(const MethodContext& context, bool source_free)
-      : context_(&context), source_free_(source_free) {}
+  ClassicalRival(const MethodContext& context, bool source_free);
 
-  // The method that it is of.
-  std::string Name() const;
+  // The method that it is of; empty where none fits.
+  const std::string& name() const { return name_; }
   // What the student of the race learns by, whoever teaches it.
   StudentOptions StudentOfARace() const;
   // As AskTableTeacher().
@@ -48,6 +47,7 @@ class ClassicalRival {
 
   const MethodContext* context_;
   const bool source_free_;
+  const std::string name_;
   bool asked_ = false;
   absl::optional<ClassicalPredictions> predictions_;  // absent: not asked, or none fits
 };

@@ -37,8 +37,8 @@ Hyperparameters ShareOfPlan(const MethodSpec& spec, const std::vector<data::Data
 std::string ObstacleTo(const MethodEntry& entry, const MethodContext& context, bool source_free);
 
 // With the method's defaults, its length at most 800 steps (600 of vectors, whose networks are
-// small), times the context's `budget`.
-// Context and inputs outlive it. INVALID_ARGUMENT: what only the method can see to be wrong.
+// small), times the context's `budget`. Context and inputs outlive it. INVALID_ARGUMENT: what only
+// the method can see to be wrong.
 absl::StatusOr<Racer> MakeRacer(const MethodEntry& entry, const MethodContext& context,
                                 const ExtraInputs& inputs);
 

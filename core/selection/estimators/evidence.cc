@@ -17,14 +17,13 @@ at::Tensor SharesAtHome(const Evidence& evidence, int64_t classes) {
 }  // namespace
 
 Evidence EvidenceOf(const at::Tensor& logits, const absl::optional<Predictions>& held_out,
-                    const absl::optional<SourceRecord>& record,
-                    const absl::optional<SourceRecord>& checkpoint) {
+                    const absl::optional<SourceRecord>& record) {
   Evidence evidence;
   if (held_out) {
     evidence.knowledge = Knowledge::kHeldOut;
     evidence.home = Measure(*held_out);
-    if (checkpoint && checkpoint->accuracy < evidence.home.accuracy) {
-      evidence.home = WorseOf(evidence.home, *checkpoint);
+    if (record && record->accuracy < evidence.home.accuracy) {
+      evidence.home = WorseOf(evidence.home, *record);
     }
     evidence.held_out_labels = held_out->labels.to(at::kCPU);
     evidence.held_out_logits =

@@ -28,14 +28,13 @@ struct Evidence {
   at::Tensor shares;
 };
 
-// logits: [N, C] of the target, on any device. held_out: of the same model, with labels; without
-// them `record`, which must be of this very model, says what it was worth at home. checkpoint: what
-// was recorded of the one that the model came from, on samples that it was not trained on. Those
-// that are held out it mostly was trained on, and remembers: where it is recorded to be right less
-// often, no model that came from it is taken to do better at home in any respect.
+// logits: [N, C] of the target, on any device. held_out: of the same model, with labels. record:
+// without held-out samples, of this very model: what it was worth at home. With them, of the
+// checkpoint that it came from, on samples that this was not trained on; those that are held out it
+// mostly was, and remembers: where it is recorded to be right less often, no model that came from
+// it is taken to do better at home in any respect.
 Evidence EvidenceOf(const at::Tensor& logits, const absl::optional<Predictions>& held_out,
-                    const absl::optional<SourceRecord>& record,
-                    const absl::optional<SourceRecord>& checkpoint = absl::nullopt);
+                    const absl::optional<SourceRecord>& record);
 
 }  // namespace acclimate::selection
 

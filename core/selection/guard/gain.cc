@@ -10,8 +10,7 @@ namespace {
 constexpr double kOneSided95 = 1.645;
 
 absl::optional<Verdict> AskGain(const GuardCase& guard_case) {
-  if (LabelsDecide(guard_case.candidates[guard_case.adapted]) ||
-      TeacherIsHeard(guard_case.candidates, guard_case.adapted, guard_case.witnesses)) {
+  if (TeacherIsHeard(guard_case.candidates, guard_case.adapted, guard_case.witnesses)) {
     return absl::nullopt;
   }
   const absl::optional<GainEstimate> gain =
@@ -28,6 +27,6 @@ absl::optional<Verdict> AskGain(const GuardCase& guard_case) {
 
 }  // namespace
 
-GuardRule GainRule() { return {"gain", &AskGain}; }
+GuardRule GainRule() { return {"gain", &AskGain, /*estimates=*/true}; }
 
 }  // namespace acclimate::selection

@@ -10,8 +10,7 @@ constexpr double kMargin = 0.01;
 constexpr double kMostWorseAtHome = 0.05;
 
 absl::optional<Verdict> AskOtherKind(const GuardCase& guard_case) {
-  if (LabelsDecide(guard_case.candidates[guard_case.adapted]) ||
-      !TeacherIsHeard(guard_case.candidates, guard_case.adapted, guard_case.witnesses)) {
+  if (!TeacherIsHeard(guard_case.candidates, guard_case.adapted, guard_case.witnesses)) {
     return absl::nullopt;
   }
   const auto agreement = [&](size_t candidate) {
@@ -48,6 +47,6 @@ bool TeacherIsHeard(const std::vector<Candidate>& candidates, size_t adapted,
   return Agreement(witnesses.teacher, says) >= Agreement(source.predicted, says);
 }
 
-GuardRule OtherKindRule() { return {"other_kind", &AskOtherKind}; }
+GuardRule OtherKindRule() { return {"other_kind", &AskOtherKind, /*estimates=*/true}; }
 
 }  // namespace acclimate::selection

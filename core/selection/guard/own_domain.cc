@@ -15,7 +15,7 @@ constexpr double kMostAboveOwnDomain = 0.1;
 absl::optional<Verdict> AskOwnDomain(const GuardCase& guard_case) {
   const Candidate& adapted = guard_case.candidates[guard_case.adapted];
   const absl::optional<SourceRecord>& record = guard_case.witnesses.record;
-  if (!record || adapted.home_labels.defined() || LabelsDecide(adapted)) return absl::nullopt;
+  if (!record || adapted.home_labels.defined()) return absl::nullopt;
   const double sure = adapted.probabilities.to(at::kDouble).amax(1).mean().item<double>();
   Verdict verdict;
   verdict.holds = sure <= record->accuracy + kMostAboveOwnDomain;
@@ -28,6 +28,6 @@ absl::optional<Verdict> AskOwnDomain(const GuardCase& guard_case) {
 
 }  // namespace
 
-GuardRule OwnDomainRule() { return {"own_domain", &AskOwnDomain}; }
+GuardRule OwnDomainRule() { return {"own_domain", &AskOwnDomain, /*estimates=*/true}; }
 
 }  // namespace acclimate::selection

@@ -35,7 +35,7 @@ inline selection::Candidate Adapted(const selection::Predictions& target, int64_
   selection::Candidate candidate = selection::Score(
       {target, with_source ? absl::optional<selection::Predictions>(target) : absl::nullopt,
        absl::nullopt},
-      absl::nullopt);
+      absl::nullopt, selection::Form::kAdapted);
   candidate.step = step;
   return candidate;
 }

@@ -94,15 +94,14 @@ TEST(Evidence, ARecordIsWorthMoreThanWhatTheCheckpointRemembers) {
   Predictions seen = Calibrated(1000, 6);
   seen.logits = 8 * at::one_hot(seen.labels, 4).to(at::kFloat) + 0.1 * Normal({1000, 4}, 7);
   const at::Tensor target = Calibrated(500, 8).logits;
-  const SourceRecord home = EvidenceOf(target, seen, absl::nullopt, record).home;
+  const SourceRecord home = EvidenceOf(target, seen, record).home;
   EXPECT_EQ(home.accuracy, record.accuracy);
   EXPECT_EQ(home.temperature, record.temperature);
   EXPECT_EQ(home.confidence, record.confidence);
   EXPECT_EQ(home.threshold, record.threshold);
   // One that does worse than was recorded is taken as it is.
   const Predictions worse = Calibrated(1000, 9);
-  EXPECT_EQ(EvidenceOf(target, worse, absl::nullopt, Measure(seen)).home.temperature,
-            Measure(worse).temperature);
+  EXPECT_EQ(EvidenceOf(target, worse, Measure(seen)).home.temperature, Measure(worse).temperature);
 }
 
 TEST(Estimate, IsWideWhereNothingOfHomeIsKnown) {

@@ -118,7 +118,7 @@ AskWitnesses OneTeacher(int64_t* asked) {
     const Examiner examiner(Target(), {}, at::kCPU, 1);
     absl::Status status = methods::RecomputeStatistics(*model, Target(), at::kCPU, stop);
     if (!status.ok()) return status;
-    absl::StatusOr<Candidate> says = examiner.Examine(*model, absl::nullopt, absl::nullopt, stop);
+    absl::StatusOr<Candidate> says = examiner.Examine(*model, absl::nullopt, Form::kAdapted, stop);
     if (!says.ok()) return says.status();
     ++*asked;
     return Witnesses{says->predicted, 0.9, absl::nullopt};
