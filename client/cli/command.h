@@ -56,6 +56,7 @@ Command JobsDeleteCommand();
 Command BlobsPutCommand();
 Command BlobsGetCommand();
 Command BlobsStatCommand();
+Command BlobsAbortCommand();
 Command MethodsCommand();
 Command HealthCommand();
 Command ServerInfoCommand();

@@ -135,6 +135,19 @@ grpc::Status ArtifactService::GetUpload(grpc::ServerContext* context,
       });
 }
 
+grpc::Status ArtifactService::AbortUpload(grpc::ServerContext* context,
+                                          const v1::AbortUploadRequest* request,
+                                          google::protobuf::Empty*) {
+  return gate_.Run(
+      *context, "acclimate.v1.ArtifactService/AbortUpload", [&](Caller& caller) -> absl::Status {
+        absl::StatusOr<ResourceName> name = UploadOfName(request->name(), caller);
+        if (!name.ok()) return name.status();
+        absl::StatusOr<artifacts::UploadStore*> uploads = stores_.UploadsOf(name->tenant);
+        if (!uploads.ok()) return uploads.status();
+        return (*uploads)->Abort(name->tenant, name->id);
+      });
+}
+
 grpc::Status ArtifactService::GetBlob(grpc::ServerContext* context,
                                       const v1::GetBlobRequest* request, v1::Blob* response) {
   return gate_.Run(*context, "acclimate.v1.ArtifactService/GetBlob",

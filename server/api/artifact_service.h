@@ -25,6 +25,8 @@ class ArtifactService final : public v1::ArtifactService::Service {
                            v1::Upload* response) override;
   grpc::Status GetUpload(grpc::ServerContext* context, const v1::GetUploadRequest* request,
                          v1::Upload* response) override;
+  grpc::Status AbortUpload(grpc::ServerContext* context, const v1::AbortUploadRequest* request,
+                           google::protobuf::Empty* response) override;
   grpc::Status GetBlob(grpc::ServerContext* context, const v1::GetBlobRequest* request,
                        v1::Blob* response) override;
   grpc::Status ReadBlob(grpc::ServerContext* context, const v1::ReadBlobRequest* request,

@@ -33,12 +33,37 @@ absl::Status NoSuchUpload(const std::string& tenant, const std::string& id) {
 UploadWriter::UploadWriter(UploadStore* store, UploadInfo info, FileDescriptor file, Sha256 hash)
     : store_(store),
       info_(std::move(info)),
+      reserved_bytes_(info_.committed_bytes),
       file_(std::move(file)),
       writer_(file_.get(), store->DataPath(info_.id), info_.committed_bytes, std::move(hash)) {}
 
 UploadWriter::~UploadWriter() {
   writer_.Finish().IgnoreError();
+  if (!info_.complete) ReleaseReserve();
   store_->Release(info_.id);
+}
+
+absl::Status UploadWriter::ReserveTo(int64_t end) {
+  if (end <= reserved_bytes_) return absl::OkStatus();
+  const int64_t wanted = std::min(info_.size_bytes, std::max(end, reserved_bytes_ + kReservedBytes));
+  const int64_t more = wanted - reserved_bytes_;
+  if (absl::Status status = store_->CheckSpace(more); !status.ok()) return status;
+  // The size stays: it is the committed offset. A file system without preallocation has only the
+  // check above.
+  if (fallocate(file_.get(), FALLOC_FL_KEEP_SIZE, reserved_bytes_, more) != 0 &&
+      errno != EOPNOTSUPP) {
+    return FileError("reserve space for", store_->DataPath(info_.id));
+  }
+  reserved_bytes_ = wanted;
+  return absl::OkStatus();
+}
+
+void UploadWriter::ReleaseReserve() {
+  const absl::StatusOr<int64_t> size = FileSize(file_.get(), store_->DataPath(info_.id));
+  // Also where the size does not change: a file system then frees what lies beyond it.
+  if (!size.ok() || ftruncate(file_.get(), *size) != 0) {
+    LogWarning("an upload keeps more of the disk than it has bytes", {{"upload", info_.id}});
+  }
 }
 
 absl::Status UploadWriter::Append(int64_t offset, std::string data, uint32_t crc32c) {
@@ -63,6 +88,8 @@ absl::Status UploadWriter::Append(int64_t offset, std::string data, uint32_t crc
                                                 "%08x: it was damaged on its way",
                                                 offset, actual, crc32c));
   }
+  if (!store_->Knows(info_.id)) return NoSuchUpload(info_.tenant, info_.id);
+  if (absl::Status status = ReserveTo(offset + size); !status.ok()) return status;
   if (absl::Status status = writer_.Append(std::move(data)); !status.ok()) return status;
   info_.committed_bytes += size;
   store_->metrics_->AddUploadedBytes(size);
@@ -71,6 +98,7 @@ absl::Status UploadWriter::Append(int64_t offset, std::string data, uint32_t crc
 
 absl::StatusOr<UploadInfo> UploadWriter::Finish() {
   if (absl::Status status = writer_.Finish(); !status.ok()) return status;
+  if (!store_->Knows(info_.id)) return NoSuchUpload(info_.tenant, info_.id);
   if (info_.committed_bytes == info_.size_bytes) return Complete();
   if (fdatasync(file_.get()) != 0) return FileError("sync", store_->DataPath(info_.id));
   return info_;
@@ -85,6 +113,7 @@ absl::StatusOr<UploadInfo> UploadWriter::Complete() {
                                    info_.sha256, "; the upload is discarded"));
   }
   absl::StatusOr<BlobInfo> blob = store_->blobs_->Adopt(store_->DataPath(info_.id), actual);
+  if (absl::IsNotFound(blob.status())) return NoSuchUpload(info_.tenant, info_.id);  // aborted
   if (!blob.ok()) return blob.status();
   info_.complete = true;
   return info_;
@@ -125,7 +154,7 @@ absl::Status UploadStore::Load() {
   return absl::OkStatus();
 }
 
-// A kill between the reservation of an upload and its description leaves space that nobody names.
+// A kill between an upload's file and its description leaves a file that nobody names.
 void UploadStore::RemoveOrphans() {
   std::error_code ignored;
   std::vector<std::filesystem::path> orphans;
@@ -187,17 +216,13 @@ absl::Status UploadStore::CheckSpace(int64_t size_bytes) {
                       options_.min_free_disk_bytes));
 }
 
-absl::Status UploadStore::Reserve(const UploadInfo& info) {
-  const std::string path = DataPath(info.id);
-  absl::StatusOr<FileDescriptor> file = OpenFile(path, O_WRONLY | O_CREAT | O_EXCL);
-  if (!file.ok()) return file.status();
-  // The size stays 0: it is the committed offset. A file system without preallocation has only the
-  // check of the free space above.
-  if (info.size_bytes > 0 && fallocate(file->get(), FALLOC_FL_KEEP_SIZE, 0, info.size_bytes) != 0 &&
-      errno != EOPNOTSUPP) {
-    return FileError("reserve space for", path);
-  }
-  return absl::OkStatus();
+absl::Status UploadStore::MakeFile(const UploadInfo& info) {
+  return OpenFile(DataPath(info.id), O_WRONLY | O_CREAT | O_EXCL).status();
+}
+
+bool UploadStore::Knows(const std::string& id) {
+  absl::MutexLock lock(&mutex_);
+  return entries_.count(id) > 0;
 }
 
 absl::Status UploadStore::Describe(const UploadInfo& info) {
@@ -249,7 +274,7 @@ absl::StatusOr<UploadInfo> UploadStore::Create(const std::string& tenant, const 
       }
     }
     if (absl::Status status = CheckSpace(size_bytes); !status.ok()) return status;
-    if (absl::Status status = Reserve(info); !status.ok()) {
+    if (absl::Status status = MakeFile(info); !status.ok()) {
       Remove(info.id);
       return status;
     }
@@ -325,6 +350,15 @@ absl::StatusOr<std::unique_ptr<UploadWriter>> UploadStore::Write(const std::stri
     return status;
   }
   return absl::WrapUnique(new UploadWriter(this, info, *std::move(file), std::move(hash)));
+}
+
+absl::Status UploadStore::Abort(const std::string& tenant, const std::string& id) {
+  absl::MutexLock lock(&mutex_);
+  absl::StatusOr<Entries::iterator> entry = Find(tenant, id);
+  if (!entry.ok()) return entry.status();
+  entries_.erase(*entry);
+  Remove(id);
+  return absl::OkStatus();
 }
 
 }  // namespace acclimate::artifacts

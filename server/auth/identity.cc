@@ -23,6 +23,7 @@ const std::map<absl::string_view, Permission>& Permissions() {
       {"acclimate.v1.ArtifactService/CreateUpload", {Role::kSubmitter, kInTenant, kChanges}},
       {"acclimate.v1.ArtifactService/WriteUpload", {Role::kSubmitter, kInTenant, kChanges}},
       {"acclimate.v1.ArtifactService/GetUpload", {Role::kViewer}},
+      {"acclimate.v1.ArtifactService/AbortUpload", {Role::kSubmitter, kInTenant, kChanges}},
       {"acclimate.v1.ArtifactService/GetBlob", {Role::kViewer}},
       {"acclimate.v1.ArtifactService/ReadBlob", {Role::kViewer}},
       {"acclimate.v1.CatalogService/ListMethods", {Role::kViewer, /*in_tenant=*/false}},
