@@ -57,6 +57,8 @@ Command BlobsPutCommand();
 Command BlobsGetCommand();
 Command BlobsStatCommand();
 Command BlobsAbortCommand();
+Command BlobsPinCommand();
+Command BlobsUnpinCommand();
 Command MethodsCommand();
 Command HealthCommand();
 Command ServerInfoCommand();

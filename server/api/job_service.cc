@@ -47,12 +47,15 @@ grpc::Status JobService::CreateJob(grpc::ServerContext* context,
         if (!tenant.ok()) return tenant.status();
         absl::StatusOr<artifacts::BlobStore*> blobs = blobs_.BlobsOf(*tenant);
         if (!blobs.ok()) return blobs.status();
-        absl::Status status = ValidateCreateJob(*request, catalog_, **blobs);
+        std::vector<artifacts::BlobHold> holds;  // until the job is durable
+        absl::Status status = ValidateCreateJob(*request, catalog_, **blobs, holds);
         if (!status.ok()) return status;
         if (request->validate_only()) {
           *response = Preview(*request);
           return absl::OkStatus();
         }
+        status = disk_.CheckRoom("a job", 0);
+        if (!status.ok()) return status;
         absl::StatusOr<jobs::CreatedJob> created = queue_.Create(
             *tenant, request->spec(), request->request_id(), ToTraceparent(caller.trace()));
         if (created.ok()) *response = std::move(created->job);

@@ -6,6 +6,7 @@
 #include "server/api/method_catalog.h"
 #include "server/api/rpc.h"
 #include "server/artifacts/blob_store.h"
+#include "server/artifacts/disk_watermark.h"
 #include "server/jobs/job_queue.h"
 
 namespace acclimate::api {
@@ -17,9 +18,9 @@ using MixedJobService = v1::JobService::WithCallbackMethod_GetJob<v1::JobService
 // The references outlive the service.
 class JobService final : public MixedJobService {
  public:
-  JobService(jobs::JobQueue& queue, artifacts::BlobStores& blobs, const MethodCatalog& catalog,
-             CallGate& gate)
-      : queue_(queue), blobs_(blobs), catalog_(catalog), gate_(gate) {}
+  JobService(jobs::JobQueue& queue, artifacts::BlobStores& blobs,
+             const artifacts::DiskWatermark& disk, const MethodCatalog& catalog, CallGate& gate)
+      : queue_(queue), blobs_(blobs), disk_(disk), catalog_(catalog), gate_(gate) {}
 
   grpc::Status CreateJob(grpc::ServerContext* context, const v1::CreateJobRequest* request,
                          v1::Job* response) override;
@@ -37,6 +38,7 @@ class JobService final : public MixedJobService {
  private:
   jobs::JobQueue& queue_;
   artifacts::BlobStores& blobs_;
+  const artifacts::DiskWatermark& disk_;
   const MethodCatalog& catalog_;
   CallGate& gate_;
 };

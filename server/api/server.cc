@@ -19,6 +19,7 @@
 #include "server/api/job_service.h"
 #include "server/api/transport_security.h"
 #include "server/artifacts/file_system.h"
+#include "server/artifacts/sha256.h"
 #include "server/base/log.h"
 #include "server/base/loopback.h"
 #include "server/base/random_id.h"
@@ -66,6 +67,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerConfig& config
   if (server->node_ != nullptr) {
     if (absl::Status status = server->node_->Start(); !status.ok()) return status;
   }
+  server->StartStorageCare();
   server->SetServing(true);
   return server;
 }
@@ -103,7 +105,10 @@ absl::Status Server::Open() {
 
   artifacts::UploadOptions upload_options;
   upload_options.max_blob_bytes = config_.max_blob_bytes;
-  upload_options.min_free_disk_bytes = config_.min_free_disk_bytes;
+  disk_ = std::make_unique<artifacts::DiskWatermark>(
+      directory_->path(),
+      artifacts::DiskLimits{config_.disk_watermark, config_.min_free_disk_bytes});
+  upload_options.disk = disk_.get();
   for (const auto& [name, read] :
        {DiskGauge{"acclimate_disk_free_bytes", &artifacts::FreeDiskBytes},
         DiskGauge{"acclimate_disk_size_bytes", &artifacts::DiskBytes}}) {
@@ -166,6 +171,34 @@ absl::Status Server::SetUpAccess() {
   return absl::OkStatus();
 }
 
+void Server::StartStorageCare() {
+  collector_ = std::make_unique<artifacts::Collector>(
+      *stores_, metrics_,
+      [store = store_.get()](const std::string& tenant, const std::string& sha256) {
+        return store->NeedsBlob(tenant, sha256);
+      },
+      config_.gc_grace_period);
+  if (config_.gc_interval > absl::ZeroDuration()) {
+    collection_ = std::make_unique<artifacts::BackgroundThread>(
+        config_.gc_interval, [this](const artifacts::Rest& rest) {
+          collector_->Run(rest);
+          ReleaseStoreSpace(rest);
+        });
+  }
+  scrubber_ =
+      std::make_unique<artifacts::Scrubber>(*stores_, metrics_, artifacts::Sha256Of(NewRandomId()));
+  if (config_.scrub_interval > absl::ZeroDuration()) {
+    scrubbing_ = std::make_unique<artifacts::BackgroundThread>(
+        config_.scrub_interval, [this](const artifacts::Rest& rest) { scrubber_->Run(rest); });
+  }
+}
+
+void Server::ReleaseStoreSpace(const artifacts::Rest& rest) {
+  absl::StatusOr<bool> more = true;
+  while (more.ok() && *more && rest()) more = store_->ReleaseSpace();
+  if (!more.ok()) LogWarning("the job store keeps its space", {{"error", more.status()}});
+}
+
 void Server::MakeNode() {
   if (config_.slots == 0) return;
   if (config_.device != "cpu") {
@@ -213,7 +246,7 @@ absl::Status Server::Listen() {
   auto credentials = MakeServerCredentials(config_);
   if (!credentials.ok()) return credentials.status();
   builder.AddListeningPort(config_.listen, *credentials, &grpc_port_);
-  services_.push_back(std::make_unique<JobService>(*queue_, *stores_, catalog_, *gate_));
+  services_.push_back(std::make_unique<JobService>(*queue_, *stores_, *disk_, catalog_, *gate_));
   services_.push_back(std::make_unique<ArtifactService>(*stores_, *gate_, metrics_));
   services_.push_back(std::make_unique<CatalogService>(catalog_, *gate_));
   services_.push_back(std::make_unique<AdminService>(

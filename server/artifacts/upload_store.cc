@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
@@ -45,9 +46,10 @@ UploadWriter::~UploadWriter() {
 
 absl::Status UploadWriter::ReserveTo(int64_t end) {
   if (end <= reserved_bytes_) return absl::OkStatus();
-  const int64_t wanted = std::min(info_.size_bytes, std::max(end, reserved_bytes_ + kReservedBytes));
+  const int64_t wanted =
+      std::min(info_.size_bytes, std::max(end, reserved_bytes_ + kReservedBytes));
   const int64_t more = wanted - reserved_bytes_;
-  if (absl::Status status = store_->CheckSpace(more); !status.ok()) return status;
+  if (absl::Status status = store_->CheckRoom(more); !status.ok()) return status;
   // The size stays: it is the committed offset. A file system without preallocation has only the
   // check above.
   if (fallocate(file_.get(), FALLOC_FL_KEEP_SIZE, reserved_bytes_, more) != 0 &&
@@ -112,7 +114,7 @@ absl::StatusOr<UploadInfo> UploadWriter::Complete() {
                       absl::StrCat("the bytes received have the SHA-256 ", actual, ", not ",
                                    info_.sha256, "; the upload is discarded"));
   }
-  absl::StatusOr<BlobInfo> blob = store_->blobs_->Adopt(store_->DataPath(info_.id), actual);
+  const absl::StatusOr<HeldBlob> blob = store_->blobs_->Adopt(store_->DataPath(info_.id), actual);
   if (absl::IsNotFound(blob.status())) return NoSuchUpload(info_.tenant, info_.id);  // aborted
   if (!blob.ok()) return blob.status();
   info_.complete = true;
@@ -204,16 +206,9 @@ void UploadStore::ExpireOld() {
   }
 }
 
-absl::Status UploadStore::CheckSpace(int64_t size_bytes) {
-  absl::StatusOr<int64_t> free = FreeDiskBytes(directory_);
-  if (!free.ok()) return free.status();
-  const int64_t usable = *free - options_.min_free_disk_bytes;
-  if (size_bytes <= usable) return absl::OkStatus();
-  return QuotaExceeded(
-      v1::DISK_FULL, absl::StrCat("disk:", directory_),
-      absl::StrFormat("the upload needs %d bytes; the disk has %d for uploads (%d free, %d kept)",
-                      size_bytes, std::max<int64_t>(usable, 0), *free,
-                      options_.min_free_disk_bytes));
+absl::Status UploadStore::CheckRoom(int64_t bytes) const {
+  return options_.disk == nullptr ? absl::OkStatus()
+                                  : options_.disk->CheckRoom("the upload", bytes);
 }
 
 absl::Status UploadStore::MakeFile(const UploadInfo& info) {
@@ -250,6 +245,17 @@ void UploadStore::Release(const std::string& id) {
   found->second.last_use = absl::Now();
 }
 
+// A blob that spares its upload, and is needed now.
+absl::StatusOr<HeldBlob> UploadStore::FindWhole(const std::string& sha256) {
+  absl::StatusOr<BlobHold> hold = blobs_->Hold(sha256);
+  if (!hold.ok()) return hold.status();
+  const absl::Status readable = blobs_->OpenForReading(sha256).status();
+  if (!readable.ok()) return readable;
+  const absl::StatusOr<BlobInfo> info = blobs_->Get(sha256);
+  if (!info.ok()) return info.status();
+  return HeldBlob{*info, *std::move(hold)};
+}
+
 absl::StatusOr<UploadInfo> UploadStore::Create(const std::string& tenant, const std::string& sha256,
                                                int64_t size_bytes) {
   if (size_bytes > options_.max_blob_bytes) {
@@ -258,7 +264,7 @@ absl::StatusOr<UploadInfo> UploadStore::Create(const std::string& tenant, const 
                                          size_bytes, options_.max_blob_bytes));
   }
   UploadInfo info{tenant, NewRandomId(), sha256, size_bytes, 0, false};
-  absl::StatusOr<BlobInfo> blob = blobs_->Get(sha256);
+  const absl::StatusOr<HeldBlob> blob = FindWhole(sha256);
   if (blob.ok()) {
     if (blob->size_bytes != size_bytes) {
       return BadRequest("size_bytes", absl::StrFormat("the blob with this SHA-256 has %d bytes, "
@@ -273,7 +279,7 @@ absl::StatusOr<UploadInfo> UploadStore::Create(const std::string& tenant, const 
         return Refresh(entry.info);
       }
     }
-    if (absl::Status status = CheckSpace(size_bytes); !status.ok()) return status;
+    if (absl::Status status = CheckRoom(size_bytes); !status.ok()) return status;
     if (absl::Status status = MakeFile(info); !status.ok()) {
       Remove(info.id);
       return status;
@@ -350,6 +356,23 @@ absl::StatusOr<std::unique_ptr<UploadWriter>> UploadStore::Write(const std::stri
     return status;
   }
   return absl::WrapUnique(new UploadWriter(this, info, *std::move(file), std::move(hash)));
+}
+
+bool UploadStore::IsOpen(const std::string& sha256) {
+  absl::MutexLock lock(&mutex_);
+  return std::any_of(entries_.begin(), entries_.end(), [&](const auto& entry) {
+    return entry.second.info.sha256 == sha256 && access(DataPath(entry.first).c_str(), F_OK) == 0;
+  });
+}
+
+void UploadStore::RemoveSpent() {
+  absl::MutexLock lock(&mutex_);
+  ExpireOld();
+  for (auto it = entries_.begin(); it != entries_.end();) {
+    const bool spent = !it->second.busy && absl::IsNotFound(Refresh(it->second.info).status());
+    if (spent) Remove(it->first);
+    it = spent ? entries_.erase(it) : std::next(it);
+  }
 }
 
 absl::Status UploadStore::Abort(const std::string& tenant, const std::string& id) {

@@ -14,6 +14,7 @@
 #include "absl/time/time.h"
 #include "server/artifacts/blob_store.h"
 #include "server/artifacts/blob_writer.h"
+#include "server/artifacts/disk_watermark.h"
 #include "server/metrics/server_metrics.h"
 
 namespace acclimate::artifacts {
@@ -24,7 +25,7 @@ inline constexpr int64_t kReservedBytes = int64_t{16} << 20;
 
 struct UploadOptions {
   int64_t max_blob_bytes = int64_t{64} << 30;
-  int64_t min_free_disk_bytes = 0;
+  const DiskWatermark* disk = nullptr;  // outlives the store; null: no limit
   // An upload that nobody has written to for so long is removed.
   absl::Duration expiry = absl::Hours(7 * 24);
 };
@@ -97,6 +98,11 @@ class UploadStore {
                                                       const std::string& id);
   absl::Status Abort(const std::string& tenant, const std::string& id);
 
+  // Whether an upload that is to become this blob is not complete.
+  bool IsOpen(const std::string& sha256);
+  // Removes uploads that have expired, and complete ones whose blob is gone.
+  void RemoveSpent();
+
  private:
   friend class UploadWriter;
   struct Entry {
@@ -112,8 +118,9 @@ class UploadStore {
   void LoadOne(const std::string& description_path);
   void RemoveOrphans() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ExpireOld() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<HeldBlob> FindWhole(const std::string& sha256);
   absl::StatusOr<UploadInfo> Refresh(UploadInfo info);
-  absl::Status CheckSpace(int64_t size_bytes);
+  absl::Status CheckRoom(int64_t bytes) const;
   absl::Status MakeFile(const UploadInfo& info);
   bool Knows(const std::string& id);
   absl::Status Describe(const UploadInfo& info);

@@ -26,6 +26,8 @@ const std::map<absl::string_view, Permission>& Permissions() {
       {"acclimate.v1.ArtifactService/AbortUpload", {Role::kSubmitter, kInTenant, kChanges}},
       {"acclimate.v1.ArtifactService/GetBlob", {Role::kViewer}},
       {"acclimate.v1.ArtifactService/ReadBlob", {Role::kViewer}},
+      {"acclimate.v1.ArtifactService/PinBlob", {Role::kSubmitter, kInTenant, kChanges}},
+      {"acclimate.v1.ArtifactService/UnpinBlob", {Role::kSubmitter, kInTenant, kChanges}},
       {"acclimate.v1.CatalogService/ListMethods", {Role::kViewer, /*in_tenant=*/false}},
       {"acclimate.v1.CatalogService/GetMethod", {Role::kViewer, /*in_tenant=*/false}},
       {"acclimate.v1.AdminService/GetServerInfo", {Role::kViewer, /*in_tenant=*/false}},

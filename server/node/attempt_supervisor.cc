@@ -141,7 +141,7 @@ absl::Status AttemptSupervisor::AddFile(v1::InputFile::Role role, const v1::Data
   if (!blobs.ok()) return absl::FailedPreconditionError(blobs.status().message());
   absl::StatusOr<artifacts::FileDescriptor> blob = (*blobs)->OpenForReading(name->id);
   // Not UNAVAILABLE, which is a worker's: a disk that fails here fails this attempt.
-  if (absl::IsNotFound(blob.status())) return blob.status();
+  if (absl::IsNotFound(blob.status()) || absl::IsDataLoss(blob.status())) return blob.status();
   if (!blob.ok()) return absl::FailedPreconditionError(blob.status().message());
   files_.push_back(*std::move(blob));
   v1::InputFile& input = *assignment.add_files();
@@ -250,13 +250,13 @@ absl::Status AttemptSupervisor::HandleWarning(const std::string& text) {
 absl::Status AttemptSupervisor::HandleTrainingState(const v1::WorkerToNode::TrainingState& state) {
   const absl::StatusOr<ResourceName> job = ParseJobName(lease_.id.job());
   if (!job.ok()) return job.status();
-  const absl::StatusOr<std::string> blob =
+  const absl::StatusOr<artifacts::HeldBlob> blob =
       ImportCopy(state.file(), worker_.scratch_directory(), job->tenant, services_.blobs);
   if (absl::IsInternal(blob.status())) return blob.status();
   if (!blob.ok()) return OverIfAborted(blob.status(), "training state");
   v1::Checkpointed checkpoint;
   checkpoint.set_step(state.step());
-  checkpoint.set_blob(*blob);
+  checkpoint.set_blob(BlobName(job->tenant, blob->sha256));
   return OverIfAborted(services_.broker.ReportCheckpoint(lease_.id, checkpoint), "training state");
 }
 
@@ -298,11 +298,11 @@ AttemptOutcome AttemptSupervisor::Finished() {
 AttemptOutcome AttemptSupervisor::Succeeded(AttemptOutcome::Kind kind) {
   const absl::StatusOr<ResourceName> job = ParseJobName(lease_.id.job());
   if (!job.ok()) return Failure(v1::ATTEMPT_CAUSE_CRASH, job.status());
-  absl::StatusOr<v1::JobResult> result =
-      ImportOutputs(*finished_, worker_.scratch_directory(), job->tenant, services_.blobs);
+  AttemptOutcome outcome;
+  absl::StatusOr<v1::JobResult> result = ImportOutputs(*finished_, worker_.scratch_directory(),
+                                                       job->tenant, services_.blobs, outcome.holds);
   if (!result.ok()) return Failure(v1::ATTEMPT_CAUSE_CRASH, result.status());
   for (const std::string& warning : warnings_) result->add_warnings(warning);
-  AttemptOutcome outcome;
   outcome.kind = kind;
   outcome.result = *std::move(result);
   return outcome;

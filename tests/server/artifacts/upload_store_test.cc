@@ -233,7 +233,10 @@ TEST_F(UploadStoreTest, WhatTheDiskCannotHoldIsRefusedUpFront) {
       absl::IsResourceExhausted(uploads_->Create(kTenant, Sha256Of("large"), 101).status()));
   EXPECT_TRUE(uploads_->Create(kTenant, Sha256Of("fits"), 100).ok());
 
-  Reopen({.min_free_disk_bytes = INT64_MAX / 2});
+  const DiskWatermark full("/data", {0.9, 0}, [](const std::string&) {
+    return DiskUsage{1000, 100};
+  });
+  Reopen({.disk = &full});
   const auto files = Files();
   EXPECT_TRUE(absl::IsResourceExhausted(uploads_->Create(kTenant, Sha256Of("a"), 1).status()));
   EXPECT_EQ(Files(), files) << "nothing is left of a refused one";
