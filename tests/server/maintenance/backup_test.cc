@@ -1,14 +1,13 @@
 #include "server/maintenance/backup.h"
 
-#include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "server/artifacts/collector.h"
 #include "server/base/resource_names.h"
 #include "tests/server/maintenance/stored_jobs.h"
 
@@ -93,23 +92,24 @@ TEST_F(BackupTest, ADamagedBlobIsNamedAndNotCopied) {
   EXPECT_TRUE(fs::exists(CopyOf(whole)));
 }
 
-// Jobs come, go, and are collected while the directory is copied.
+// Jobs go and are collected, the last to be copied first, while the directory is copied.
 TEST_F(BackupTest, ACopyIsWholeWhileOthersWrite) {
-  std::atomic<bool> stop{false};
-  metrics::ServerMetrics metrics;
+  std::map<std::string, std::string> jobs;  // by the digest of their blob
+  for (int i = 0; i < 200; ++i) {
+    const std::string sha256 = stored_.AddBlob(absl::StrCat(i));
+    jobs[sha256] = stored_.AddJob(absl::StrCat("job-", i), sha256);
+  }
   std::thread traffic([&] {
-    for (int i = 0; !stop; ++i) {
-      const std::string sha256 = stored_.AddBlob(absl::StrCat(i));
-      const std::string job = stored_.AddJob(absl::StrCat("job-", i), sha256);
-      if (i % 2 == 0) continue;
-      stored_.DeleteJob(job);
-      const auto removed = stored_.blobs().Remove(sha256, [] { return false; });
+    for (auto job = jobs.rbegin(); job != jobs.rend(); ++job) {
+      stored_.DeleteJob(job->second);
+      const auto removed = stored_.blobs().Remove(job->first, [] { return false; });
       EXPECT_TRUE(removed.ok() && *removed);
+      stored_.AddJob(absl::StrCat("after-", job->first), stored_.AddBlob(job->first));
     }
   });
-  for (int i = 0; i < 3; ++i) EXPECT_THAT(BackUpNow(), IsEmpty());
-  stop = true;
+  EXPECT_THAT(BackUpNow(), IsEmpty());
   traffic.join();
+  EXPECT_THAT(BackUpNow(), IsEmpty());
 }
 
 TEST_F(BackupTest, NothingIsOverwritten) {
