@@ -9,6 +9,7 @@
 #include "server/api/list_filter.h"
 #include "server/api/rpc.h"
 #include "server/api/tenant_access.h"
+#include "server/artifacts/file_system.h"
 #include "server/base/errors.h"
 
 namespace acclimate::api {
@@ -117,6 +118,9 @@ grpc::Status JobService::CancelJob(grpc::ServerContext* context,
                      absl::StatusOr<ResourceName> name = JobOfName(request->name(), caller);
                      if (!name.ok()) return name.status();
                      absl::StatusOr<v1::Job> job = queue_.Cancel(request->name());
+                     if (artifacts::IsDiskFull(job.status()) && reserve_.Release()) {
+                       job = queue_.Cancel(request->name());
+                     }
                      if (job.ok()) *response = *std::move(job);
                      return job.status();
                    });
@@ -128,6 +132,8 @@ grpc::Status JobService::DeleteJob(grpc::ServerContext* context,
                    [&](Caller& caller) -> absl::Status {
                      absl::StatusOr<ResourceName> name = JobOfName(request->name(), caller);
                      if (!name.ok()) return name.status();
+                     const absl::Status status = queue_.Delete(request->name());
+                     if (!artifacts::IsDiskFull(status) || !reserve_.Release()) return status;
                      return queue_.Delete(request->name());
                    });
 }

@@ -109,6 +109,8 @@ absl::Status Server::Open() {
       directory_->path(),
       artifacts::DiskLimits{config_.disk_watermark, config_.min_free_disk_bytes});
   upload_options.disk = disk_.get();
+  reserve_ = std::make_unique<artifacts::DiskReserve>(directory_->PathOf("reserve"),
+                                                      artifacts::kDiskReserveBytes);
   for (const auto& [name, read] :
        {DiskGauge{"acclimate_disk_free_bytes", &artifacts::FreeDiskBytes},
         DiskGauge{"acclimate_disk_size_bytes", &artifacts::DiskBytes}}) {
@@ -171,7 +173,14 @@ absl::Status Server::SetUpAccess() {
   return absl::OkStatus();
 }
 
+void Server::FillReserve() {
+  if (disk_->CheckRoom("the reserve", artifacts::kDiskReserveBytes).ok() && !reserve_->Fill()) {
+    LogWarning("the disk keeps no reserve: jobs cannot be cancelled once it is full");
+  }
+}
+
 void Server::StartStorageCare() {
+  FillReserve();
   collector_ = std::make_unique<artifacts::Collector>(
       *stores_, metrics_,
       [store = store_.get()](const std::string& tenant, const std::string& sha256) {
@@ -182,6 +191,7 @@ void Server::StartStorageCare() {
     collection_ = std::make_unique<artifacts::BackgroundThread>(
         config_.gc_interval, [this](const artifacts::Rest& rest) {
           collector_->Run(rest);
+          FillReserve();
           ReleaseStoreSpace(rest);
         });
   }
@@ -246,7 +256,8 @@ absl::Status Server::Listen() {
   auto credentials = MakeServerCredentials(config_);
   if (!credentials.ok()) return credentials.status();
   builder.AddListeningPort(config_.listen, *credentials, &grpc_port_);
-  services_.push_back(std::make_unique<JobService>(*queue_, *stores_, *disk_, catalog_, *gate_));
+  services_.push_back(
+      std::make_unique<JobService>(*queue_, *stores_, *disk_, *reserve_, catalog_, *gate_));
   services_.push_back(std::make_unique<ArtifactService>(*stores_, *gate_, metrics_));
   services_.push_back(std::make_unique<CatalogService>(catalog_, *gate_));
   services_.push_back(std::make_unique<AdminService>(

@@ -15,6 +15,7 @@
 #include "server/api/rpc.h"
 #include "server/artifacts/background_thread.h"
 #include "server/artifacts/collector.h"
+#include "server/artifacts/disk_reserve.h"
 #include "server/artifacts/disk_watermark.h"
 #include "server/artifacts/scrubber.h"
 #include "server/artifacts/tenant_stores.h"
@@ -54,6 +55,7 @@ class Server {
   absl::Status SetUpAccess();
   void MakeNode();
   void StartStorageCare();
+  void FillReserve();
   void ReleaseStoreSpace(const artifacts::Rest& rest);
   absl::Status ListenForHttp();
   absl::Status Listen();
@@ -67,6 +69,7 @@ class Server {
   std::unique_ptr<DataDirectory> directory_;
   std::unique_ptr<tracing::SpanExporter> spans_;  // absent without --otlp-endpoint
   std::unique_ptr<artifacts::DiskWatermark> disk_;
+  std::unique_ptr<artifacts::DiskReserve> reserve_;
   std::unique_ptr<artifacts::TenantStores> stores_;
   std::unique_ptr<jobs::SqliteJobStore> store_;
   std::unique_ptr<jobs::JobQueue> queue_;

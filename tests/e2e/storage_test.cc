@@ -1,5 +1,6 @@
 // Blobs: how long they stay, what a full disk and a damaged one do, backups.
 #include <fcntl.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include <atomic>
@@ -81,6 +82,24 @@ int64_t FilesIn(const std::string& folder) {
     files += entry.is_regular_file();
   return files;
 }
+
+// Of 64 MiB, mounted over a folder.
+class SmallDisk {
+ public:
+  explicit SmallDisk(const std::string& folder)
+      : folder_(folder),
+        mounted_(mount("none", folder.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, "size=64m") == 0) {}
+  ~SmallDisk() {
+    if (mounted_) umount2(folder_.c_str(), MNT_DETACH);
+  }
+  SmallDisk(const SmallDisk&) = delete;
+  SmallDisk& operator=(const SmallDisk&) = delete;
+  bool mounted() const { return mounted_; }
+
+ private:
+  const std::string folder_;
+  const bool mounted_;
+};
 
 TEST(StorageTest, DeletedJobsGiveTheDiskBack) {
   ServerProcess server(/*slots=*/0, {"--gc-interval=20ms", "--gc-grace-period=1000h"});
@@ -179,6 +198,37 @@ TEST(StorageTest, AFullDiskRefusesNewWorkAlone) {
   EXPECT_TRUE(api.Cancel(job).ok());
   Delete(api, job);
   EXPECT_TRUE(api.List().empty());
+}
+
+// A disk of its own, filled to the last byte by somebody else.
+TEST(StorageTest, JobsAreCancelledAndDeletedOnADiskWithoutAFreeByte) {
+  ServerProcess server(/*slots=*/0, {"--min-free-disk-bytes=0", "--gc-interval=20ms"});
+  server.Stop();
+  const SmallDisk disk(server.data_folder());
+  if (!disk.mounted()) GTEST_SKIP() << "mounts need privileges";
+  server.Start();
+  const std::string filler = server.data_folder() + "/filler";
+  {
+    ApiClient api(server);
+    const std::string blob = api.Upload(ImageDataset({}, true));
+    std::vector<std::string> jobs;
+    for (int i = 0; i < 20; ++i) jobs.push_back(api.Create(TrainingSpec(blob))->name());
+    std::ofstream file(filler, std::ios::binary);
+    while (file << std::string(4096, 'x') << std::flush) {
+    }
+    file.close();
+    EXPECT_EQ(fs::space(server.data_folder()).available, 0u);
+    EXPECT_TRUE(absl::IsResourceExhausted(api.Create(TrainingSpec(blob)).status()));
+    for (const std::string& job : jobs) {
+      EXPECT_TRUE(api.Cancel(job).ok());
+      Delete(api, job);
+    }
+    EXPECT_EQ(api.Download(blob), ImageDataset({}, true));
+    fs::remove(filler);
+    EXPECT_TRUE(WaitUntil([&] { return fs::exists(server.data_folder() + "/reserve"); }))
+        << "it is taken again";
+    EXPECT_TRUE(api.Create(TrainingSpec(blob)).ok());
+  }
 }
 
 TEST(StorageTest, DamagedBytesAreNotServedAndTheRightOnesHeal) {
