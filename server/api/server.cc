@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/memory/memory.h"
+#include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
@@ -19,7 +20,6 @@
 #include "server/api/job_service.h"
 #include "server/api/transport_security.h"
 #include "server/artifacts/file_system.h"
-#include "server/artifacts/sha256.h"
 #include "server/base/log.h"
 #include "server/base/loopback.h"
 #include "server/base/random_id.h"
@@ -180,6 +180,7 @@ void Server::FillReserve() {
 }
 
 void Server::StartStorageCare() {
+  absl::BitGen random;
   FillReserve();
   collector_ = std::make_unique<artifacts::Collector>(
       *stores_, metrics_,
@@ -195,11 +196,12 @@ void Server::StartStorageCare() {
           ReleaseStoreSpace(rest);
         });
   }
-  scrubber_ =
-      std::make_unique<artifacts::Scrubber>(*stores_, metrics_, artifacts::Sha256Of(NewRandomId()));
+  scrubber_ = std::make_unique<artifacts::Scrubber>(
+      *stores_, metrics_, absl::Uniform(random, 0, artifacts::Scrubber::kSlices));
   if (config_.scrub_interval > absl::ZeroDuration()) {
     scrubbing_ = std::make_unique<artifacts::BackgroundThread>(
-        config_.scrub_interval, [this](const artifacts::Rest& rest) { scrubber_->Run(rest); });
+        config_.scrub_interval / artifacts::Scrubber::kSlices,
+        [this](const artifacts::Rest& rest) { scrubber_->Run(rest); });
   }
 }
 

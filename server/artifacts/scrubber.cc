@@ -1,15 +1,20 @@
 #include "server/artifacts/scrubber.h"
 
-#include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_format.h"
 #include "server/base/log.h"
 
 namespace acclimate::artifacts {
 namespace {
 
 constexpr int kBlobsInAPage = 64;
-constexpr char kAfterAllDigests[] = "g";
+
+// Before every digest of the slice, and after those of the slice before.
+std::string BeforeSlice(int slice) {
+  return slice == 0 ? "" : absl::StrFormat("%02x", slice - 1) + std::string(62, 'f');
+}
 
 }  // namespace
 
@@ -18,23 +23,23 @@ Scrubbed Scrubber::Run(const Rest& rest) {
   for (const std::string& tenant : stores_.Tenants()) {
     absl::StatusOr<BlobStore*> blobs = stores_.BlobsOf(tenant);
     absl::Status status = blobs.status();
-    if (status.ok()) status = ScrubOf(**blobs, start_, kAfterAllDigests, rest, scrubbed);
-    if (status.ok() && !start_.empty()) status = ScrubOf(**blobs, "", start_, rest, scrubbed);
+    if (status.ok()) status = ScrubOf(**blobs, rest, scrubbed);
     if (absl::IsCancelled(status)) return scrubbed;
     if (!status.ok()) LogWarning("blobs not scrubbed", {{"tenant", tenant}, {"error", status}});
   }
-  LogInfo("blobs scrubbed", {{"blobs", scrubbed.blobs}, {"damaged", scrubbed.damaged}});
+  slice_ = (slice_ + 1) % kSlices;
   return scrubbed;
 }
 
-absl::Status Scrubber::ScrubOf(BlobStore& blobs, std::string after, const std::string& last,
-                               const Rest& rest, Scrubbed& scrubbed) {
+absl::Status Scrubber::ScrubOf(BlobStore& blobs, const Rest& rest, Scrubbed& scrubbed) {
+  const std::string prefix = absl::StrFormat("%02x", slice_);
+  std::string after = BeforeSlice(slice_);
   while (true) {
     const absl::StatusOr<std::vector<BlobInfo>> page = blobs.List(after, kBlobsInAPage);
     if (!page.ok()) return page.status();
     if (page->empty()) return absl::OkStatus();
     for (const BlobInfo& blob : *page) {
-      if (blob.sha256 > last) return absl::OkStatus();
+      if (!absl::StartsWith(blob.sha256, prefix)) return absl::OkStatus();
       const absl::Status status = blobs.Verify(blob.sha256, rest);
       if (absl::IsCancelled(status)) return status;
       if (absl::IsNotFound(status)) continue;  // collected meanwhile

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <string>
-#include <utility>
 
 #include "server/artifacts/background_thread.h"
 #include "server/artifacts/tenant_stores.h"
@@ -20,23 +19,23 @@ struct Scrubbed {
 // `stores` and `metrics` outlive it. For one thread at a time.
 class Scrubber {
  public:
-  // Each tenant's blobs are taken in the order of their digests, beginning after `start` and going
-  // round: servers that restart often reach all of them if each begins elsewhere.
-  Scrubber(TenantStores& stores, metrics::ServerMetrics& metrics, std::string start = "")
-      : stores_(stores), metrics_(metrics), start_(std::move(start)) {}
+  // The blobs are taken in slices, by the first two digits of their digests, one after the other
+  // and round. Servers that restart often reach all of them if each begins with another slice.
+  static constexpr int kSlices = 256;
 
-  // One pass over all tenants, from the disk and not from memory where the kernel lets it. A blob
-  // that cannot be read is logged and left out.
+  Scrubber(TenantStores& stores, metrics::ServerMetrics& metrics, int first_slice = 0)
+      : stores_(stores), metrics_(metrics), slice_(first_slice % kSlices) {}
+
+  // The next slice of all tenants, from the disk and not from memory where the kernel lets it. A
+  // blob that cannot be read is logged and left out.
   Scrubbed Run(const Rest& rest);
 
  private:
-  // Those with a digest after `after`, up to `last`.
-  absl::Status ScrubOf(BlobStore& blobs, std::string after, const std::string& last,
-                       const Rest& rest, Scrubbed& scrubbed);
+  absl::Status ScrubOf(BlobStore& blobs, const Rest& rest, Scrubbed& scrubbed);
 
   TenantStores& stores_;
   metrics::ServerMetrics& metrics_;
-  const std::string start_;
+  int slice_;
 };
 
 }  // namespace acclimate::artifacts

@@ -189,9 +189,19 @@ void UploadStore::LoadOne(const std::string& description_path) {
   struct stat status {};
   const bool has_data =
       stat(DataPath(info.id).c_str(), &status) == 0 || stat(description_path.c_str(), &status) == 0;
+  ReleaseReserveOf(info.id);
   absl::MutexLock lock(&mutex_);
   entries_[info.id] = {info, false,
                        has_data ? absl::TimeFromTimespec(status.st_mtim) : absl::Now()};
+}
+
+// What a stream had reserved when a kill ended it.
+void UploadStore::ReleaseReserveOf(const std::string& id) {
+  struct stat status {};
+  if (stat(DataPath(id).c_str(), &status) == 0 &&
+      truncate(DataPath(id).c_str(), status.st_size) != 0) {
+    LogWarning("an upload keeps more of the disk than it has bytes", {{"upload", id}});
+  }
 }
 
 void UploadStore::ExpireOld() {

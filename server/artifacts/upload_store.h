@@ -116,6 +116,7 @@ class UploadStore {
               UploadOptions options);
   absl::Status Load();
   void LoadOne(const std::string& description_path);
+  void ReleaseReserveOf(const std::string& id);
   void RemoveOrphans() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ExpireOld() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<HeldBlob> FindWhole(const std::string& sha256);

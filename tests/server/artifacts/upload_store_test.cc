@@ -1,5 +1,6 @@
 #include "server/artifacts/upload_store.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -265,6 +266,21 @@ TEST_F(UploadStoreTest, SpaceIsReservedAsTheBytesComeAndGivenBack) {
   writer = nullptr;  // the stream breaks
   EXPECT_EQ(Committed(*upload), kReservedBytes + kMaxChunkBytes);
   EXPECT_LE(DiskBytesOf(*upload), kReservedBytes + 2 * kMaxChunkBytes);
+}
+
+TEST_F(UploadStoreTest, WhatAStreamHadReservedAtAKillIsGivenBack) {
+  const UploadInfo upload = Create("0123456789");
+  ASSERT_TRUE(Append(*Write(upload), 0, "01234").ok());
+  const int file =
+      open(folder_.File("uploads/" + upload.id + ".data").c_str(), O_WRONLY | O_CLOEXEC);
+  ASSERT_GE(file, 0);
+  const bool reserved = fallocate(file, FALLOC_FL_KEEP_SIZE, 5, kReservedBytes) == 0;
+  close(file);
+  if (!reserved) GTEST_SKIP() << "this file system does not preallocate";
+  ASSERT_GE(DiskBytesOf(upload), kReservedBytes);
+  Reopen();
+  EXPECT_LT(DiskBytesOf(upload), kMaxChunkBytes);
+  EXPECT_EQ(Committed(upload), 5);
 }
 
 TEST_F(UploadStoreTest, AnAbortedUploadIsGone) {
