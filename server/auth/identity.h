@@ -12,7 +12,7 @@
 namespace acclimate::auth {
 
 // Each may do what those before it may.
-//   viewer: reads jobs, reports and blobs      submitter: uploads, creates and cancels jobs
+//   viewer: reads jobs, reports and blobs      submitter: uploads, pins, creates and cancels jobs
 //   operator: deletes jobs                     admin: sees and sets what concerns the whole server
 enum class Role { kNone, kViewer, kSubmitter, kOperator, kAdmin };
 
