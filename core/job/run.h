@@ -37,6 +37,8 @@ struct RunSpec {
   std::vector<report::AuditLabel> audit;  // of some samples of the target; reported
   // The guard may ask the audit's labels. False: they choose nothing.
   bool use_audit = false;
+  // What the hyperparameter batch_size, where there is one, is divided by; at least 2 stay.
+  int64_t batch_divisor = 1;
   std::vector<double> mean, std;  // empty: those recorded with the checkpoint, else 0 and 1
   uint64_t seed = 0;
   std::string device = "auto";  // auto, cpu, cuda or cuda:<i>

@@ -124,6 +124,7 @@ absl::Status Server::Open() {
 
   jobs::JobQueueOptions queue_options;
   queue_options.spans = spans_.get();
+  queue_options.retry.max_retries = config_.max_retries;
   queue_ = std::make_unique<jobs::JobQueue>(store_.get(), &metrics_, queue_options);
   if (absl::Status status = queue_->Recover(); !status.ok()) return status;
   metrics_.SetJobStatisticsSource([queue = queue_.get()] { return queue->Statistics(); });
@@ -177,6 +178,7 @@ void Server::MakeNode() {
   options.device = config_.device;
   options.scratch_root = directory_->PathOf("scratch");
   options.run_time_limit = config_.job_time_limit;
+  options.no_progress_timeout = config_.no_progress_timeout;
   options.memory_limit_bytes = config_.job_memory_limit_bytes;
   node_ = std::make_unique<node::Node>(options, *queue_, *stores_, metrics_);
 }

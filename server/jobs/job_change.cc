@@ -30,45 +30,29 @@ void CloseAttempt(v1::Job& job, const AttemptOutcome& outcome, absl::Time now) {
   attempt.set_stderr_tail(outcome.stderr_tail);
 }
 
-int LostAttempts(const v1::Job& job) {
-  return static_cast<int>(std::count_if(
-      job.attempts().begin(), job.attempts().end(),
-      [](const v1::Attempt& attempt) { return attempt.cause() == v1::ATTEMPT_CAUSE_LOST; }));
-}
-
 // The attempt ended, but the job has neither a result nor a fault of its own.
 bool IsInterruption(const AttemptOutcome& outcome) {
-  switch (outcome.cause) {
-    case v1::ATTEMPT_CAUSE_LOST:
-    case v1::ATTEMPT_CAUSE_PREEMPTED:
-    case v1::ATTEMPT_CAUSE_DRAINED:
-      return true;
-    default:
-      // Stopped although no client asked for it.
-      return outcome.kind == AttemptOutcome::Kind::kCancelled ||
-             outcome.kind == AttemptOutcome::Kind::kPaused;
-  }
+  return outcome.cause == v1::ATTEMPT_CAUSE_PREEMPTED ||
+         outcome.cause == v1::ATTEMPT_CAUSE_DRAINED ||
+         // Stopped although no client asked for it.
+         outcome.kind == AttemptOutcome::Kind::kCancelled ||
+         outcome.kind == AttemptOutcome::Kind::kPaused;
 }
 
-absl::Status Fail(JobChange& change, const absl::Status& error, absl::string_view reason,
-                  absl::Time now) {
-  *change.job.mutable_error() = ToRpcStatus(error);
-  return ChangeState(change, v1::JOB_STATE_FAILED, reason, now);
-}
-
-absl::Status Requeue(JobChange& change, const AttemptOutcome& outcome, int max_lost_attempts,
-                     absl::Time now) {
-  if (const int lost = LostAttempts(change.job); lost >= max_lost_attempts) {
-    return Fail(change,
-                absl::AbortedError(absl::StrCat(
-                    "the job's attempts were lost ", lost,
-                    " times, with the server or the node that ran them; not tried again")),
-                "lost too often", now);
-  }
+absl::Status Requeue(JobChange& change, absl::string_view reason, absl::Time now) {
   // The next attempt begins anew.
   change.job.clear_progress();
-  return ChangeState(change, v1::JOB_STATE_QUEUED,
-                     outcome.error.ok() ? "attempt interrupted" : outcome.error.message(), now);
+  return ChangeState(change, v1::JOB_STATE_QUEUED, reason, now);
+}
+
+absl::Status Fail(JobChange& change, const AttemptOutcome& outcome, const std::string& reason,
+                  absl::Time now) {
+  absl::Status error = outcome.error;
+  if (!reason.empty()) {
+    error = absl::Status(error.code(), absl::StrCat(error.message(), "; ", reason));
+  }
+  *change.job.mutable_error() = ToRpcStatus(error);
+  return ChangeState(change, v1::JOB_STATE_FAILED, error.message(), now);
 }
 
 }  // namespace
@@ -97,6 +81,7 @@ absl::Status ChangeState(JobChange& change, v1::JobState to, absl::string_view r
   const v1::JobState from = job.state();
   if (absl::Status status = CheckTransition(job.name(), from, to); !status.ok()) return status;
   job.set_state(to);
+  job.clear_next_attempt_time();
   if (IsTerminal(to)) *job.mutable_end_time() = ToProtoTimestamp(now);
   AddStateEvent(change, from, reason, now);
   return absl::OkStatus();
@@ -110,6 +95,7 @@ absl::Status BeginAttempt(JobChange& change, const std::string& node, absl::Time
   attempt.set_epoch(last_epoch + 1);
   attempt.set_node(node);
   *attempt.mutable_start_time() = ToProtoTimestamp(now);
+  if (const int divisor = BatchDivisor(job); divisor > 1) attempt.set_batch_divisor(divisor);
   if (!job.has_start_time()) *job.mutable_start_time() = attempt.start_time();
   return ChangeState(change, v1::JOB_STATE_STARTING, absl::StrCat("leased by node ", node), now);
 }
@@ -132,11 +118,17 @@ void AddProgress(JobChange& change, const v1::Progress& progress, absl::Time now
   *AddEvent(change, now).mutable_progress() = progress;
 }
 
-absl::Status EndAttempt(JobChange& change, const AttemptOutcome& outcome, int max_lost_attempts,
-                        absl::Time now) {
+absl::Status EndAttempt(JobChange& change, const AttemptOutcome& outcome, const RetryPolicy& policy,
+                        double jitter, absl::Time now) {
   v1::Job& job = change.job;
   CloseAttempt(job, outcome, now);
   if (outcome.kind == AttemptOutcome::Kind::kSucceeded) {
+    // The report that it started may have been lost.
+    if (job.state() == v1::JOB_STATE_STARTING) {
+      absl::Status status =
+          ChangeState(change, v1::JOB_STATE_RUNNING, "the worker has started", now);
+      if (!status.ok()) return status;
+    }
     *job.mutable_result() = outcome.result;
     *AddEvent(change, now).mutable_result() = outcome.result;
     return ChangeState(change, v1::JOB_STATE_SUCCEEDED, "finished", now);
@@ -144,13 +136,18 @@ absl::Status EndAttempt(JobChange& change, const AttemptOutcome& outcome, int ma
   if (job.state() == v1::JOB_STATE_CANCELLING) {
     return ChangeState(change, v1::JOB_STATE_CANCELLED, "the attempt has ended", now);
   }
-  if (IsInterruption(outcome)) {
-    if (job.state() == v1::JOB_STATE_PAUSING) {
-      return ChangeState(change, v1::JOB_STATE_PAUSED, "the attempt has ended", now);
-    }
-    return Requeue(change, outcome, max_lost_attempts, now);
+  const bool interrupted = IsInterruption(outcome);
+  const RetryDecision decision = interrupted ? RetryDecision() : DecideRetry(job, policy);
+  if (!interrupted && !decision.retry) return Fail(change, outcome, decision.reason, now);
+  if (job.state() == v1::JOB_STATE_PAUSING) {
+    return ChangeState(change, v1::JOB_STATE_PAUSED, "the attempt has ended", now);
   }
-  return Fail(change, outcome.error, outcome.error.message(), now);
+  absl::Status status =
+      Requeue(change, outcome.error.ok() ? "attempt interrupted" : outcome.error.message(), now);
+  if (const absl::Duration wait = decision.longest_wait * jitter; wait > absl::ZeroDuration()) {
+    *job.mutable_next_attempt_time() = ToProtoTimestamp(now + wait);
+  }
+  return status;
 }
 
 }  // namespace acclimate::jobs

@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "server/jobs/job_store.h"
 #include "server/jobs/lease_broker.h"
+#include "server/jobs/retry_policy.h"
 
 namespace acclimate::jobs {
 
@@ -31,10 +32,11 @@ absl::Status CheckLease(const v1::Job& job, const v1::AttemptId& id);
 void AddProgress(JobChange& change, const v1::Progress& progress, absl::Time now);
 
 // Closes the attempt and takes the job where the outcome leads: to its end, or back to the queue
-// when the attempt ended for no fault of the job's (LOST, PREEMPTED, DRAINED). A job that has lost
-// `max_lost_attempts` is FAILED.
-absl::Status EndAttempt(JobChange& change, const AttemptOutcome& outcome, int max_lost_attempts,
-                        absl::Time now);
+// when the attempt was interrupted (PREEMPTED, DRAINED) or failed in a way that may pass. After a
+// failure it waits there for the policy's longest wait times `jitter`, in [0, 1):
+// next_attempt_time.
+absl::Status EndAttempt(JobChange& change, const AttemptOutcome& outcome, const RetryPolicy& policy,
+                        double jitter, absl::Time now);
 
 }  // namespace acclimate::jobs
 

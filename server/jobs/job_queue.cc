@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/random/random.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -56,19 +57,26 @@ bool SameAttempt(const v1::AttemptId& a, const v1::AttemptId& b) {
   return a.epoch() == b.epoch() && a.attempt() == b.attempt();
 }
 
+AttemptOutcome LostAttempt(absl::string_view why) {
+  AttemptOutcome lost;
+  lost.cause = v1::ATTEMPT_CAUSE_LOST;
+  lost.error = absl::UnavailableError(why);
+  return lost;
+}
+
 }  // namespace
 
 JobQueue::JobQueue(JobStore* store, metrics::ServerMetrics* metrics, JobQueueOptions options)
-    : store_(store), metrics_(metrics), options_(options), flusher_([this] { FlushLoop(); }) {}
+    : store_(store), metrics_(metrics), options_(options), keeper_([this] { KeepTime(); }) {}
 
 JobQueue::~JobQueue() {
   Shutdown();
   {
     absl::MutexLock lock(&mutex_);
-    stop_flusher_ = true;
-    progress_.Signal();
+    stop_keeper_ = true;
   }
-  flusher_.join();
+  keeper_wake_up_.Wake();
+  keeper_.join();
 }
 
 void JobQueue::Shutdown() {
@@ -79,9 +87,7 @@ void JobQueue::Shutdown() {
 }
 
 absl::Status JobQueue::Recover() {
-  AttemptOutcome lost;
-  lost.cause = v1::ATTEMPT_CAUSE_LOST;
-  lost.error = absl::UnavailableError("the server stopped while the attempt was running");
+  const AttemptOutcome lost = LostAttempt("the server stopped while the attempt was running");
   for (v1::JobState state : {v1::JOB_STATE_STARTING, v1::JOB_STATE_RUNNING, v1::JOB_STATE_PAUSING,
                              v1::JOB_STATE_CANCELLING}) {
     absl::StatusOr<std::vector<v1::Job>> jobs =
@@ -89,7 +95,7 @@ absl::Status JobQueue::Recover() {
     if (!jobs.ok()) return jobs.status();
     for (const v1::Job& job : *jobs) {
       absl::StatusOr<v1::Job> recovered = Update(job.name(), [&](JobChange& change) {
-        return EndAttempt(change, lost, options_.max_lost_attempts, absl::Now());
+        return EndAttempt(change, lost, options_.retry, /*jitter=*/0, absl::Now());
       });
       if (!recovered.ok()) return recovered.status();
       AddSpans(SpansOfAttempt(*recovered, {}));
@@ -99,6 +105,9 @@ absl::Status JobQueue::Recover() {
                                                 {"to", ShortName(recovered->state())}});
     }
   }
+  const absl::StatusOr<std::vector<std::string>> waiting = store_->Waiting();
+  if (!waiting.ok()) return waiting.status();
+  for (const std::string& job : *waiting) EndWait(job);
   AnnounceQueued();
   return absl::OkStatus();
 }
@@ -210,11 +219,13 @@ absl::StatusOr<std::optional<Lease>> JobQueue::LeaseNext(const std::string& node
   const v1::AttemptId id = CurrentAttempt(*job);
   {
     absl::MutexLock lock(&mutex_);
-    leases_[id.job()].id = id;
+    LeaseState& lease = leases_[id.job()];
+    lease.id = id;
+    lease.renewed = Instant::Now();
   }
   Publish(*job);
   metrics_->ObserveQueueWait(job->spec().method(), absl::Now() - queued_since);
-  return Lease{id, job->spec(), TraceIdOf(*job)};
+  return Lease{id, job->spec(), TraceIdOf(*job), BatchDivisor(*job)};
 }
 
 absl::Status JobQueue::Started(const v1::AttemptId& id) {
@@ -253,7 +264,18 @@ absl::Status JobQueue::ReportProgress(const v1::AttemptId& id, const v1::Progres
     if (pending.size() == kMaxPendingProgress) pending.pop_front();
     pending.push_back(progress);
   }
-  progress_.Signal();
+  lease.renewed = Instant::Now();
+  keeper_wake_up_.Wake();
+  return absl::OkStatus();
+}
+
+absl::Status JobQueue::Renew(const v1::AttemptId& id) {
+  absl::MutexLock lock(&mutex_);
+  const auto found = leases_.find(id.job());
+  if (found == leases_.end() || !SameAttempt(found->second.id, id)) {
+    return absl::AbortedError(absl::StrCat("the lease on ", id.job(), " is over"));
+  }
+  found->second.renewed = Instant::Now();
   return absl::OkStatus();
 }
 
@@ -277,8 +299,9 @@ absl::Status JobQueue::ReportCheckpoint(const v1::AttemptId& id,
 }
 
 absl::Status JobQueue::Finish(const v1::AttemptId& id, const AttemptOutcome& outcome) {
+  const double jitter = absl::Uniform(absl::BitGen(), 0.0, 1.0);
   absl::StatusOr<v1::Job> job = UpdateLeased(id, [&](JobChange& change) {
-    return EndAttempt(change, outcome, options_.max_lost_attempts, absl::Now());
+    return EndAttempt(change, outcome, options_.retry, jitter, absl::Now());
   });
   if (absl::IsUnavailable(job.status()) || absl::IsResourceExhausted(job.status())) {
     return job.status();  // the lease still holds: the node may try again
@@ -286,7 +309,11 @@ absl::Status JobQueue::Finish(const v1::AttemptId& id, const AttemptOutcome& out
   const std::vector<PhaseStart> phases = DropLease(id);
   if (!job.ok()) return job.status();
   ObserveEnd(*job, phases);
-  if (job->state() == v1::JOB_STATE_QUEUED) AnnounceQueued();
+  if (job->has_next_attempt_time()) {
+    WaitForRetry(*job);
+  } else if (job->state() == v1::JOB_STATE_QUEUED) {
+    AnnounceQueued();
+  }
   return absl::OkStatus();
 }
 
@@ -336,38 +363,57 @@ std::deque<v1::Progress> JobQueue::TakePending(const v1::AttemptId& id) {
   absl::MutexLock lock(&mutex_);
   const auto found = leases_.find(id.job());
   if (found == leases_.end() || !SameAttempt(found->second.id, id)) return {};
-  found->second.last_flush = absl::Now();
+  found->second.last_flush = found->second.renewed = Instant::Now();
   found->second.prompt = false;
   return std::exchange(found->second.pending, {});
 }
 
-std::vector<v1::AttemptId> JobQueue::DueForFlush(absl::Time& next) {
-  std::vector<v1::AttemptId> due;
-  next = absl::InfiniteFuture();
+JobQueue::Due JobQueue::TakeDue() {
+  absl::MutexLock lock(&mutex_);
+  const Instant now = Instant::Now();
+  Due due;
   for (const auto& [job, lease] : leases_) {
-    if (lease.pending.empty()) continue;
-    const absl::Time at = lease.last_flush + options_.progress_interval;
-    if (lease.prompt || at <= absl::Now()) {
-      due.push_back(lease.id);
-    } else {
-      next = std::min(next, at);
+    if (lease.renewed + options_.lease_timeout <= now) {
+      due.lost.push_back(lease.id);
+    } else if (!lease.pending.empty() &&
+               (lease.prompt || lease.last_flush + options_.progress_interval <= now)) {
+      due.flush.push_back(lease.id);
     }
   }
+  const auto end = waits_.upper_bound(now);
+  for (auto it = waits_.begin(); it != end; ++it) due.waited.push_back(it->second);
+  waits_.erase(waits_.begin(), end);
   return due;
 }
 
-void JobQueue::FlushLoop() {
+Instant JobQueue::NextDue() {
+  absl::MutexLock lock(&mutex_);
+  Instant next = waits_.empty() ? Instant::Never() : waits_.begin()->first;
+  for (const auto& [job, lease] : leases_) {
+    next = std::min(next, lease.renewed + options_.lease_timeout);
+    if (lease.pending.empty()) continue;
+    next = std::min(
+        next, lease.prompt ? Instant::Always() : lease.last_flush + options_.progress_interval);
+  }
+  return next;
+}
+
+void JobQueue::KeepTime() {
   while (true) {
-    std::vector<v1::AttemptId> due;
+    const Instant next = NextDue();
+    keeper_wake_up_.WaitUntil(next);
+    keeper_wake_up_.Clear();
     {
       absl::MutexLock lock(&mutex_);
-      absl::Time next;
-      while ((due = DueForFlush(next)).empty() && !stop_flusher_) {
-        progress_.WaitWithDeadline(&mutex_, next);
+      if (stop_keeper_) return;
+      // This process itself was stopped, or had no processor: so may those who renew.
+      const absl::Duration late = Instant::Now() - next;
+      if (late > options_.lease_timeout / 3) {
+        for (auto& [job, lease] : leases_) lease.renewed = Instant::Now();
       }
-      if (stop_flusher_) return;
     }
-    for (const v1::AttemptId& id : due) {
+    const Due due = TakeDue();
+    for (const v1::AttemptId& id : due.flush) {
       const absl::Status status =
           UpdateLeased(id, [](JobChange&) { return absl::OkStatus(); }).status();
       if (!status.ok() && !absl::IsAborted(status)) {
@@ -375,7 +421,41 @@ void JobQueue::FlushLoop() {
                    {{"job", id.job()}, {"attempt", id.attempt()}, {"error", status}});
       }
     }
+    for (const v1::AttemptId& id : due.lost) {
+      const absl::Status status = Finish(id, LostAttempt("its node renewed the lease no more"));
+      if (!status.ok() && !absl::IsAborted(status)) Renew(id).IgnoreError();  // later again
+      LogWarning("a lease was lost",
+                 {{"job", id.job()}, {"attempt", id.attempt()}, {"result", status}});
+    }
+    for (const std::string& job : due.waited) EndWait(job);
   }
+}
+
+void JobQueue::WaitForRetry(const v1::Job& job) {
+  const absl::Duration wait =
+      FromProtoTimestamp(job.next_attempt_time()) - FromProtoTimestamp(job.update_time());
+  LogInfo("job waits for its next attempt",
+          {{"job", job.name()}, {"attempts", job.attempts_size()}, {"wait_seconds", wait}});
+  {
+    absl::MutexLock lock(&mutex_);
+    waits_.emplace(Instant::Now() + wait, job.name());
+  }
+  keeper_wake_up_.Wake();
+}
+
+void JobQueue::EndWait(const std::string& job) {
+  const absl::Status status = store_
+                                  ->Update(job,
+                                           [](JobChange& change) {
+                                             change.job.clear_next_attempt_time();
+                                             return absl::OkStatus();
+                                           })
+                                  .status();
+  // It may have been cancelled, and deleted, since.
+  if (status.ok() || absl::IsNotFound(status)) return AnnounceQueued();
+  LogWarning("a job could not be queued for its next attempt", {{"job", job}, {"error", status}});
+  absl::MutexLock lock(&mutex_);
+  waits_.emplace(Instant::Now() + options_.retry.first_delay, job);
 }
 
 metrics::JobStatistics JobQueue::Statistics() {

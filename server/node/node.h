@@ -40,6 +40,9 @@ struct NodeOptions {
   int64_t file_size_limit_bytes = int64_t{64} << 30;  // of one file a worker writes
   // A worker that was told to stop (cancel, time limit, shutdown) and has not is killed after this.
   absl::Duration stop_grace = absl::Seconds(10);
+  // A worker that has neither spoken nor used any processor time for so long is stopped, and its
+  // job tried again.
+  absl::Duration no_progress_timeout = absl::Minutes(2);
   // A worker that has not become ready (LibTorch loaded, sandboxed) by then is killed.
   absl::Duration warm_up_limit = absl::Seconds(120);
 };
@@ -66,6 +69,7 @@ struct NodeInfo {
 //    output files are checked; one that breaks the protocol is killed and its attempt fails.
 // 4. A worker's outputs become blobs only after its process has ended.
 // 5. When a report is ABORTED (its lease is over) the worker is killed and nothing more is said.
+// 6. While it runs an attempt the node renews its lease every 5 s, whatever its slot is busy with.
 // Thread-safe.
 class Node {
  public:

@@ -1,5 +1,6 @@
 #include "server/worker/assignment.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -49,6 +50,7 @@ job::RunSpec WithoutFiles(const v1::Assignment& assignment) {
     spec.audit.push_back({label.index(), label.label()});
   }
   spec.use_audit = job.use_audit();
+  spec.batch_divisor = std::max(1, assignment.batch_divisor());
   spec.seed = job.seed();
   spec.device = assignment.device();
   spec.threads = assignment.threads();

@@ -136,7 +136,8 @@ ServerFacts ApiClient::Facts() {
   auto info = connection_->Call<v1::ServerInfo>(
       connection_->admin(), &v1::AdminService::Stub::GetServerInfo, v1::GetServerInfoRequest());
   EXPECT_TRUE(info.ok()) << info.status();
-  return {static_cast<int64_t>(List().size()), Serving(), info.ok() ? info->slots() : 0};
+  return {static_cast<int64_t>(List().size()), Serving(), info.ok() ? info->slots() : 0,
+          info.ok() ? info->warm_workers() : 0};
 }
 
 void SetInteger(const std::string& name, int64_t value, v1::JobSpec* spec) {

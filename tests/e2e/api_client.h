@@ -18,6 +18,7 @@ struct ServerFacts {
   int64_t jobs = 0;
   bool serving = false;
   int slots = 0;
+  int warm_workers = 0;
 };
 
 class ApiClient {
