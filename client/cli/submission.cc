@@ -170,13 +170,17 @@ absl::StatusOr<v1::JobSpec> PrepareJob(Invocation& invocation, const JobInputs& 
   return spec;
 }
 
-absl::StatusOr<v1::Job> CreateJob(client::Connection& connection, const v1::JobSpec& spec) {
+std::string NewRequestId() {
   absl::BitGen random;
+  return absl::StrFormat("cli-%016x%016x", absl::Uniform<uint64_t>(random),
+                         absl::Uniform<uint64_t>(random));
+}
+
+absl::StatusOr<v1::Job> CreateJob(client::Connection& connection, const v1::JobSpec& spec) {
   v1::CreateJobRequest request;
   request.set_parent(connection.Parent());
   *request.mutable_spec() = spec;
-  request.set_request_id(absl::StrFormat("cli-%016x%016x", absl::Uniform<uint64_t>(random),
-                                         absl::Uniform<uint64_t>(random)));
+  request.set_request_id(NewRequestId());
   return connection.Call<v1::Job>(connection.jobs(), &v1::JobService::Stub::CreateJob, request);
 }
 

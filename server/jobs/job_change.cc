@@ -10,6 +10,8 @@
 namespace acclimate::jobs {
 namespace {
 
+constexpr char kAskedFor[] = "asked for by a client";
+
 v1::JobEvent& AddStateEvent(JobChange& change, v1::JobState from, absl::string_view reason,
                             absl::Time now) {
   v1::JobEvent& event = AddEvent(change, now);
@@ -40,17 +42,18 @@ bool IsInterruption(const AttemptOutcome& outcome) {
 }
 
 absl::Status Requeue(JobChange& change, absl::string_view reason, absl::Time now) {
-  // The next attempt begins anew.
   change.job.clear_progress();
   return ChangeState(change, v1::JOB_STATE_QUEUED, reason, now);
 }
 
 absl::Status Fail(JobChange& change, const AttemptOutcome& outcome, const std::string& reason,
                   absl::Time now) {
-  absl::Status error = outcome.error;
-  if (!reason.empty()) {
-    error = absl::Status(error.code(), absl::StrCat(error.message(), "; ", reason));
-  }
+  // The node was unavailable; the job is given up.
+  const absl::StatusCode code =
+      outcome.cause == v1::ATTEMPT_CAUSE_LOST ? absl::StatusCode::kAborted : outcome.error.code();
+  const absl::Status error(code, reason.empty()
+                                     ? std::string(outcome.error.message())
+                                     : absl::StrCat(outcome.error.message(), "; ", reason));
   *change.job.mutable_error() = ToRpcStatus(error);
   return ChangeState(change, v1::JOB_STATE_FAILED, error.message(), now);
 }
@@ -87,6 +90,44 @@ absl::Status ChangeState(JobChange& change, v1::JobState to, absl::string_view r
   return absl::OkStatus();
 }
 
+absl::Status Cancel(JobChange& change, absl::Time now) {
+  if (change.job.state() == v1::JOB_STATE_CANCELLING) return absl::OkStatus();
+  const v1::JobState to =
+      IsLeased(change.job.state()) ? v1::JOB_STATE_CANCELLING : v1::JOB_STATE_CANCELLED;
+  return ChangeState(change, to, kAskedFor, now);
+}
+
+absl::Status Pause(JobChange& change, absl::Time now) {
+  const v1::JobState state = change.job.state();
+  if (state == v1::JOB_STATE_PAUSING || state == v1::JOB_STATE_PAUSED) return absl::OkStatus();
+  return ChangeState(change, IsLeased(state) ? v1::JOB_STATE_PAUSING : v1::JOB_STATE_PAUSED,
+                     kAskedFor, now);
+}
+
+absl::Status Resume(JobChange& change, absl::Time now) {
+  if (change.job.state() != v1::JOB_STATE_PAUSED) {
+    return PreconditionFailed(v1::JOB_STATE, change.job.name(),
+                              absl::StrCat(change.job.name(), " is ", ShortName(change.job.state()),
+                                           "; only a paused job can be resumed"));
+  }
+  return ChangeState(change, v1::JOB_STATE_QUEUED, kAskedFor, now);
+}
+
+absl::StatusOr<JobChange> Retry(const v1::Job& ended, const std::string& name, absl::Time now) {
+  if (ended.state() != v1::JOB_STATE_FAILED && ended.state() != v1::JOB_STATE_CANCELLED) {
+    return PreconditionFailed(
+        v1::JOB_STATE, ended.name(),
+        absl::StrCat(ended.name(), " is ", ShortName(ended.state()),
+                     "; only a job that failed or was cancelled can be tried again"));
+  }
+  JobChange change = NewJob(name, ended.spec(), now);
+  change.job.set_retry_of(ended.name());
+  const bool whole_batch =
+      ended.attempts().empty() || ended.attempts().rbegin()->batch_divisor() <= 1;
+  if (ended.has_checkpoint() && whole_batch) *change.job.mutable_checkpoint() = ended.checkpoint();
+  return change;
+}
+
 absl::Status BeginAttempt(JobChange& change, const std::string& node, absl::Time now) {
   v1::Job& job = change.job;
   const int64_t last_epoch = job.attempts().empty() ? 0 : job.attempts().rbegin()->epoch();
@@ -96,6 +137,7 @@ absl::Status BeginAttempt(JobChange& change, const std::string& node, absl::Time
   attempt.set_node(node);
   *attempt.mutable_start_time() = ToProtoTimestamp(now);
   if (const int divisor = BatchDivisor(job); divisor > 1) attempt.set_batch_divisor(divisor);
+  attempt.set_resumed_from_step(job.checkpoint().step());
   if (!job.has_start_time()) *job.mutable_start_time() = attempt.start_time();
   return ChangeState(change, v1::JOB_STATE_STARTING, absl::StrCat("leased by node ", node), now);
 }
@@ -118,10 +160,20 @@ void AddProgress(JobChange& change, const v1::Progress& progress, absl::Time now
   *AddEvent(change, now).mutable_progress() = progress;
 }
 
+void AddCheckpoint(JobChange& change, const v1::Checkpointed& checkpoint, absl::Time now) {
+  *change.job.mutable_checkpoint() = checkpoint;
+  *AddEvent(change, now).mutable_checkpoint() = checkpoint;
+}
+
 absl::Status EndAttempt(JobChange& change, const AttemptOutcome& outcome, const RetryPolicy& policy,
                         double jitter, absl::Time now) {
   v1::Job& job = change.job;
   CloseAttempt(job, outcome, now);
+  if (!outcome.checkpoint.blob().empty()) AddCheckpoint(change, outcome.checkpoint, now);
+  // A state fits the batch size that it was made with.
+  if (BatchDivisor(job) != std::max(1, job.attempts().rbegin()->batch_divisor())) {
+    job.clear_checkpoint();
+  }
   if (outcome.kind == AttemptOutcome::Kind::kSucceeded) {
     // The report that it started may have been lost.
     if (job.state() == v1::JOB_STATE_STARTING) {

@@ -117,7 +117,13 @@ absl::StatusOr<CreatedJob> JobQueue::Create(const std::string& tenant, const v1:
                                             const std::string& traceparent) {
   JobChange change = NewJob(JobName(tenant, NewRandomId()), spec, absl::Now());
   change.job.set_traceparent(traceparent);
-  absl::StatusOr<CreatedJob> created = store_->Create(change, request_id, SpecDigest(spec));
+  return Add(change, request_id);
+}
+
+absl::StatusOr<CreatedJob> JobQueue::Add(const JobChange& change, const std::string& request_id) {
+  const v1::JobSpec& spec = change.job.spec();
+  absl::StatusOr<CreatedJob> created =
+      store_->Create(change, request_id, absl::StrCat(SpecDigest(spec), change.job.retry_of()));
   if (created.ok() && !created->existed) {
     LogInfo("job queued", {{"job", created->job.name()}, {"method", spec.method()}});
     AnnounceQueued();
@@ -125,19 +131,39 @@ absl::StatusOr<CreatedJob> JobQueue::Create(const std::string& tenant, const v1:
   return created;
 }
 
+absl::StatusOr<CreatedJob> JobQueue::Retry(const std::string& name, const std::string& request_id,
+                                           const std::string& traceparent) {
+  const absl::StatusOr<v1::Job> ended = store_->Get(name);
+  if (!ended.ok()) return ended.status();
+  const absl::StatusOr<ResourceName> parsed = ParseJobName(name);
+  if (!parsed.ok()) return parsed.status();
+  absl::StatusOr<JobChange> change =
+      jobs::Retry(*ended, JobName(parsed->tenant, NewRandomId()), absl::Now());
+  if (!change.ok()) return change.status();
+  change->job.set_traceparent(traceparent);
+  return Add(*change, request_id);
+}
+
 absl::StatusOr<v1::Job> JobQueue::Cancel(const std::string& name) {
-  absl::StatusOr<v1::Job> job = Update(name, [](JobChange& change) {
-    if (change.job.state() == v1::JOB_STATE_CANCELLING) return absl::OkStatus();
-    const v1::JobState to =
-        IsLeased(change.job.state()) ? v1::JOB_STATE_CANCELLING : v1::JOB_STATE_CANCELLED;
-    return ChangeState(change, to, "asked for by a client", absl::Now());
-  });
+  absl::StatusOr<v1::Job> job =
+      Update(name, [](JobChange& change) { return jobs::Cancel(change, absl::Now()); });
   if (!job.ok()) return job;
-  if (job->state() == v1::JOB_STATE_CANCELLING) {
-    MakeWish(*job, Wish::kCancel);
-  } else {
-    AddSpans(SpansOfQueued(*job));
-  }
+  MakeWish(*job);
+  if (job->state() == v1::JOB_STATE_CANCELLED) AddSpans(SpansOfQueued(*job));
+  return job;
+}
+
+absl::StatusOr<v1::Job> JobQueue::Pause(const std::string& name) {
+  absl::StatusOr<v1::Job> job =
+      Update(name, [](JobChange& change) { return jobs::Pause(change, absl::Now()); });
+  if (job.ok()) MakeWish(*job);
+  return job;
+}
+
+absl::StatusOr<v1::Job> JobQueue::Resume(const std::string& name) {
+  absl::StatusOr<v1::Job> job =
+      Update(name, [](JobChange& change) { return jobs::Resume(change, absl::Now()); });
+  if (job.ok()) AnnounceQueued();
   return job;
 }
 
@@ -223,9 +249,10 @@ absl::StatusOr<std::optional<Lease>> JobQueue::LeaseNext(const std::string& node
     lease.id = id;
     lease.renewed = Instant::Now();
   }
+  keeper_wake_up_.Wake();
   Publish(*job);
   metrics_->ObserveQueueWait(job->spec().method(), absl::Now() - queued_since);
-  return Lease{id, job->spec(), TraceIdOf(*job), BatchDivisor(*job)};
+  return Lease{id, job->spec(), TraceIdOf(*job), BatchDivisor(*job), job->checkpoint()};
 }
 
 absl::Status JobQueue::Started(const v1::AttemptId& id) {
@@ -235,7 +262,7 @@ absl::Status JobQueue::Started(const v1::AttemptId& id) {
     return ChangeState(change, v1::JOB_STATE_RUNNING, "the worker has started", absl::Now());
   });
   // The node may have missed the wish, if it came before the node knew of the lease.
-  if (job.ok() && job->state() == v1::JOB_STATE_CANCELLING) MakeWish(*job, Wish::kCancel);
+  if (job.ok()) MakeWish(*job);
   return job.status();
 }
 
@@ -292,7 +319,7 @@ absl::Status JobQueue::ReportCheckpoint(const v1::AttemptId& id,
                                         const v1::Checkpointed& checkpoint) {
   return UpdateLeased(id,
                       [&](JobChange& change) {
-                        *AddEvent(change, absl::Now()).mutable_checkpoint() = checkpoint;
+                        AddCheckpoint(change, checkpoint, absl::Now());
                         return absl::OkStatus();
                       })
       .status();
@@ -350,13 +377,15 @@ void JobQueue::OnWish(std::function<void(const v1::AttemptId&, Wish)> listener) 
   on_wish_ = std::move(listener);
 }
 
-void JobQueue::MakeWish(const v1::Job& job, Wish wish) {
+void JobQueue::MakeWish(const v1::Job& job) {
+  const bool cancelling = job.state() == v1::JOB_STATE_CANCELLING;
+  if (!cancelling && job.state() != v1::JOB_STATE_PAUSING) return;
   std::function<void(const v1::AttemptId&, Wish)> listener;
   {
     absl::MutexLock lock(&mutex_);
     listener = on_wish_;
   }
-  if (listener) listener(CurrentAttempt(job), wish);
+  if (listener) listener(CurrentAttempt(job), cancelling ? Wish::kCancel : Wish::kPause);
 }
 
 std::deque<v1::Progress> JobQueue::TakePending(const v1::AttemptId& id) {

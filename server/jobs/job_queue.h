@@ -24,13 +24,14 @@
 #include "server/jobs/job_spans.h"
 #include "server/jobs/job_store.h"
 #include "server/jobs/lease_broker.h"
+#include "server/jobs/retry_policy.h"
 #include "server/metrics/server_metrics.h"
 #include "server/tracing/span.h"
 
 namespace acclimate::jobs {
 
 struct JobQueueOptions {
-  RetryPolicy retry;
+  RetryPolicy retry = {};
   // A lease that is not renewed for so long is lost.
   absl::Duration lease_timeout = absl::Seconds(15);
   // A job's progress is written at most this often; points in between are merged. Its first
@@ -69,6 +70,10 @@ class JobQueue : public LeaseBroker {
   absl::StatusOr<v1::Job> Get(const std::string& name) { return store_->Get(name); }
   absl::StatusOr<JobPage> List(const JobQuery& query) { return store_->List(query); }
   absl::StatusOr<v1::Job> Cancel(const std::string& name);
+  absl::StatusOr<v1::Job> Pause(const std::string& name);
+  absl::StatusOr<v1::Job> Resume(const std::string& name);
+  absl::StatusOr<CreatedJob> Retry(const std::string& name, const std::string& request_id,
+                                   const std::string& traceparent = "");
   absl::Status Delete(const std::string& name);
 
   // Gives `sink` every event after the cursor, in order, until the job has ended. A sink that
@@ -118,9 +123,11 @@ class JobQueue : public LeaseBroker {
   };
   class Subscription;
 
+  absl::StatusOr<CreatedJob> Add(const JobChange& change, const std::string& request_id);
   absl::StatusOr<v1::Job> Update(const std::string& name, const JobStore::Mutation& mutation);
   absl::StatusOr<std::optional<Lease>> LeaseNext(const std::string& node);
-  void MakeWish(const v1::Job& job, Wish wish);
+  // Tells the node of a job that is to be cancelled or paused.
+  void MakeWish(const v1::Job& job);
   // As Update, refused when the attempt's lease is over; pending progress is written first.
   absl::StatusOr<v1::Job> UpdateLeased(const v1::AttemptId& id, const JobStore::Mutation& mutation);
   void Publish(const v1::Job& job, bool deleted = false);

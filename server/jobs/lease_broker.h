@@ -18,8 +18,9 @@ namespace acclimate::jobs {
 struct Lease {
   v1::AttemptId id;
   v1::JobSpec spec;
-  std::string trace_id;   // for the log; empty: none
-  int batch_divisor = 1;  // of Attempt
+  std::string trace_id;         // for the log; empty: none
+  int batch_divisor = 1;        // of Attempt
+  v1::Checkpointed checkpoint;  // to go on from; without a blob: begin anew
 };
 
 struct AttemptOutcome {
@@ -30,6 +31,7 @@ struct AttemptOutcome {
   v1::AttemptCause cause = v1::ATTEMPT_CAUSE_UNSPECIFIED;
   int signal = 0;
   int exit_code = 0;
+  v1::Checkpointed checkpoint;  // that the attempt left behind at its end; without a blob: none
   std::string last_phase;
   std::string stderr_tail;  // at most 8 KiB
 };
@@ -43,7 +45,8 @@ struct AttemptOutcome {
 // 5. Thread-safe.
 // 6. Finish with kFailed and cause DRAINED (the node is shutting down) or PREEMPTED ends the
 //    attempt but not the job: it goes back to QUEUED, unless its cancellation was asked for, and
-//    the next attempt begins anew. What else retry_policy.h says is tried again waits there first.
+//    the next attempt goes on from the job's checkpoint. What else retry_policy.h says is tried
+//    again waits there first.
 class LeaseBroker {
  public:
   virtual ~LeaseBroker() = default;

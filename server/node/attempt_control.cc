@@ -21,9 +21,10 @@ void AttemptControl::EndLease() {
   wake_.Wake();
 }
 
-void AttemptControl::Drain(Instant deadline) {
+void AttemptControl::Drain(Instant pause, Instant deadline) {
   absl::MutexLock lock(&mutex_);
   wishes_.drain = true;
+  wishes_.drain_pause = pause;
   wishes_.drain_deadline = deadline;
   wake_.Wake();
 }

@@ -18,7 +18,8 @@ struct Wishes {
   bool cancel = false;
   bool pause = false;
   bool drain = false;
-  bool lease_over = false;  // nobody waits for an outcome
+  bool lease_over = false;                 // nobody waits for an outcome
+  Instant drain_pause = Instant::Never();  // save the state now
   Instant drain_deadline = Instant::Never();
 };
 
@@ -28,7 +29,7 @@ class AttemptControl {
   void Ask(jobs::LeaseBroker::Wish wish);
   void EndLease();
   // For good: also of the attempts that would come after this one.
-  void Drain(Instant deadline);
+  void Drain(Instant pause, Instant deadline);
   // Forgets what was wanted of the attempt before.
   void BeginAttempt();
 

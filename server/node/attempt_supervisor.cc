@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <iterator>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -102,6 +104,7 @@ absl::Status AttemptSupervisor::SendAssignment() {
                                      : options_.threads_per_slot);
   const std::string& device = spec.resources().device();
   assignment.set_batch_divisor(lease_.batch_divisor);
+  *assignment.mutable_checkpoint_interval() = ToProtoDuration(options_.checkpoint_interval);
   assignment.set_device(device.empty() || device == "auto" ? options_.device : device);
 
   v1::DatasetRef checkpoint;
@@ -121,6 +124,7 @@ absl::Status AttemptSupervisor::SendAssignment() {
     if (status.ok()) assignment.mutable_files()->rbegin()->set_name(input.name());
   }
   if (!status.ok()) return status;
+  AddCheckpoint(assignment);
 
   const int64_t memory = SmallerLimit(spec.limits().memory_bytes(), options_.memory_limit_bytes);
   if (memory > 0) status = worker_.LimitMemory(memory);
@@ -133,6 +137,17 @@ absl::Status AttemptSupervisor::SendAssignment() {
   status = worker_.channel().Send(message, descriptors, Instant::Now() + kSendLimit);
   files_.clear();
   return status;
+}
+
+// Without the file that it left the job begins anew, which costs time only.
+void AttemptSupervisor::AddCheckpoint(v1::Assignment& assignment) {
+  v1::DatasetRef state;
+  state.set_blob(lease_.checkpoint.blob());
+  state.set_display_name("checkpoint of the training");
+  const absl::Status status = AddFile(v1::InputFile::TRAINING_STATE, state, assignment);
+  if (status.ok()) return;
+  LogWarning("the job begins anew: its checkpoint cannot be read",
+             {{"job", lease_.id.job()}, {"blob", state.blob()}, {"error", status}});
 }
 
 absl::Status AttemptSupervisor::AddFile(v1::InputFile::Role role, const v1::DatasetRef& file,
@@ -164,11 +179,7 @@ absl::StatusOr<AttemptOutcome> AttemptSupervisor::Supervise() {
       worker_.Kill();
       return Died();
     }
-    const bool stopping = kill_at_ < Instant::Never();
-    worker_.Wait(
-        control_.wake_fd(),
-        stopping ? kill_at_
-                 : std::min(start_ + run_time_limit_, active_at_ + options_.no_progress_timeout));
+    worker_.Wait(control_.wake_fd(), NextLook(wishes));
     v1::WorkerToNode message;
     const absl::StatusOr<bool> whole = worker_.channel().TryReceive(message);
     if (absl::IsUnavailable(whole.status())) return Died();
@@ -184,14 +195,27 @@ absl::StatusOr<AttemptOutcome> AttemptSupervisor::Supervise() {
 
 void AttemptSupervisor::ObeyWishes(const Wishes& wishes) {
   if (wishes.cancel) Stop(StopReason::kCancel, options_.stop_grace);
-  if (wishes.drain) Stop(StopReason::kDrain, wishes.drain_deadline - Instant::Now());
-  if (wishes.pause && stop_ == StopReason::kNone) {
-    stop_ = StopReason::kPause;
-    v1::NodeToWorker message;
-    message.mutable_pause();
-    Send(std::move(message));
+  if (Instant::Now() >= wishes.drain_pause) {
+    Pause(StopReason::kDrain);
+    kill_at_ = std::min(kill_at_, wishes.drain_deadline);
   }
+  if (wishes.pause) Pause(StopReason::kPause);
   if (Instant::Now() >= start_ + run_time_limit_) Stop(StopReason::kTimeLimit, options_.stop_grace);
+}
+
+void AttemptSupervisor::Pause(StopReason reason) {
+  if (stop_ != StopReason::kNone) return;
+  stop_ = reason;
+  v1::NodeToWorker message;
+  message.mutable_pause();
+  Send(std::move(message));
+}
+
+// When there may be something to do although nobody speaks.
+Instant AttemptSupervisor::NextLook(const Wishes& wishes) const {
+  if (kill_at_ < Instant::Never()) return kill_at_;
+  return std::min(
+      {start_ + run_time_limit_, active_at_ + options_.no_progress_timeout, wishes.drain_pause});
 }
 
 // One that computes may have nothing to say for long.
@@ -278,6 +302,8 @@ absl::Status AttemptSupervisor::HandleTrainingState(const v1::WorkerToNode::Trai
       ImportCopy(state.file(), worker_.scratch_directory(), job->tenant, services_.blobs);
   if (absl::IsInternal(blob.status())) return blob.status();
   if (!blob.ok()) return OverIfAborted(blob.status(), "training state");
+  std::error_code ignored;
+  std::filesystem::remove(absl::StrCat(worker_.scratch_directory(), "/", state.file()), ignored);
   v1::Checkpointed checkpoint;
   checkpoint.set_step(state.step());
   checkpoint.set_blob(*blob);
@@ -309,9 +335,9 @@ AttemptOutcome AttemptSupervisor::Finished() {
   worker_.Reap(kExitGrace);
   switch (finished_->outcome()) {
     case v1::WorkerFinished::SUCCEEDED:
-      return Succeeded(AttemptOutcome::Kind::kSucceeded);
+      return Succeeded();
     case v1::WorkerFinished::PAUSED:
-      if (stop_ == StopReason::kPause) return Succeeded(AttemptOutcome::Kind::kPaused);
+      if (stop_ == StopReason::kPause || stop_ == StopReason::kDrain) return Paused();
       return OutcomeOfStop(stop_, LimitOf(stop_));
     case v1::WorkerFinished::CANCELLED:
       return OutcomeOfStop(stop_, LimitOf(stop_));
@@ -323,17 +349,34 @@ AttemptOutcome AttemptSupervisor::Finished() {
   }
 }
 
-AttemptOutcome AttemptSupervisor::Succeeded(AttemptOutcome::Kind kind) {
-  const absl::StatusOr<ResourceName> job = ParseJobName(lease_.id.job());
-  if (!job.ok()) return Failure(v1::ATTEMPT_CAUSE_CRASH, job.status());
-  absl::StatusOr<v1::JobResult> result =
-      ImportOutputs(*finished_, worker_.scratch_directory(), job->tenant, services_.blobs);
+AttemptOutcome AttemptSupervisor::Succeeded() {
+  absl::StatusOr<v1::JobResult> result = Outputs();
   if (!result.ok()) return OutcomeOfImport(result.status());
   for (const std::string& warning : warnings_) result->add_warnings(warning);
   AttemptOutcome outcome;
-  outcome.kind = kind;
+  outcome.kind = AttemptOutcome::Kind::kSucceeded;
   outcome.result = *std::move(result);
   return outcome;
+}
+
+// Before its first step an attempt leaves no state: the next one begins where this one did.
+AttemptOutcome AttemptSupervisor::Paused() {
+  const absl::StatusOr<v1::JobResult> files = Outputs();
+  if (!files.ok()) return OutcomeOfImport(files.status());
+  AttemptOutcome outcome;
+  outcome.kind = AttemptOutcome::Kind::kPaused;
+  if (stop_ == StopReason::kDrain) outcome = OutcomeOfStop(stop_, LimitOf(stop_));
+  if (files->files_size() == 1) {
+    outcome.checkpoint.set_step(progress_.step());
+    outcome.checkpoint.set_blob(files->files(0).blob());
+  }
+  return outcome;
+}
+
+absl::StatusOr<v1::JobResult> AttemptSupervisor::Outputs() {
+  const absl::StatusOr<ResourceName> job = ParseJobName(lease_.id.job());
+  if (!job.ok()) return job.status();
+  return ImportOutputs(*finished_, worker_.scratch_directory(), job->tenant, services_.blobs);
 }
 
 AttemptOutcome AttemptSupervisor::Died() {

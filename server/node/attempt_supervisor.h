@@ -40,6 +40,7 @@ class AttemptSupervisor {
 
  private:
   absl::Status SendAssignment();
+  void AddCheckpoint(v1::Assignment& assignment);
   absl::Status AddFile(v1::InputFile::Role role, const v1::DatasetRef& file,
                        v1::Assignment& assignment);
   absl::StatusOr<jobs::AttemptOutcome> Supervise();
@@ -47,6 +48,8 @@ class AttemptSupervisor {
   void ObeyWishes(const Wishes& wishes);
   void CheckSilence();
   void Stop(StopReason reason, absl::Duration grace);
+  void Pause(StopReason reason);
+  Instant NextLook(const Wishes& wishes) const;
   void Send(v1::NodeToWorker message);
 
   // OK: go on. ABORTED: the lease is over. Anything else: the worker broke the protocol.
@@ -60,7 +63,9 @@ class AttemptSupervisor {
   absl::Duration LimitOf(StopReason reason) const;
 
   jobs::AttemptOutcome Finished();
-  jobs::AttemptOutcome Succeeded(jobs::AttemptOutcome::Kind kind);
+  jobs::AttemptOutcome Succeeded();
+  jobs::AttemptOutcome Paused();
+  absl::StatusOr<v1::JobResult> Outputs();  // taken over as blobs
   jobs::AttemptOutcome Died();
   jobs::AttemptOutcome BrokeProtocol(const absl::Status& how);
 

@@ -81,7 +81,8 @@ class Node::Impl {
 
   void Shutdown(absl::Duration grace) {
     const Instant deadline = Instant::Now() + grace;
-    for (const auto& slot : slots_) slot->Drain(deadline);
+    const Instant pause = deadline + -std::min(grace / 2, absl::Seconds(5));
+    for (const auto& slot : slots_) slot->Drain(pause, deadline);
     for (const auto& slot : slots_) slot->Join();
     stop_renewing_.Wake();
     if (renewer_.joinable()) renewer_.join();

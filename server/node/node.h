@@ -43,6 +43,8 @@ struct NodeOptions {
   // A worker that has neither spoken nor used any processor time for so long is stopped, and its
   // job tried again.
   absl::Duration no_progress_timeout = absl::Minutes(2);
+  // Between two training states of an attempt; 0: none are saved but for a pause and a shutdown.
+  absl::Duration checkpoint_interval = absl::Seconds(60);
   // A worker that has not become ready (LibTorch loaded, sandboxed) by then is killed.
   absl::Duration warm_up_limit = absl::Seconds(120);
 };
@@ -84,9 +86,10 @@ class Node {
   // the options; NOT_FOUND: no worker binary there; otherwise why scratch_root cannot be used.
   absl::Status Start();
 
-  // Takes no more leases. Running workers are cancelled and, after `grace`, killed; their attempts
-  // finish with cause DRAINED, which puts the jobs back into the queue. Returns when no worker is
-  // left.
+  // Takes no more leases. Attempts that end by themselves within `grace` do; the others save their
+  // state in its last seconds (at most 5, at most half of it), and what then still runs is killed:
+  // they finish with cause DRAINED, which puts the jobs back into the queue. Returns when no worker
+  // is left.
   void Shutdown(absl::Duration grace);
 
   NodeInfo Info() const;

@@ -27,7 +27,7 @@ class Slot {
   Slot(int number, const NodeOptions& options, const Services& services, WishBoard& wishes);
 
   void Start();
-  void Drain(Instant deadline) { control_.Drain(deadline); }
+  void Drain(Instant pause, Instant deadline) { control_.Drain(pause, deadline); }
   void Join();
 
   struct State {

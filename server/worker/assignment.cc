@@ -58,6 +58,8 @@ job::RunSpec WithoutFiles(const v1::Assignment& assignment) {
   if (!job.resources().precision().empty()) spec.precision = job.resources().precision();
   spec.time_limit_seconds = absl::ToDoubleSeconds(FromProtoDuration(job.limits().run_time()));
   spec.output_directory = assignment.scratch_directory();
+  spec.state_every_seconds =
+      absl::ToDoubleSeconds(FromProtoDuration(assignment.checkpoint_interval()));
   return spec;
 }
 

@@ -166,7 +166,7 @@ TEST(JobChangeTest, TheErrorOfTheLastAttemptSaysHowOftenItWasTried) {
     ASSERT_TRUE(EndAttempt(change, kLost, kPolicy, /*jitter=*/0, kNow).ok());
   }
   EXPECT_EQ(change.job.state(), v1::JOB_STATE_FAILED);
-  EXPECT_EQ(change.job.error().code(), static_cast<int>(absl::StatusCode::kUnavailable));
+  EXPECT_EQ(change.job.error().code(), static_cast<int>(absl::StatusCode::kAborted));
   EXPECT_THAT(change.job.error().message(), HasSubstr("gone; failed 6 times"));
 }
 
