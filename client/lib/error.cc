@@ -28,8 +28,11 @@ std::optional<google::rpc::Status> Details(const absl::Status& status) {
 }  // namespace
 
 absl::Status FromGrpc(const grpc::Status& status) {
-  return WithDetails(static_cast<absl::StatusCode>(status.error_code()), status.error_message(),
-                     status.error_details());
+  // gRPC's word for calls that a server which stops never took up. Who cancels one himself knows.
+  const auto code = status.error_code() == grpc::StatusCode::CANCELLED
+                        ? absl::StatusCode::kUnavailable
+                        : static_cast<absl::StatusCode>(status.error_code());
+  return WithDetails(code, status.error_message(), status.error_details());
 }
 
 absl::Status FromProto(const google::rpc::Status& status) {

@@ -16,6 +16,7 @@ struct FieldViolation {
   std::string description;
 };
 
+// CANCELLED, which gRPC says of calls that a stopping server never took up, becomes UNAVAILABLE.
 absl::Status FromGrpc(const grpc::Status& status);
 // As a failed job records it.
 absl::Status FromProto(const google::rpc::Status& status);

@@ -166,9 +166,10 @@ class Session {
     absl::Status status = Work();
     recorder_.EndPhase();
     if (absl::IsCancelled(status) && stop_.directive() == Directive::kPause) {
+      result_.outcome = RunResult::Outcome::kPaused;
+      if (trainer_ == nullptr) return result_;  // nothing has been done
       status = SaveState(OutputPath(kStateFile));
       if (!status.ok()) return status;
-      result_.outcome = RunResult::Outcome::kPaused;
       result_.files = {kStateFile};
     } else if (absl::IsCancelled(status) && stop_.directive() == Directive::kCancel) {
       result_.outcome = RunResult::Outcome::kCancelled;
@@ -416,6 +417,7 @@ class Session {
     options.device = inputs_.device;
     options.seed = spec_.seed;
     options.state_every_steps = spec_.state_every_steps;
+    options.state_every_seconds = spec_.state_every_seconds;
     train::TrainerHooks hooks;
     hooks.on_metrics = [this](const Progress& progress,
                               const std::map<std::string, double>& values) {
@@ -425,9 +427,14 @@ class Session {
     };
     hooks.on_state = [this](int64_t step) {
       const std::string path = OutputPath(absl::StrCat("training_state_", step, ".safetensors"));
-      absl::Status status = SaveState(path);
-      if (status.ok()) recorder_.OnTrainingState(step, path);
-      return status;
+      const absl::Status status = SaveState(path);
+      if (status.ok()) {
+        recorder_.OnTrainingState(step, path);
+      } else {
+        recorder_.OnWarning(absl::StrCat("the training state at step ", step,
+                                         " was not saved: ", status.message()));
+      }
+      return absl::OkStatus();
     };
     return std::make_unique<train::Trainer>(*task_, *inputs_.model, inputs_.sources,
                                             *inputs_.target, options, std::move(hooks));
@@ -459,7 +466,6 @@ class Session {
   }
 
   absl::Status SaveState(const std::string& path) {
-    if (trainer_ == nullptr) return absl::InternalError("stopped before there was a state");
     ViewSource();
     train::TrainingState state = trainer_->State();
     if (source_only_.confusion.defined()) {

@@ -109,6 +109,7 @@ absl::Status ArtifactService::ReceiveUpload(grpc::ServerReader<v1::WriteUploadRe
   auto writer = (*uploads)->Write(name->tenant, name->id);
   if (!writer.ok()) return writer.status();
   do {
+    if (absl::Status status = gate_.CheckTakesWork(); !status.ok()) return status;
     if (!chunk.name().empty() && chunk.name() != first_name) {
       return BadRequest("name", absl::StrCat("the stream began with ", first_name));
     }

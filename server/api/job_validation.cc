@@ -30,7 +30,9 @@ constexpr int kMaxChannels = 4096;
 constexpr int kMaxPriority = 100;
 constexpr int kMaxThreads = 1024;
 constexpr size_t kMaxDisplayName = 255;
-constexpr char kGuardSetting[] = "guard";  // the hyperparameter
+// Hyperparameters.
+constexpr char kGuardSetting[] = "guard";
+constexpr char kBatchSizeSetting[] = "batch_size";
 
 // Collects what is wrong, field by field.
 class JobValidator {
@@ -161,17 +163,21 @@ class JobValidator {
     CheckStartingPoint(spec, *method);
     CheckHyperparameters(spec, *method);
     CheckUseOfAudit(spec, *method);
+    if (spec.smaller_batch() && !HasHyperparameter(*method, kBatchSizeSetting)) {
+      Add("spec.smaller_batch", absl::StrCat("method ", spec.method(), " has no batch_size"));
+    }
+  }
+
+  static bool HasHyperparameter(const v1::Method& method, absl::string_view name) {
+    return std::any_of(
+        method.hyperparameters().begin(), method.hyperparameters().end(),
+        [name](const v1::Hyperparameter& hyperparameter) { return hyperparameter.name() == name; });
   }
 
   void CheckUseOfAudit(const v1::JobSpec& spec, const v1::Method& method) {
     if (!spec.use_audit()) return;
-    const auto& known = method.hyperparameters();
-    const bool has_guard =
-        std::any_of(known.begin(), known.end(), [](const v1::Hyperparameter& hyperparameter) {
-          return hyperparameter.name() == kGuardSetting;
-        });
     const auto guard = spec.hyperparameters().find(kGuardSetting);
-    if (!has_guard) {
+    if (!HasHyperparameter(method, kGuardSetting)) {
       Add("spec.use_audit", absl::StrCat("method ", spec.method(), " has no guard to ask it"));
     } else if (guard != spec.hyperparameters().end() && guard->second.text() == "off") {
       Add("spec.use_audit", "the guard, which would ask it, is off");

@@ -80,6 +80,9 @@ absl::Status CallGate::Admit(const auth::Credentials& credentials, absl::Time no
   const absl::string_view call = caller.call_;
   absl::StatusOr<auth::Permission> permission = auth::PermissionFor(call);
   if (!permission.ok()) return permission.status();
+  if (permission->new_work) {
+    if (absl::Status status = CheckTakesWork(); !status.ok()) return status;
+  }
   caller.permission_ = *permission;
   absl::StatusOr<auth::Identity> identity = authenticator_.Identify(credentials, now);
   if (!identity.ok()) {
@@ -95,6 +98,11 @@ absl::Status CallGate::Admit(const auth::Credentials& credentials, absl::Time no
                          absl::StrCat(call, " needs the role ", auth::RoleName(permission->role),
                                       "; ", caller.identity_.subject, " has it nowhere"),
                          {{"role", auth::RoleName(permission->role)}});
+}
+
+absl::Status CallGate::CheckTakesWork() const {
+  if (!draining_) return absl::OkStatus();
+  return WithRetryAfter(absl::UnavailableError("the server is shutting down"), absl::Seconds(1));
 }
 
 absl::Status CallGate::CheckAsked(const Caller& caller, absl::Status status) {

@@ -3,6 +3,7 @@
 #ifndef ACCLIMATE_SERVER_API_RPC_H_
 #define ACCLIMATE_SERVER_API_RPC_H_
 
+#include <atomic>
 #include <exception>
 #include <optional>
 #include <string>
@@ -90,6 +91,11 @@ class CallGate {
     return End(caller, start, status);
   }
 
+  // From now on new work is refused, and what brings it ends as soon as it asks.
+  void Drain() { draining_ = true; }
+  // UNAVAILABLE, with when to try again, once the server shuts down.
+  absl::Status CheckTakesWork() const;
+
  private:
   // Empty where the call has no such metadata.
   template <typename Context>
@@ -124,6 +130,7 @@ class CallGate {
   auth::AuditLog* const audit_;
   metrics::ServerMetrics& metrics_;
   const CallTracing tracing_;
+  std::atomic<bool> draining_{false};
 };
 
 }  // namespace acclimate::api

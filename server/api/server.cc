@@ -10,7 +10,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
-#include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/resource_quota.h"
 #include "grpcpp/server_builder.h"
 #include "server/api/admin_service.h"
@@ -34,8 +33,8 @@ namespace {
 // answered RESOURCE_EXHAUSTED.
 constexpr int kMaxGrpcThreads = 2048;
 
-constexpr const char* kServices[] = {"", "acclimate.v1.JobService", "acclimate.v1.ArtifactService",
-                                     "acclimate.v1.CatalogService", "acclimate.v1.AdminService"};
+// For calls that are under way when all workers have ended.
+constexpr absl::Duration kLastCalls = absl::Seconds(2);
 
 struct DiskGauge {
   const char* name;
@@ -66,12 +65,15 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerConfig& config
   if (server->node_ != nullptr) {
     if (absl::Status status = server->node_->Start(); !status.ok()) return status;
   }
-  server->SetServing(true);
+  server->health_.SetServing(true);
   return server;
 }
 
 Server::Server(ServerConfig config, MethodCatalog catalog)
-    : config_(std::move(config)), catalog_(std::move(catalog)) {}
+    : config_(std::move(config)),
+      catalog_(std::move(catalog)),
+      health_({"", "acclimate.v1.JobService", "acclimate.v1.ArtifactService",
+               "acclimate.v1.CatalogService", "acclimate.v1.AdminService"}) {}
 
 Server::~Server() {
   Drain(absl::ZeroDuration());
@@ -124,6 +126,7 @@ absl::Status Server::Open() {
 
   jobs::JobQueueOptions queue_options;
   queue_options.spans = spans_.get();
+  queue_options.retry.max_retries = config_.max_retries;
   queue_ = std::make_unique<jobs::JobQueue>(store_.get(), &metrics_, queue_options);
   if (absl::Status status = queue_->Recover(); !status.ok()) return status;
   metrics_.SetJobStatisticsSource([queue = queue_.get()] { return queue->Statistics(); });
@@ -177,6 +180,8 @@ void Server::MakeNode() {
   options.device = config_.device;
   options.scratch_root = directory_->PathOf("scratch");
   options.run_time_limit = config_.job_time_limit;
+  options.no_progress_timeout = config_.no_progress_timeout;
+  options.checkpoint_interval = config_.checkpoint_interval;
   options.memory_limit_bytes = config_.job_memory_limit_bytes;
   node_ = std::make_unique<node::Node>(options, *queue_, *stores_, metrics_);
 }
@@ -203,7 +208,6 @@ absl::Status Server::ListenForHttp() {
 absl::Status Server::Listen() {
   if (absl::Status status = ListenForHttp(); !status.ok()) return status;
 
-  grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   // Without SO_REUSEPORT a port that another server holds is an error instead of a lottery.
@@ -218,6 +222,7 @@ absl::Status Server::Listen() {
   services_.push_back(std::make_unique<CatalogService>(catalog_, *gate_));
   services_.push_back(std::make_unique<AdminService>(
       *queue_, directory_->path(), *gate_, [this](v1::ServerInfo& info) { AddNodeInfo(info); }));
+  builder.RegisterService(&health_);
   for (const auto& service : services_) builder.RegisterService(service.get());
   grpc_server_ = builder.BuildAndStart();
   if (grpc_server_ == nullptr || grpc_port_ == 0) {
@@ -225,7 +230,6 @@ absl::Status Server::Listen() {
         absl::StrCat("cannot listen on ", config_.listen,
                      " for gRPC: the port is in use, or the address is not this machine's"));
   }
-  SetServing(false);
   return directory_->WriteEndpoint(listen(), metrics_listen());
 }
 
@@ -233,12 +237,6 @@ std::string Server::listen() const { return WithPort(config_.listen, grpc_port_)
 
 std::string Server::metrics_listen() const {
   return WithPort(config_.metrics_listen, metrics_endpoint_->port());
-}
-
-void Server::SetServing(bool serving) {
-  for (const char* service : kServices) {
-    grpc_server_->GetHealthCheckService()->SetServingStatus(service, serving);
-  }
 }
 
 void Server::AddNodeInfo(v1::ServerInfo& info) const {
@@ -253,12 +251,13 @@ void Server::AddNodeInfo(v1::ServerInfo& info) const {
 }
 
 void Server::Drain(absl::Duration timeout) {
-  const absl::Time deadline = absl::Now() + timeout;
-  if (grpc_server_ != nullptr) SetServing(false);
+  health_.Drain();
+  if (gate_ != nullptr) gate_->Drain();
   if (queue_ != nullptr) queue_->Shutdown();  // ends the watches too
   if (node_ != nullptr) node_->Shutdown(timeout);
   if (grpc_server_ != nullptr) {
-    grpc_server_->Shutdown(absl::ToChronoTime(deadline));
+    // No stream is left that waits for its client, but for uploads whose client says nothing.
+    grpc_server_->Shutdown(absl::ToChronoTime(absl::Now() + kLastCalls));
     grpc_server_->Wait();
   }
 }

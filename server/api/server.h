@@ -11,6 +11,7 @@
 #include "acclimate/v1/admin_service.pb.h"
 #include "grpcpp/server.h"
 #include "server/api/data_directory.h"
+#include "server/api/health_service.h"
 #include "server/api/method_catalog.h"
 #include "server/api/rpc.h"
 #include "server/artifacts/tenant_stores.h"
@@ -51,7 +52,6 @@ class Server {
   void MakeNode();
   absl::Status ListenForHttp();
   absl::Status Listen();
-  void SetServing(bool serving);
   void AddNodeInfo(v1::ServerInfo& info) const;
 
   const ServerConfig config_;
@@ -69,6 +69,7 @@ class Server {
   std::unique_ptr<ui::StatusPage> status_page_;  // absent where it is off
   std::unique_ptr<metrics::HttpEndpoint> metrics_endpoint_;
   std::unique_ptr<CallGate> gate_;
+  HealthService health_;
   std::vector<std::unique_ptr<grpc::Service>> services_;
   std::unique_ptr<grpc::Server> grpc_server_;
   int grpc_port_ = 0;

@@ -156,6 +156,16 @@ const std::vector<Setting>& Settings() {
        Store(&ServerConfig::job_memory_limit_bytes, ParseBytes)},
       {"Jobs", "job-time-limit", "TIME", "24h", "of one attempt, where the job sets no limit",
        Store(&ServerConfig::job_time_limit, ParsePositiveDuration)},
+      {"Jobs", "no-progress-timeout", "TIME", "2m",
+       "a worker that neither speaks nor computes for so long is stopped, its job tried again",
+       Store(&ServerConfig::no_progress_timeout, ParsePositiveDuration)},
+      {"Jobs", "checkpoint-interval", "TIME", "60s",
+       "between two saved states of a job, which take at most 2 % of its time",
+       Store(&ServerConfig::checkpoint_interval, ParsePositiveDuration)},
+      {"Jobs", "max-retries", "N", "5",
+       "of a job whose attempts crash, are lost, or find no memory or disk",
+       Store(&ServerConfig::max_retries,
+             [](const std::string& t) { return ParseInteger(t, 0, 1000); })},
       {"Security", "tls-cert", "FILE", "no TLS", "the server's certificate and its chain, in PEM",
        Store(&ServerConfig::tls_cert, ParseText)},
       {"Security", "tls-key", "FILE", "no TLS", "its private key, in PEM",
@@ -190,8 +200,9 @@ const std::vector<Setting>& Settings() {
       {"Operation", "otlp-sample-ratio", "SHARE", "1",
        "of the traces that begin here; a caller's traceparent decides for itself",
        Store(&ServerConfig::otlp_sample_ratio, ParseShare)},
-      {"Operation", "drain-timeout", "TIME", "30s",
-       "on SIGTERM, running jobs go back to the queue; a worker that runs on is killed after it",
+      {"Operation", "drain-timeout", "TIME", "20s",
+       "on SIGTERM, jobs may end within it; the others are saved in its last seconds and queued "
+       "again",
        Store(&ServerConfig::drain_timeout, ParsePositiveDuration)},
   };
   return *settings;

@@ -25,12 +25,15 @@ struct ServerConfig {
   StatusPageMode ui = StatusPageMode::kAuto;
   bool ShowsStatusPage() const;
   LogLevel log_level = LogLevel::kInfo;
-  absl::Duration drain_timeout = absl::Seconds(30);
+  absl::Duration drain_timeout = absl::Seconds(20);
 
   int slots = 0;  // jobs at a time; 0: none are run here
   std::string device = "auto";
-  std::string worker;                               // path of acclimate-worker
-  int64_t job_memory_limit_bytes = 0;               // of a worker; 0: none
+  std::string worker;                  // path of acclimate-worker
+  int64_t job_memory_limit_bytes = 0;  // of a worker; 0: none
+  absl::Duration no_progress_timeout = absl::Minutes(2);
+  int max_retries = 5;
+  absl::Duration checkpoint_interval = absl::Seconds(60);
   absl::Duration job_time_limit = absl::Hours(24);  // of one attempt
 
   // TLS: all files in PEM. With a client_ca, client certificates are asked for and verified.

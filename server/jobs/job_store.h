@@ -84,7 +84,8 @@ class JobStore {
   virtual absl::StatusOr<JobPage> List(const JobQuery& query) = 0;
   // Reads, mutates and writes in one transaction. NOT_FOUND, or what the mutation returned.
   virtual absl::StatusOr<v1::Job> Update(const std::string& name, const Mutation& mutation) = 0;
-  // As Update, of the queued job that is next: highest priority, then oldest. NOT_FOUND: none.
+  // As Update, of the queued job that is next: highest priority, then oldest, of those without
+  // next_attempt_time. NOT_FOUND: none.
   virtual absl::StatusOr<v1::Job> UpdateNextQueued(const Mutation& mutation) = 0;
   virtual absl::Status Delete(const std::string& name, const Mutation& check) = 0;
   // Events with cursor > after, in order, at most `limit`.
@@ -92,6 +93,8 @@ class JobStore {
                                                            int limit) = 0;
   // The first `limit` jobs of the query's order.
   virtual absl::StatusOr<std::vector<v1::Job>> Select(const StateQuery& query) = 0;
+  // The names of the jobs with next_attempt_time.
+  virtual absl::StatusOr<std::vector<std::string>> Waiting() = 0;
   // How many jobs there are by state and method.
   virtual absl::StatusOr<std::vector<StateCount>> Counts() = 0;
   // How many jobs of these tenants there are by state; states without any are left out.

@@ -85,10 +85,11 @@ absl::Status InsertEvents(Connection& connection, int64_t sequence, JobChange& c
 
 absl::Status WriteJob(Connection& connection, int64_t sequence, const v1::Job& job) {
   const std::string proto = job.SerializeAsString();
-  Statement statement =
-      connection.Prepare("UPDATE jobs SET state = ?, priority = ?, proto = ? WHERE sequence = ?");
+  Statement statement = connection.Prepare(
+      "UPDATE jobs SET state = ?, priority = ?, waits = ?, proto = ? WHERE sequence = ?");
   statement.Bind(int64_t{job.state()})
       .Bind(int64_t{job.spec().priority()})
+      .Bind(int64_t{job.has_next_attempt_time()})
       .BindBlob(proto)
       .Bind(sequence);
   return statement.Run();
@@ -356,8 +357,8 @@ absl::StatusOr<v1::Job> SqliteJobStore::UpdateNextQueued(const Mutation& mutatio
     {
       // The literal state lets the planner use the partial index jobs_queue.
       Statement statement = connection.Prepare(
-          "SELECT sequence, proto FROM jobs WHERE state = 1 ORDER BY priority DESC, sequence "
-          "LIMIT 1");
+          "SELECT sequence, proto FROM jobs WHERE state = 1 AND waits = 0 ORDER BY priority DESC, "
+          "sequence LIMIT 1");
       row = ReadOne(statement, absl::NotFoundError("no job is queued"));
     }
     if (!row.ok()) return row.status();
@@ -418,6 +419,21 @@ absl::StatusOr<std::vector<v1::Job>> SqliteJobStore::Select(const StateQuery& qu
   });
   if (!status.ok()) return status;
   return jobs;
+}
+
+absl::StatusOr<std::vector<std::string>> SqliteJobStore::Waiting() {
+  std::vector<std::string> names;
+  absl::Status status = Read([&](Connection& connection) -> absl::Status {
+    Statement statement = connection.Prepare("SELECT name FROM jobs WHERE waits = 1");
+    while (true) {
+      absl::StatusOr<bool> more = statement.Step();
+      if (!more.ok()) return more.status();
+      if (!*more) return absl::OkStatus();
+      names.emplace_back(statement.Bytes(0));
+    }
+  });
+  if (!status.ok()) return status;
+  return names;
 }
 
 absl::StatusOr<std::vector<StateCount>> SqliteJobStore::Counts() {

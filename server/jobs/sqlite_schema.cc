@@ -44,6 +44,11 @@ constexpr const char* kSteps[] = {
         PRIMARY KEY (tenant, request_id)) WITHOUT ROWID;
       CREATE INDEX requests_of_job ON requests (sequence);
     )sql",
+    // Queued, but not to be leased yet.
+    R"sql(
+      ALTER TABLE jobs ADD COLUMN waits INTEGER NOT NULL DEFAULT 0;
+      CREATE INDEX jobs_that_wait ON jobs (sequence) WHERE waits = 1;
+    )sql",
 };
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "server/base/instant.h"
 #include "server/worker/channel.h"
 #include "server/worker/unique_fd.h"
 
@@ -54,10 +55,14 @@ class WorkerProcess {
   absl::Status LimitMemory(int64_t bytes);
 
   // Reads its stderr until the channel or `wake_fd` is readable, or the deadline is there.
-  void Wait(int wake_fd, absl::Time deadline);
+  void Wait(int wake_fd, Instant deadline);
+
+  // What it has used since it was started; nullopt once it has ended.
+  std::optional<absl::Duration> ProcessorTime() const;
 
   // False once it has ended.
   bool Running();
+  void Terminate();  // SIGTERM
   void Kill();
   // Waits for its end; kills it when that takes longer than `grace`.
   WorkerExit Reap(absl::Duration grace);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "acclimate/v1/worker.pb.h"
+#include "core/io/atomic_file.h"
 #include "core/job/run.h"
 #include "server/worker/assignment.h"
 #include "server/worker/attempt_id.h"
@@ -54,6 +55,7 @@ v1::WorkerFinished Finished(const absl::StatusOr<job::RunResult>& result) {
     finished.set_outcome(v1::WorkerFinished::FAILED);
     finished.mutable_error()->set_code(result.status().raw_code());
     finished.mutable_error()->set_message(ValidUtf8(result.status().message()));
+    finished.set_disk_full(io::IsDiskFull(result.status()));
     return finished;
   }
   finished.set_outcome(ToProto(result->outcome));

@@ -47,6 +47,25 @@ absl::StatusOr<v1::Job> ApiClient::Cancel(const std::string& job) {
   return connection_->Call<v1::Job>(connection_->jobs(), &v1::JobService::Stub::CancelJob, request);
 }
 
+absl::StatusOr<v1::Job> ApiClient::Pause(const std::string& job) {
+  v1::PauseJobRequest request;
+  request.set_name(job);
+  return connection_->Call<v1::Job>(connection_->jobs(), &v1::JobService::Stub::PauseJob, request);
+}
+
+absl::StatusOr<v1::Job> ApiClient::Resume(const std::string& job) {
+  v1::ResumeJobRequest request;
+  request.set_name(job);
+  return connection_->Call<v1::Job>(connection_->jobs(), &v1::JobService::Stub::ResumeJob, request);
+}
+
+absl::StatusOr<v1::Job> ApiClient::Retry(const std::string& job, const std::string& request_id) {
+  v1::RetryJobRequest request;
+  request.set_name(job);
+  request.set_request_id(request_id);
+  return connection_->Call<v1::Job>(connection_->jobs(), &v1::JobService::Stub::RetryJob, request);
+}
+
 std::vector<v1::Job> ApiClient::List(const std::string& filter) {
   v1::ListJobsRequest request;
   request.set_parent(client::kDefaultParent);
@@ -136,7 +155,8 @@ ServerFacts ApiClient::Facts() {
   auto info = connection_->Call<v1::ServerInfo>(
       connection_->admin(), &v1::AdminService::Stub::GetServerInfo, v1::GetServerInfoRequest());
   EXPECT_TRUE(info.ok()) << info.status();
-  return {static_cast<int64_t>(List().size()), Serving(), info.ok() ? info->slots() : 0};
+  return {static_cast<int64_t>(List().size()), Serving(), info.ok() ? info->slots() : 0,
+          info.ok() ? info->warm_workers() : 0};
 }
 
 void SetInteger(const std::string& name, int64_t value, v1::JobSpec* spec) {

@@ -132,12 +132,12 @@ TEST_F(ChannelTest, WhatWasSentBeforeTheEndStillArrives) {
 }
 
 TEST_F(ChannelTest, WaitsNoLongerThanItsDeadline) {
-  EXPECT_TRUE(absl::IsDeadlineExceeded(theirs_->Receive(received_, absl::Now())));
+  EXPECT_TRUE(absl::IsDeadlineExceeded(theirs_->Receive(received_, Instant::Now())));
   ASSERT_TRUE(ours_->Send(Warning("late")).ok());
   EXPECT_EQ(ReceiveCode(), absl::StatusCode::kOk) << "a deadline harms no channel that receives";
   // Nobody reads, and no socket holds this much.
   EXPECT_TRUE(
-      absl::IsDeadlineExceeded(ours_->Send(WarningOfBytes(kMaxFrameBytes), {}, absl::Now())));
+      absl::IsDeadlineExceeded(ours_->Send(WarningOfBytes(kMaxFrameBytes), {}, Instant::Now())));
 }
 
 TEST_F(ChannelTest, ThreadsThatSendAtOnceDoNotMixTheirFrames) {
