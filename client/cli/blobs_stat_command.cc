@@ -17,7 +17,7 @@ absl::StatusOr<ExitCode> BlobsStat(Invocation& invocation) {
     PrintJson(MessageJson(*blob));
   } else {
     PrintText(absl::StrCat(blob->name(), "  ", ByteText(blob->size_bytes()), "  ",
-                           LocalTime(blob->create_time()), "\n"));
+                           LocalTime(blob->create_time()), blob->pinned() ? "  pinned" : "", "\n"));
   }
   return kSuccess;
 }
@@ -27,7 +27,7 @@ absl::StatusOr<ExitCode> BlobsStat(Invocation& invocation) {
 Command BlobsStatCommand() {
   Command command;
   command.name = "blobs stat";
-  command.summary = "Show a blob's size and age";
+  command.summary = "Show a blob's size and age, and whether it is pinned";
   command.arguments.positionals = {{"BLOB", "its SHA-256, or its full name"}};
   command.run = BlobsStat;
   return command;

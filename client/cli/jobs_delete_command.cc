@@ -28,7 +28,7 @@ absl::StatusOr<ExitCode> JobsDelete(Invocation& invocation) {
 Command JobsDeleteCommand() {
   Command command;
   command.name = "jobs delete";
-  command.summary = "Delete a job that has ended; its blobs stay";
+  command.summary = "Delete a job that has ended; blobs that no other job names go later";
   command.arguments.positionals = {{"NAME", "the job"}};
   command.run = JobsDelete;
   return command;

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/lib/names.h"
+#include "google/protobuf/empty.pb.h"
 #include "server/artifacts/crc32c.h"
 
 namespace acclimate::client {
@@ -65,6 +66,7 @@ absl::Status Uploader::Send(const std::string& path, const FileDigest& digest) {
   while (upload.ok() && !upload->complete()) {
     absl::StatusOr<v1::Upload> next = Stream(*file, *upload);
     if (next.ok() && !next->complete() && next->committed_bytes() <= upload->committed_bytes()) {
+      AbortUpload(upload->name()).IgnoreError();  // these bytes will never come
       return absl::DataLossError("the file became shorter while it was being uploaded");
     }
     if (!next.ok()) {
@@ -76,6 +78,25 @@ absl::Status Uploader::Send(const std::string& path, const FileDigest& digest) {
   }
   if (upload.ok() && listener_) listener_(path, digest.size_bytes, digest.size_bytes);
   return upload.status();
+}
+
+absl::StatusOr<bool> Uploader::Abort(const std::string& path) {
+  absl::StatusOr<FileDigest> digest = DigestFile(path);
+  if (!digest.ok()) return digest.status();
+  // Finds the upload that did not end; where there was none, this makes one of no bytes.
+  absl::StatusOr<v1::Upload> upload = CreateUpload(*digest);
+  if (!upload.ok()) return About(path, upload.status());
+  if (absl::Status status = AbortUpload(upload->name()); !status.ok()) return About(path, status);
+  return !upload->complete() && upload->committed_bytes() > 0;
+}
+
+absl::Status Uploader::AbortUpload(const std::string& name) {
+  v1::AbortUploadRequest request;
+  request.set_name(name);
+  return connection_
+      .Call<google::protobuf::Empty>(connection_.artifacts(),
+                                     &v1::ArtifactService::Stub::AbortUpload, request)
+      .status();
 }
 
 absl::StatusOr<v1::Upload> Uploader::CreateUpload(const FileDigest& digest) {

@@ -29,12 +29,17 @@ class Uploader {
   explicit Uploader(Connection& connection, Listener listener = nullptr)
       : connection_(connection), listener_(std::move(listener)) {}
 
-  // In the order of `paths`; a path given twice is sent once. Errors name the file.
+  // In the order of `paths`; a path given twice is sent once. Errors name the file. What a call that
+  // fails has sent stays on the server, for the next one to go on with.
   absl::StatusOr<std::vector<UploadedFile>> Upload(const std::vector<std::string>& paths);
+  // Removes from the server what an upload that did not end has left of the file; true: there was
+  // something.
+  absl::StatusOr<bool> Abort(const std::string& path);
 
  private:
   absl::Status Send(const std::string& path, const FileDigest& digest);
   absl::StatusOr<v1::Upload> CreateUpload(const FileDigest& digest);
+  absl::Status AbortUpload(const std::string& name);
   // Chunks from upload.committed_bytes to the end of the file, in one stream.
   absl::StatusOr<v1::Upload> Stream(const LocalFile& file, const v1::Upload& upload);
   // Where the server stands after a break; a new upload when it has forgotten the old one.

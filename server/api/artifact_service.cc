@@ -29,6 +29,13 @@ void ToProto(const artifacts::UploadInfo& info, v1::Upload& upload) {
   upload.set_complete(info.complete);
 }
 
+// Of a damaged blob: which byte is the first that is not sent.
+absl::Status AtOffset(int64_t offset, const std::string& sha256, const absl::Status& status) {
+  if (!absl::IsDataLoss(status)) return status;
+  return ErrorWithReason(v1::BLOB_DAMAGED, status.message(),
+                         {{"sha256", sha256}, {"offset", absl::StrCat(offset)}});
+}
+
 }  // namespace
 
 grpc::Status ArtifactService::FindMissingBlobs(grpc::ServerContext* context,
@@ -52,8 +59,8 @@ grpc::Status ArtifactService::FindMissingBlobs(grpc::ServerContext* context,
             violations.push_back({absl::StrCat("blobs[", i, "]"),
                                   blob.ok() ? absl::StrCat("belongs to the tenant ", blob->tenant)
                                             : std::string(blob.status().message())});
-          } else if (absl::Status found = (*blobs)->Get(blob->id).status();
-                     absl::IsNotFound(found)) {
+          } else if (absl::Status found = (*blobs)->Hold(blob->id).status();
+                     absl::IsNotFound(found) || absl::IsDataLoss(found)) {
             response->add_missing(request->blobs(i));
           } else if (!found.ok()) {
             return found;
@@ -136,21 +143,63 @@ grpc::Status ArtifactService::GetUpload(grpc::ServerContext* context,
       });
 }
 
+grpc::Status ArtifactService::AbortUpload(grpc::ServerContext* context,
+                                          const v1::AbortUploadRequest* request,
+                                          google::protobuf::Empty*) {
+  return gate_.Run(
+      *context, "acclimate.v1.ArtifactService/AbortUpload", [&](Caller& caller) -> absl::Status {
+        absl::StatusOr<ResourceName> name = UploadOfName(request->name(), caller);
+        if (!name.ok()) return name.status();
+        absl::StatusOr<artifacts::UploadStore*> uploads = stores_.UploadsOf(name->tenant);
+        if (!uploads.ok()) return uploads.status();
+        return (*uploads)->Abort(name->tenant, name->id);
+      });
+}
+
 grpc::Status ArtifactService::GetBlob(grpc::ServerContext* context,
                                       const v1::GetBlobRequest* request, v1::Blob* response) {
   return gate_.Run(*context, "acclimate.v1.ArtifactService/GetBlob",
                    [&](Caller& caller) -> absl::Status {
                      absl::StatusOr<ResourceName> name = BlobOfName(request->name(), caller);
                      if (!name.ok()) return name.status();
-                     absl::StatusOr<artifacts::BlobStore*> blobs = stores_.BlobsOf(name->tenant);
-                     if (!blobs.ok()) return blobs.status();
-                     absl::StatusOr<artifacts::BlobInfo> blob = (*blobs)->Get(name->id);
-                     if (!blob.ok()) return blob.status();
-                     response->set_name(request->name());
-                     response->set_size_bytes(blob->size_bytes);
-                     *response->mutable_create_time() = ToProtoTimestamp(blob->create_time);
-                     return absl::OkStatus();
+                     return DescribeBlob(*name, *response);
                    });
+}
+
+absl::Status ArtifactService::DescribeBlob(const ResourceName& name, v1::Blob& response) {
+  absl::StatusOr<artifacts::BlobStore*> blobs = stores_.BlobsOf(name.tenant);
+  if (!blobs.ok()) return blobs.status();
+  absl::StatusOr<artifacts::BlobInfo> blob = (*blobs)->Get(name.id);
+  if (!blob.ok()) return blob.status();
+  response.set_name(BlobName(name.tenant, name.id));
+  response.set_size_bytes(blob->size_bytes);
+  *response.mutable_create_time() = ToProtoTimestamp(blob->create_time);
+  response.set_pinned(blob->pinned);
+  return absl::OkStatus();
+}
+
+grpc::Status ArtifactService::PinBlob(grpc::ServerContext* context,
+                                      const v1::PinBlobRequest* request, v1::Blob* response) {
+  return gate_.Run(*context, "acclimate.v1.ArtifactService/PinBlob", [&](Caller& caller) {
+    return SetPinned(request->name(), true, caller, *response);
+  });
+}
+
+grpc::Status ArtifactService::UnpinBlob(grpc::ServerContext* context,
+                                        const v1::UnpinBlobRequest* request, v1::Blob* response) {
+  return gate_.Run(*context, "acclimate.v1.ArtifactService/UnpinBlob", [&](Caller& caller) {
+    return SetPinned(request->name(), false, caller, *response);
+  });
+}
+
+absl::Status ArtifactService::SetPinned(const std::string& name, bool pinned, Caller& caller,
+                                        v1::Blob& response) {
+  absl::StatusOr<ResourceName> blob = BlobOfName(name, caller);
+  if (!blob.ok()) return blob.status();
+  absl::StatusOr<artifacts::BlobStore*> blobs = stores_.BlobsOf(blob->tenant);
+  if (!blobs.ok()) return blobs.status();
+  if (absl::Status status = (*blobs)->SetPinned(blob->id, pinned); !status.ok()) return status;
+  return DescribeBlob(*blob, response);
 }
 
 grpc::Status ArtifactService::ReadBlob(grpc::ServerContext* context,
@@ -169,13 +218,13 @@ absl::Status ArtifactService::SendBlob(const v1::ReadBlobRequest& request, Calle
   absl::StatusOr<artifacts::BlobStore*> blobs = stores_.BlobsOf(name->tenant);
   if (!blobs.ok()) return blobs.status();
   absl::StatusOr<artifacts::BlobInfo> blob = (*blobs)->Get(name->id);
-  if (!blob.ok()) return blob.status();
+  if (!blob.ok()) return AtOffset(request.offset(), name->id, blob.status());
   if (request.offset() > blob->size_bytes) {
     return absl::OutOfRangeError(absl::StrCat("offset is ", request.offset(), "; the blob has ",
                                               blob->size_bytes, " bytes"));
   }
   absl::StatusOr<artifacts::FileDescriptor> file = (*blobs)->OpenForReading(name->id);
-  if (!file.ok()) return file.status();
+  if (!file.ok()) return AtOffset(request.offset(), name->id, file.status());
   posix_fadvise(file->get(), request.offset(), request.limit(), POSIX_FADV_SEQUENTIAL);
 
   const int64_t available = blob->size_bytes - request.offset();
@@ -186,11 +235,9 @@ absl::Status ArtifactService::SendBlob(const v1::ReadBlobRequest& request, Calle
     const int64_t size = std::min<int64_t>(end - offset, artifacts::kMaxChunkBytes);
     absl::Status status =
         artifacts::ReadAt(file->get(), offset, static_cast<size_t>(size), *response.mutable_data());
-    if (absl::IsDataLoss(status)) {
-      metrics_.CountBlobCorruption();
-      LogError("a blob is damaged", {{"blob", request.name()}, {"error", status}});
-    }
-    if (!status.ok()) return status;
+    // It was whole when it was opened: looked at again, it is quarantined.
+    if (absl::IsDataLoss(status)) status = (*blobs)->OpenForReading(name->id).status();
+    if (!status.ok()) return AtOffset(offset, name->id, status);
     response.set_offset(offset);
     response.set_crc32c(artifacts::Crc32c(response.data()));
     if (!writer.Write(response)) return absl::CancelledError("the client has gone");

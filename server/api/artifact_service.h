@@ -5,6 +5,7 @@
 #include "acclimate/v1/artifact_service.grpc.pb.h"
 #include "server/api/rpc.h"
 #include "server/artifacts/tenant_stores.h"
+#include "server/base/resource_names.h"
 #include "server/metrics/server_metrics.h"
 
 namespace acclimate::api {
@@ -25,14 +26,22 @@ class ArtifactService final : public v1::ArtifactService::Service {
                            v1::Upload* response) override;
   grpc::Status GetUpload(grpc::ServerContext* context, const v1::GetUploadRequest* request,
                          v1::Upload* response) override;
+  grpc::Status AbortUpload(grpc::ServerContext* context, const v1::AbortUploadRequest* request,
+                           google::protobuf::Empty* response) override;
   grpc::Status GetBlob(grpc::ServerContext* context, const v1::GetBlobRequest* request,
                        v1::Blob* response) override;
+  grpc::Status PinBlob(grpc::ServerContext* context, const v1::PinBlobRequest* request,
+                       v1::Blob* response) override;
+  grpc::Status UnpinBlob(grpc::ServerContext* context, const v1::UnpinBlobRequest* request,
+                         v1::Blob* response) override;
   grpc::Status ReadBlob(grpc::ServerContext* context, const v1::ReadBlobRequest* request,
                         grpc::ServerWriter<v1::ReadBlobResponse>* writer) override;
 
  private:
   absl::Status ReceiveUpload(grpc::ServerReader<v1::WriteUploadRequest>& reader, Caller& caller,
                              v1::Upload& response);
+  absl::Status DescribeBlob(const ResourceName& name, v1::Blob& response);
+  absl::Status SetPinned(const std::string& name, bool pinned, Caller& caller, v1::Blob& response);
   absl::Status SendBlob(const v1::ReadBlobRequest& request, Caller& caller,
                         grpc::ServerWriter<v1::ReadBlobResponse>& writer);
 

@@ -9,6 +9,7 @@
 #include "server/api/list_filter.h"
 #include "server/api/rpc.h"
 #include "server/api/tenant_access.h"
+#include "server/artifacts/file_system.h"
 #include "server/base/errors.h"
 
 namespace acclimate::api {
@@ -47,12 +48,15 @@ grpc::Status JobService::CreateJob(grpc::ServerContext* context,
         if (!tenant.ok()) return tenant.status();
         absl::StatusOr<artifacts::BlobStore*> blobs = blobs_.BlobsOf(*tenant);
         if (!blobs.ok()) return blobs.status();
-        absl::Status status = ValidateCreateJob(*request, catalog_, **blobs);
+        std::vector<artifacts::BlobHold> holds;  // until the job is durable
+        absl::Status status = ValidateCreateJob(*request, catalog_, **blobs, holds);
         if (!status.ok()) return status;
         if (request->validate_only()) {
           *response = Preview(*request);
           return absl::OkStatus();
         }
+        status = disk_.CheckRoom("a job", 0);
+        if (!status.ok()) return status;
         absl::StatusOr<jobs::CreatedJob> created = queue_.Create(
             *tenant, request->spec(), request->request_id(), ToTraceparent(caller.trace()));
         if (created.ok()) *response = std::move(created->job);
@@ -132,6 +136,7 @@ grpc::Status JobService::ChangeJob(
     const absl::StatusOr<ResourceName> parsed = JobOfName(name, caller);
     if (!parsed.ok()) return parsed.status();
     absl::StatusOr<v1::Job> job = (queue_.*change)(name);
+    if (artifacts::IsDiskFull(job.status()) && reserve_.Release()) job = (queue_.*change)(name);
     if (job.ok()) *response = *std::move(job);
     return job.status();
   });
@@ -151,7 +156,13 @@ grpc::Status JobService::RetryJob(grpc::ServerContext* context, const v1::RetryJ
         again.set_parent(absl::StrCat("tenants/", name->tenant));
         again.set_request_id(request->request_id());
         *again.mutable_spec() = ended->spec();
-        absl::Status status = ValidateCreateJob(again, catalog_, **blobs);
+        std::vector<artifacts::BlobHold> holds;  // until the job is durable
+        if (auto state = ParseBlobName(ended->checkpoint().blob()); state.ok()) {
+          auto hold = (*blobs)->Hold(state->id);
+          if (hold.ok()) holds.push_back(*std::move(hold));
+        }
+        absl::Status status = ValidateCreateJob(again, catalog_, **blobs, holds);
+        if (status.ok()) status = disk_.CheckRoom("a job", 0);
         if (!status.ok()) return status;
         absl::StatusOr<jobs::CreatedJob> created =
             queue_.Retry(request->name(), request->request_id(), ToTraceparent(caller.trace()));
@@ -166,6 +177,8 @@ grpc::Status JobService::DeleteJob(grpc::ServerContext* context,
                    [&](Caller& caller) -> absl::Status {
                      absl::StatusOr<ResourceName> name = JobOfName(request->name(), caller);
                      if (!name.ok()) return name.status();
+                     const absl::Status status = queue_.Delete(request->name());
+                     if (!artifacts::IsDiskFull(status) || !reserve_.Release()) return status;
                      return queue_.Delete(request->name());
                    });
 }

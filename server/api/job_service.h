@@ -6,6 +6,8 @@
 #include "server/api/method_catalog.h"
 #include "server/api/rpc.h"
 #include "server/artifacts/blob_store.h"
+#include "server/artifacts/disk_reserve.h"
+#include "server/artifacts/disk_watermark.h"
 #include "server/jobs/job_queue.h"
 
 namespace acclimate::api {
@@ -17,9 +19,15 @@ using MixedJobService = v1::JobService::WithCallbackMethod_GetJob<v1::JobService
 // The references outlive the service.
 class JobService final : public MixedJobService {
  public:
-  JobService(jobs::JobQueue& queue, artifacts::BlobStores& blobs, const MethodCatalog& catalog,
-             CallGate& gate)
-      : queue_(queue), blobs_(blobs), catalog_(catalog), gate_(gate) {}
+  JobService(jobs::JobQueue& queue, artifacts::BlobStores& blobs,
+             const artifacts::DiskWatermark& disk, artifacts::DiskReserve& reserve,
+             const MethodCatalog& catalog, CallGate& gate)
+      : queue_(queue),
+        blobs_(blobs),
+        disk_(disk),
+        reserve_(reserve),
+        catalog_(catalog),
+        gate_(gate) {}
 
   grpc::Status CreateJob(grpc::ServerContext* context, const v1::CreateJobRequest* request,
                          v1::Job* response) override;
@@ -47,6 +55,8 @@ class JobService final : public MixedJobService {
 
   jobs::JobQueue& queue_;
   artifacts::BlobStores& blobs_;
+  const artifacts::DiskWatermark& disk_;
+  artifacts::DiskReserve& reserve_;  // what cancel and delete may use
   const MethodCatalog& catalog_;
   CallGate& gate_;
 };

@@ -37,8 +37,9 @@ constexpr char kBatchSizeSetting[] = "batch_size";
 // Collects what is wrong, field by field.
 class JobValidator {
  public:
-  JobValidator(std::string tenant, const MethodCatalog& catalog, artifacts::BlobStore& blobs)
-      : tenant_(std::move(tenant)), catalog_(catalog), blobs_(blobs) {}
+  JobValidator(std::string tenant, const MethodCatalog& catalog, artifacts::BlobStore& blobs,
+               std::vector<artifacts::BlobHold>& holds)
+      : tenant_(std::move(tenant)), catalog_(catalog), blobs_(blobs), holds_(holds) {}
 
   void Check(const v1::CreateJobRequest& request) {
     if (request.request_id().size() > kMaxRequestId) {
@@ -84,8 +85,11 @@ class JobValidator {
     if (blob->tenant != tenant_) {
       return Add(field, absl::StrCat("belongs to the tenant ", blob->tenant, ", not ", tenant_));
     }
-    const absl::Status found = blobs_.Get(blob->id).status();
-    if (!found.ok()) missing_.push_back({field, std::string(found.message())});
+    absl::StatusOr<artifacts::BlobHold> hold = blobs_.Hold(blob->id);
+    if (!hold.ok()) {
+      return missing_.push_back({field, std::string(hold.status().message())});
+    }
+    holds_.push_back(*std::move(hold));
   }
 
   void CheckModel(const v1::SourceModel& model) {
@@ -323,6 +327,7 @@ class JobValidator {
   const std::string tenant_;
   const MethodCatalog& catalog_;
   artifacts::BlobStore& blobs_;
+  std::vector<artifacts::BlobHold>& holds_;
   std::vector<FieldViolation> violations_;
   std::vector<FieldViolation> missing_;  // blobs
 };
@@ -337,10 +342,11 @@ bool IsDevice(absl::string_view text) {
 }
 
 absl::Status ValidateCreateJob(const v1::CreateJobRequest& request, const MethodCatalog& catalog,
-                               artifacts::BlobStore& blobs) {
+                               artifacts::BlobStore& blobs,
+                               std::vector<artifacts::BlobHold>& holds) {
   absl::StatusOr<std::string> tenant = ParseTenantName(request.parent());
   if (!tenant.ok()) return BadRequest("parent", tenant.status().message());
-  JobValidator validator(*tenant, catalog, blobs);
+  JobValidator validator(*tenant, catalog, blobs, holds);
   validator.Check(request);
   return validator.Result();
 }

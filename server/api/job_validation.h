@@ -3,6 +3,7 @@
 #define ACCLIMATE_SERVER_API_JOB_VALIDATION_H_
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -15,8 +16,10 @@ namespace acclimate::api {
 // OK, or
 //   INVALID_ARGUMENT with a BadRequest of every field at fault, blobs that do not exist included;
 //   NOT_FOUND when such blobs are all that is wrong.
+// `holds` keep the others; the caller lets them go once the job is durable.
 absl::Status ValidateCreateJob(const v1::CreateJobRequest& request, const MethodCatalog& catalog,
-                               artifacts::BlobStore& blobs);
+                               artifacts::BlobStore& blobs,
+                               std::vector<artifacts::BlobHold>& holds);
 
 // auto, cpu, cuda or cuda:<i>; empty is auto.
 bool IsDevice(absl::string_view text);

@@ -12,6 +12,7 @@
 
 #include "absl/status/statusor.h"
 #include "server/api/description.h"
+#include "server/api/maintenance_command.h"
 #include "server/api/method_catalog.h"
 #include "server/api/server.h"
 #include "server/auth/audit_log.h"
@@ -109,10 +110,11 @@ int Main(int argc, char** argv) {
     std::printf("%s\n", api::DescribeServer().c_str());
     return kStopped;
   }
+  if (api::IsMaintenanceCommand(arguments)) return api::RunMaintenanceCommand(arguments);
   if (arguments.empty() || arguments[0] != "serve") {
     std::fprintf(stderr,
-                 "usage: acclimated serve --data-dir DIR [flags], acclimated verify-audit FILE, or "
-                 "acclimated describe; see acclimated --help\n");
+                 "usage: acclimated serve --data-dir DIR [flags], or gc, fsck, backup, restore, "
+                 "verify-audit or describe; see acclimated --help\n");
     return kWrongUsage;
   }
   absl::StatusOr<ServerConfig> config = LoadServerConfig(

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/memory/memory.h"
+#include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
@@ -65,6 +66,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerConfig& config
   if (server->node_ != nullptr) {
     if (absl::Status status = server->node_->Start(); !status.ok()) return status;
   }
+  server->StartStorageCare();
   server->health_.SetServing(true);
   return server;
 }
@@ -105,7 +107,12 @@ absl::Status Server::Open() {
 
   artifacts::UploadOptions upload_options;
   upload_options.max_blob_bytes = config_.max_blob_bytes;
-  upload_options.min_free_disk_bytes = config_.min_free_disk_bytes;
+  disk_ = std::make_unique<artifacts::DiskWatermark>(
+      directory_->path(),
+      artifacts::DiskLimits{config_.disk_watermark, config_.min_free_disk_bytes});
+  upload_options.disk = disk_.get();
+  reserve_ = std::make_unique<artifacts::DiskReserve>(directory_->PathOf("reserve"),
+                                                      artifacts::kDiskReserveBytes);
   for (const auto& [name, read] :
        {DiskGauge{"acclimate_disk_free_bytes", &artifacts::FreeDiskBytes},
         DiskGauge{"acclimate_disk_size_bytes", &artifacts::DiskBytes}}) {
@@ -169,6 +176,44 @@ absl::Status Server::SetUpAccess() {
   return absl::OkStatus();
 }
 
+void Server::FillReserve() {
+  if (disk_->CheckRoom("the reserve", artifacts::kDiskReserveBytes).ok() && !reserve_->Fill()) {
+    LogWarning("the disk keeps no reserve: jobs cannot be cancelled once it is full");
+  }
+}
+
+void Server::StartStorageCare() {
+  absl::BitGen random;
+  FillReserve();
+  collector_ = std::make_unique<artifacts::Collector>(
+      *stores_, metrics_,
+      [store = store_.get()](const std::string& tenant, const std::string& sha256) {
+        return store->NeedsBlob(tenant, sha256);
+      },
+      config_.gc_grace_period);
+  if (config_.gc_interval > absl::ZeroDuration()) {
+    collection_ = std::make_unique<artifacts::BackgroundThread>(
+        config_.gc_interval, [this](const artifacts::Rest& rest) {
+          collector_->Run(rest);
+          FillReserve();
+          ReleaseStoreSpace(rest);
+        });
+  }
+  scrubber_ = std::make_unique<artifacts::Scrubber>(
+      *stores_, metrics_, absl::Uniform(random, 0, artifacts::Scrubber::kSlices));
+  if (config_.scrub_interval > absl::ZeroDuration()) {
+    scrubbing_ = std::make_unique<artifacts::BackgroundThread>(
+        config_.scrub_interval / artifacts::Scrubber::kSlices,
+        [this](const artifacts::Rest& rest) { scrubber_->Run(rest); });
+  }
+}
+
+void Server::ReleaseStoreSpace(const artifacts::Rest& rest) {
+  absl::StatusOr<bool> more = true;
+  while (more.ok() && *more && rest()) more = store_->ReleaseSpace();
+  if (!more.ok()) LogWarning("the job store keeps its space", {{"error", more.status()}});
+}
+
 void Server::MakeNode() {
   if (config_.slots == 0) return;
   if (config_.device != "cpu") {
@@ -217,7 +262,8 @@ absl::Status Server::Listen() {
   auto credentials = MakeServerCredentials(config_);
   if (!credentials.ok()) return credentials.status();
   builder.AddListeningPort(config_.listen, *credentials, &grpc_port_);
-  services_.push_back(std::make_unique<JobService>(*queue_, *stores_, catalog_, *gate_));
+  services_.push_back(
+      std::make_unique<JobService>(*queue_, *stores_, *disk_, *reserve_, catalog_, *gate_));
   services_.push_back(std::make_unique<ArtifactService>(*stores_, *gate_, metrics_));
   services_.push_back(std::make_unique<CatalogService>(catalog_, *gate_));
   services_.push_back(std::make_unique<AdminService>(

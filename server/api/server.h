@@ -14,6 +14,11 @@
 #include "server/api/health_service.h"
 #include "server/api/method_catalog.h"
 #include "server/api/rpc.h"
+#include "server/artifacts/background_thread.h"
+#include "server/artifacts/collector.h"
+#include "server/artifacts/disk_reserve.h"
+#include "server/artifacts/disk_watermark.h"
+#include "server/artifacts/scrubber.h"
 #include "server/artifacts/tenant_stores.h"
 #include "server/auth/audit_log.h"
 #include "server/auth/authenticator.h"
@@ -50,6 +55,9 @@ class Server {
   absl::Status SetUpTracing();
   absl::Status SetUpAccess();
   void MakeNode();
+  void StartStorageCare();
+  void FillReserve();
+  void ReleaseStoreSpace(const artifacts::Rest& rest);
   absl::Status ListenForHttp();
   absl::Status Listen();
   void AddNodeInfo(v1::ServerInfo& info) const;
@@ -60,10 +68,16 @@ class Server {
   // In the order in which they need each other: the last goes first.
   std::unique_ptr<DataDirectory> directory_;
   std::unique_ptr<tracing::SpanExporter> spans_;  // absent without --otlp-endpoint
+  std::unique_ptr<artifacts::DiskWatermark> disk_;
+  std::unique_ptr<artifacts::DiskReserve> reserve_;
   std::unique_ptr<artifacts::TenantStores> stores_;
   std::unique_ptr<jobs::SqliteJobStore> store_;
   std::unique_ptr<jobs::JobQueue> queue_;
-  std::unique_ptr<node::Node> node_;  // absent with no slots
+  std::unique_ptr<artifacts::Collector> collector_;
+  std::unique_ptr<artifacts::Scrubber> scrubber_;
+  std::unique_ptr<artifacts::BackgroundThread> collection_;  // absent where it is off
+  std::unique_ptr<artifacts::BackgroundThread> scrubbing_;   // absent where it is off
+  std::unique_ptr<node::Node> node_;                         // absent with no slots
   std::unique_ptr<auth::Authenticator> authenticator_;
   std::unique_ptr<auth::AuditLog> audit_;        // absent on an insecure server
   std::unique_ptr<ui::StatusPage> status_page_;  // absent where it is off

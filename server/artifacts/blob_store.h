@@ -3,7 +3,10 @@
 #define ACCLIMATE_SERVER_ARTIFACTS_BLOB_STORE_H_
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -15,6 +18,15 @@ struct BlobInfo {
   std::string sha256;  // 64 lower-case hex digits
   int64_t size_bytes = 0;
   absl::Time create_time;
+  absl::Time last_needed;  // no earlier than the last Hold()
+  bool pinned = false;
+};
+
+// Keeps a blob from being removed while it, or a copy of it, lives. May outlive the store.
+using BlobHold = std::shared_ptr<const void>;
+
+struct HeldBlob : BlobInfo {
+  BlobHold hold;
 };
 
 // A file descriptor that closes itself.
@@ -37,23 +49,45 @@ class FileDescriptor {
 };
 
 // Contract:
-// 1. A blob that Get() has returned once is whole, has the digest it is named by, and stays.
-// 2. A blob appears at once, never in part: written to the side, fsynced, renamed, and its
+// 1. A blob appears at once, never in part: written to the side, fsynced, renamed, and its
 //    directory fsynced before a call returns OK.
-// 3. Thread-safe. NOT_FOUND names the digest; RESOURCE_EXHAUSTED when the disk is full.
+// 2. It stays until Remove() succeeds. Whoever will name it in a durable place holds it from before
+//    it has seen that the blob is there, until the name is durable; or relies on a grace time.
+// 3. Bytes that do not hash to the name are never read: the blob is quarantined, and is no longer
+//    there. Whatever asks for it gets DATA_LOSS, with the reason BLOB_DAMAGED, until its right
+//    bytes are adopted.
+// 4. Thread-safe. NOT_FOUND names the digest; RESOURCE_EXHAUSTED when the disk is full.
 class BlobStore {
  public:
   virtual ~BlobStore() = default;
   virtual absl::StatusOr<BlobInfo> Get(const std::string& sha256) = 0;
+  // Keeps the blob, and notes that it is needed now.
+  virtual absl::StatusOr<BlobHold> Hold(const std::string& sha256) = 0;
+  // Hashes the blob first, unless that was done since its file last changed.
   virtual absl::StatusOr<FileDescriptor> OpenForReading(const std::string& sha256) = 0;
   // Takes over a file that was written on the store's own file system (an upload, a worker's
   // output), whose digest the caller has computed itself while writing or reading it. The file is
   // renamed away, or removed when the blob exists already.
-  virtual absl::StatusOr<BlobInfo> Adopt(const std::string& path, const std::string& sha256) = 0;
+  virtual absl::StatusOr<HeldBlob> Adopt(const std::string& path, const std::string& sha256) = 0;
   // Hashes the file, then adopts it.
-  virtual absl::StatusOr<BlobInfo> Import(const std::string& path) = 0;
+  virtual absl::StatusOr<HeldBlob> Import(const std::string& path) = 0;
   // Where to write what Adopt() will take.
   virtual std::string StagingDirectory() const = 0;
+
+  // A pinned blob is kept although nothing else needs it. Durable.
+  virtual absl::Status SetPinned(const std::string& sha256, bool pinned) = 0;
+
+  // At most `limit` blobs with a digest after `after`, in the order of digests.
+  virtual absl::StatusOr<std::vector<BlobInfo>> List(const std::string& after, int limit) = 0;
+  // All that were quarantined and not healed; `last_needed` is no earlier than that.
+  virtual absl::StatusOr<std::vector<BlobInfo>> ListQuarantined() = 0;
+  // Removes a blob, quarantined or not, unless it is held or pinned, or `is_needed`, asked when
+  // nobody holds it, says so or fails, or somebody holds it meanwhile. False: it stays.
+  using NeedQuery = std::function<absl::StatusOr<bool>()>;
+  virtual absl::StatusOr<bool> Remove(const std::string& sha256, const NeedQuery& is_needed) = 0;
+  // Hashes the blob, whatever was done before. `pause` is called after each MiB; false ends it with
+  // CANCELLED.
+  virtual absl::Status Verify(const std::string& sha256, const std::function<bool()>& pause) = 0;
 };
 
 // One store for every tenant.

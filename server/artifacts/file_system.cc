@@ -35,6 +35,10 @@ absl::Status FileError(absl::string_view action, const std::string& path) {
   return absl::UnavailableError(message);
 }
 
+bool IsDiskFull(const absl::Status& status) {
+  return ReasonOf(status) == v1::ErrorReason_Name(v1::DISK_FULL);
+}
+
 absl::StatusOr<FileDescriptor> OpenFile(const std::string& path, int flags) {
   FileDescriptor file(open(path.c_str(), flags | O_CLOEXEC, 0640));
   if (!file.valid()) return FileError("open", path);
@@ -44,11 +48,8 @@ absl::StatusOr<FileDescriptor> OpenFile(const std::string& path, int flags) {
 absl::Status MakeDirectories(const std::string& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);
-  if (error) {
-    return absl::UnavailableError(
-        absl::StrCat("cannot make directory ", path, ": ", error.message()));
-  }
-  return absl::OkStatus();
+  errno = error.value();
+  return error ? FileError("make directory", path) : absl::OkStatus();
 }
 
 absl::Status SyncDirectory(const std::string& path) {
@@ -85,7 +86,7 @@ absl::Status ReadAt(int fd, int64_t offset, size_t size, std::string& data) {
     const ssize_t got =
         pread(fd, data.data() + done, size - done, offset + static_cast<int64_t>(done));
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return absl::UnavailableError(absl::StrCat("cannot read the blob at ", offset));
+    if (got < 0) return FileError("read", absl::StrCat("the blob at ", offset));
     if (got == 0) return absl::DataLossError(absl::StrCat("the blob ends before byte ", offset));
     done += static_cast<size_t>(got);
   }

@@ -13,8 +13,12 @@
 
 namespace acclimate::artifacts {
 
-// errno as a Status: RESOURCE_EXHAUSTED for a full disk or quota, UNAVAILABLE when the disk fails.
+// errno as a Status: RESOURCE_EXHAUSTED, with the reason DISK_FULL, for a full disk or quota;
+// NOT_FOUND when there is no such file; else UNAVAILABLE, also where memory or descriptors are
+// short: it may pass.
 absl::Status FileError(absl::string_view action, const std::string& path);
+// Whether the status is that of a full disk, and not of anything else that was exhausted.
+bool IsDiskFull(const absl::Status& status);
 
 absl::StatusOr<FileDescriptor> OpenFile(const std::string& path, int flags);
 absl::Status MakeDirectories(const std::string& path);

@@ -8,6 +8,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "server/artifacts/file_system.h"
 
 namespace acclimate::artifacts {
 
@@ -34,20 +35,22 @@ std::string Sha256Of(absl::string_view data) {
   return hash.Finish();
 }
 
-absl::Status HashFile(int fd, int64_t size_bytes, Sha256& hash) {
+absl::Status HashFile(int fd, int64_t size_bytes, Sha256& hash,
+                      const std::function<bool()>& pause) {
   std::string buffer(1 << 20, '\0');
   for (int64_t offset = 0; offset < size_bytes;) {
     const size_t wanted =
         static_cast<size_t>(std::min<int64_t>(size_bytes - offset, buffer.size()));
     const ssize_t got = pread(fd, buffer.data(), wanted, offset);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return absl::ErrnoToStatus(errno, "cannot read the file to hash it");
+    if (got < 0) return FileError("read", "the file to hash it");
     if (got == 0) {
       return absl::DataLossError(
           absl::StrCat("the file ends at byte ", offset, ", not at ", size_bytes));
     }
     hash.Update(absl::string_view(buffer.data(), static_cast<size_t>(got)));
     offset += got;
+    if (pause && !pause()) return absl::CancelledError("told to stop hashing");
   }
   return absl::OkStatus();
 }

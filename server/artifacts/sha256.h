@@ -2,6 +2,7 @@
 #ifndef ACCLIMATE_SERVER_ARTIFACTS_SHA256_H_
 #define ACCLIMATE_SERVER_ARTIFACTS_SHA256_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -28,8 +29,9 @@ class Sha256 {
 
 std::string Sha256Of(absl::string_view data);
 // Reads from offset 0 to `size_bytes`, wherever the descriptor stands. DATA_LOSS when it is
-// shorter.
-absl::Status HashFile(int fd, int64_t size_bytes, Sha256& hash);
+// shorter. `pause`, where there is one, is called after each MiB; false ends it with CANCELLED.
+absl::Status HashFile(int fd, int64_t size_bytes, Sha256& hash,
+                      const std::function<bool()>& pause = nullptr);
 
 }  // namespace acclimate::artifacts
 

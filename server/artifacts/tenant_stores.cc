@@ -1,11 +1,11 @@
 #include "server/artifacts/tenant_stores.h"
 
-#include <filesystem>
-#include <system_error>
 #include <utility>
 
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
+#include "server/artifacts/file_system.h"
+#include "server/artifacts/store_check.h"
 #include "server/base/resource_names.h"
 
 namespace acclimate::artifacts {
@@ -24,11 +24,7 @@ absl::StatusOr<std::unique_ptr<TenantStores>> TenantStores::Open(const std::stri
 }
 
 absl::StatusOr<TenantStores::Stores> TenantStores::OpenIn(const std::string& directory) const {
-  std::error_code error;
-  std::filesystem::create_directories(directory, error);
-  if (error) {
-    return absl::UnavailableError(absl::StrCat("cannot make ", directory, ": ", error.message()));
-  }
+  if (absl::Status status = MakeDirectories(directory); !status.ok()) return status;
   auto blobs = LocalBlobStore::Open(directory, metrics_);
   if (!blobs.ok()) return blobs.status();
   auto uploads =
@@ -40,11 +36,12 @@ absl::StatusOr<TenantStores::Stores> TenantStores::OpenIn(const std::string& dir
 absl::StatusOr<const TenantStores::Stores*> TenantStores::StoresOf(const std::string& tenant) {
   const absl::MutexLock lock(&mutex_);
   if (const auto found = stores_.find(tenant); found != stores_.end()) return &found->second;
-  absl::StatusOr<Stores> opened =
-      OpenIn(tenant == kDefaultTenant ? directory_ : absl::StrCat(directory_, "/tenants/", tenant));
+  absl::StatusOr<Stores> opened = OpenIn(FolderOf(directory_, tenant));
   if (!opened.ok()) return opened.status();
   return &stores_.emplace(tenant, *std::move(opened)).first->second;
 }
+
+std::vector<std::string> TenantStores::Tenants() const { return TenantsIn(directory_); }
 
 absl::StatusOr<BlobStore*> TenantStores::BlobsOf(const std::string& tenant) {
   const absl::StatusOr<const Stores*> stores = StoresOf(tenant);

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
@@ -30,6 +31,8 @@ class TenantStores : public BlobStores {
   // What they return lives as long as this.
   absl::StatusOr<BlobStore*> BlobsOf(const std::string& tenant) override;
   absl::StatusOr<UploadStore*> UploadsOf(const std::string& tenant);
+  // Of those that have ever stored something, also in an earlier process.
+  std::vector<std::string> Tenants() const;
 
  private:
   struct Stores {

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
@@ -33,12 +34,38 @@ absl::Status NoSuchUpload(const std::string& tenant, const std::string& id) {
 UploadWriter::UploadWriter(UploadStore* store, UploadInfo info, FileDescriptor file, Sha256 hash)
     : store_(store),
       info_(std::move(info)),
+      reserved_bytes_(info_.committed_bytes),
       file_(std::move(file)),
       writer_(file_.get(), store->DataPath(info_.id), info_.committed_bytes, std::move(hash)) {}
 
 UploadWriter::~UploadWriter() {
   writer_.Finish().IgnoreError();
+  if (!info_.complete) ReleaseReserve();
   store_->Release(info_.id);
+}
+
+absl::Status UploadWriter::ReserveTo(int64_t end) {
+  if (end <= reserved_bytes_) return absl::OkStatus();
+  const int64_t wanted =
+      std::min(info_.size_bytes, std::max(end, reserved_bytes_ + kReservedBytes));
+  const int64_t more = wanted - reserved_bytes_;
+  if (absl::Status status = store_->CheckRoom(more); !status.ok()) return status;
+  // The size stays: it is the committed offset. A file system without preallocation has only the
+  // check above.
+  if (fallocate(file_.get(), FALLOC_FL_KEEP_SIZE, reserved_bytes_, more) != 0 &&
+      errno != EOPNOTSUPP) {
+    return FileError("reserve space for", store_->DataPath(info_.id));
+  }
+  reserved_bytes_ = wanted;
+  return absl::OkStatus();
+}
+
+void UploadWriter::ReleaseReserve() {
+  const absl::StatusOr<int64_t> size = FileSize(file_.get(), store_->DataPath(info_.id));
+  // Also where the size does not change: a file system then frees what lies beyond it.
+  if (!size.ok() || ftruncate(file_.get(), *size) != 0) {
+    LogWarning("an upload keeps more of the disk than it has bytes", {{"upload", info_.id}});
+  }
 }
 
 absl::Status UploadWriter::Append(int64_t offset, std::string data, uint32_t crc32c) {
@@ -63,6 +90,8 @@ absl::Status UploadWriter::Append(int64_t offset, std::string data, uint32_t crc
                                                 "%08x: it was damaged on its way",
                                                 offset, actual, crc32c));
   }
+  if (!store_->Knows(info_.id)) return NoSuchUpload(info_.tenant, info_.id);
+  if (absl::Status status = ReserveTo(offset + size); !status.ok()) return status;
   if (absl::Status status = writer_.Append(std::move(data)); !status.ok()) return status;
   info_.committed_bytes += size;
   store_->metrics_->AddUploadedBytes(size);
@@ -71,6 +100,7 @@ absl::Status UploadWriter::Append(int64_t offset, std::string data, uint32_t crc
 
 absl::StatusOr<UploadInfo> UploadWriter::Finish() {
   if (absl::Status status = writer_.Finish(); !status.ok()) return status;
+  if (!store_->Knows(info_.id)) return NoSuchUpload(info_.tenant, info_.id);
   if (info_.committed_bytes == info_.size_bytes) return Complete();
   if (fdatasync(file_.get()) != 0) return FileError("sync", store_->DataPath(info_.id));
   return info_;
@@ -84,7 +114,8 @@ absl::StatusOr<UploadInfo> UploadWriter::Complete() {
                       absl::StrCat("the bytes received have the SHA-256 ", actual, ", not ",
                                    info_.sha256, "; the upload is discarded"));
   }
-  absl::StatusOr<BlobInfo> blob = store_->blobs_->Adopt(store_->DataPath(info_.id), actual);
+  const absl::StatusOr<HeldBlob> blob = store_->blobs_->Adopt(store_->DataPath(info_.id), actual);
+  if (absl::IsNotFound(blob.status())) return NoSuchUpload(info_.tenant, info_.id);  // aborted
   if (!blob.ok()) return blob.status();
   info_.complete = true;
   return info_;
@@ -125,7 +156,7 @@ absl::Status UploadStore::Load() {
   return absl::OkStatus();
 }
 
-// A kill between the reservation of an upload and its description leaves space that nobody names.
+// A kill between an upload's file and its description leaves a file that nobody names.
 void UploadStore::RemoveOrphans() {
   std::error_code ignored;
   std::vector<std::filesystem::path> orphans;
@@ -158,9 +189,19 @@ void UploadStore::LoadOne(const std::string& description_path) {
   struct stat status {};
   const bool has_data =
       stat(DataPath(info.id).c_str(), &status) == 0 || stat(description_path.c_str(), &status) == 0;
+  ReleaseReserveOf(info.id);
   absl::MutexLock lock(&mutex_);
   entries_[info.id] = {info, false,
                        has_data ? absl::TimeFromTimespec(status.st_mtim) : absl::Now()};
+}
+
+// What a stream had reserved when a kill ended it.
+void UploadStore::ReleaseReserveOf(const std::string& id) {
+  struct stat status {};
+  if (stat(DataPath(id).c_str(), &status) == 0 &&
+      truncate(DataPath(id).c_str(), status.st_size) != 0) {
+    LogWarning("an upload keeps more of the disk than it has bytes", {{"upload", id}});
+  }
 }
 
 void UploadStore::ExpireOld() {
@@ -175,29 +216,18 @@ void UploadStore::ExpireOld() {
   }
 }
 
-absl::Status UploadStore::CheckSpace(int64_t size_bytes) {
-  absl::StatusOr<int64_t> free = FreeDiskBytes(directory_);
-  if (!free.ok()) return free.status();
-  const int64_t usable = *free - options_.min_free_disk_bytes;
-  if (size_bytes <= usable) return absl::OkStatus();
-  return QuotaExceeded(
-      v1::DISK_FULL, absl::StrCat("disk:", directory_),
-      absl::StrFormat("the upload needs %d bytes; the disk has %d for uploads (%d free, %d kept)",
-                      size_bytes, std::max<int64_t>(usable, 0), *free,
-                      options_.min_free_disk_bytes));
+absl::Status UploadStore::CheckRoom(int64_t bytes) const {
+  return options_.disk == nullptr ? absl::OkStatus()
+                                  : options_.disk->CheckRoom("the upload", bytes);
 }
 
-absl::Status UploadStore::Reserve(const UploadInfo& info) {
-  const std::string path = DataPath(info.id);
-  absl::StatusOr<FileDescriptor> file = OpenFile(path, O_WRONLY | O_CREAT | O_EXCL);
-  if (!file.ok()) return file.status();
-  // The size stays 0: it is the committed offset. A file system without preallocation has only the
-  // check of the free space above.
-  if (info.size_bytes > 0 && fallocate(file->get(), FALLOC_FL_KEEP_SIZE, 0, info.size_bytes) != 0 &&
-      errno != EOPNOTSUPP) {
-    return FileError("reserve space for", path);
-  }
-  return absl::OkStatus();
+absl::Status UploadStore::MakeFile(const UploadInfo& info) {
+  return OpenFile(DataPath(info.id), O_WRONLY | O_CREAT | O_EXCL).status();
+}
+
+bool UploadStore::Knows(const std::string& id) {
+  absl::MutexLock lock(&mutex_);
+  return entries_.count(id) > 0;
 }
 
 absl::Status UploadStore::Describe(const UploadInfo& info) {
@@ -225,6 +255,17 @@ void UploadStore::Release(const std::string& id) {
   found->second.last_use = absl::Now();
 }
 
+// A blob that spares its upload, and is needed now.
+absl::StatusOr<HeldBlob> UploadStore::FindWhole(const std::string& sha256) {
+  absl::StatusOr<BlobHold> hold = blobs_->Hold(sha256);
+  if (!hold.ok()) return hold.status();
+  const absl::Status readable = blobs_->OpenForReading(sha256).status();
+  if (!readable.ok()) return readable;
+  const absl::StatusOr<BlobInfo> info = blobs_->Get(sha256);
+  if (!info.ok()) return info.status();
+  return HeldBlob{*info, *std::move(hold)};
+}
+
 absl::StatusOr<UploadInfo> UploadStore::Create(const std::string& tenant, const std::string& sha256,
                                                int64_t size_bytes) {
   if (size_bytes > options_.max_blob_bytes) {
@@ -233,7 +274,7 @@ absl::StatusOr<UploadInfo> UploadStore::Create(const std::string& tenant, const 
                                          size_bytes, options_.max_blob_bytes));
   }
   UploadInfo info{tenant, NewRandomId(), sha256, size_bytes, 0, false};
-  absl::StatusOr<BlobInfo> blob = blobs_->Get(sha256);
+  const absl::StatusOr<HeldBlob> blob = FindWhole(sha256);
   if (blob.ok()) {
     if (blob->size_bytes != size_bytes) {
       return BadRequest("size_bytes", absl::StrFormat("the blob with this SHA-256 has %d bytes, "
@@ -248,8 +289,8 @@ absl::StatusOr<UploadInfo> UploadStore::Create(const std::string& tenant, const 
         return Refresh(entry.info);
       }
     }
-    if (absl::Status status = CheckSpace(size_bytes); !status.ok()) return status;
-    if (absl::Status status = Reserve(info); !status.ok()) {
+    if (absl::Status status = CheckRoom(size_bytes); !status.ok()) return status;
+    if (absl::Status status = MakeFile(info); !status.ok()) {
       Remove(info.id);
       return status;
     }
@@ -325,6 +366,32 @@ absl::StatusOr<std::unique_ptr<UploadWriter>> UploadStore::Write(const std::stri
     return status;
   }
   return absl::WrapUnique(new UploadWriter(this, info, *std::move(file), std::move(hash)));
+}
+
+bool UploadStore::IsOpen(const std::string& sha256) {
+  absl::MutexLock lock(&mutex_);
+  return std::any_of(entries_.begin(), entries_.end(), [&](const auto& entry) {
+    return entry.second.info.sha256 == sha256 && access(DataPath(entry.first).c_str(), F_OK) == 0;
+  });
+}
+
+void UploadStore::RemoveSpent() {
+  absl::MutexLock lock(&mutex_);
+  ExpireOld();
+  for (auto it = entries_.begin(); it != entries_.end();) {
+    const bool spent = !it->second.busy && absl::IsNotFound(Refresh(it->second.info).status());
+    if (spent) Remove(it->first);
+    it = spent ? entries_.erase(it) : std::next(it);
+  }
+}
+
+absl::Status UploadStore::Abort(const std::string& tenant, const std::string& id) {
+  absl::MutexLock lock(&mutex_);
+  absl::StatusOr<Entries::iterator> entry = Find(tenant, id);
+  if (!entry.ok()) return entry.status();
+  entries_.erase(*entry);
+  Remove(id);
+  return absl::OkStatus();
 }
 
 }  // namespace acclimate::artifacts

@@ -189,6 +189,17 @@ const std::vector<Setting>& Settings() {
        Store(&ServerConfig::max_blob_bytes, ParseBytes)},
       {"Storage", "min-free-disk-bytes", "BYTES", "256MiB", "uploads leave this much of the disk",
        Store(&ServerConfig::min_free_disk_bytes, ParseBytes)},
+      {"Storage", "disk-watermark", "SHARE", "0.9",
+       "uploads and new jobs are refused once so much of the disk is used, by whatever",
+       Store(&ServerConfig::disk_watermark, ParseShare)},
+      {"Storage", "gc-grace-period", "TIME", "6h",
+       "a blob that no job names, no pin keeps and no upload is to become is removed after it",
+       Store(&ServerConfig::gc_grace_period, ParsePositiveDuration)},
+      {"Storage", "gc-interval", "TIME", "10m", "how often such blobs are looked for; 0: never",
+       Store(&ServerConfig::gc_interval, ParsePositiveDuration)},
+      {"Storage", "scrub-interval", "TIME", "720h",
+       "how often all blobs are hashed again, at idle priority; 0: never",
+       Store(&ServerConfig::scrub_interval, ParsePositiveDuration)},
       {"Operation", "log-level", "LEVEL", "info", "debug, info, warning or error",
        Store(&ServerConfig::log_level, ParseLogLevel)},
       {"Operation", "otlp-endpoint", "URL", "no traces",
@@ -414,6 +425,10 @@ std::string ServerHelp() {
   std::string help =
       "acclimated serve: adapts trained models to new domains, over gRPC.\n\n"
       "  acclimated serve --data-dir DIR [flags]\n"
+      "  acclimated fsck --data-dir DIR    names all that is damaged or missing; a server may run\n"
+      "  acclimated backup TO --data-dir DIR  copies it and checks the copy; a server may run\n"
+      "  acclimated restore FROM --data-dir DIR  makes a new one of a backup, and checks it\n"
+      "  acclimated gc --data-dir DIR      removes blobs that nothing needs; no server may run\n"
       "  acclimated verify-audit FILE      checks the chain of an audit log, and tells its end\n"
       "  acclimated describe               prints metrics and error reasons as JSON\n\n"
       "Each flag can also be set in the environment (in brackets below) and, under its name, in a\n"

@@ -50,6 +50,10 @@ struct ServerConfig {
 
   int64_t max_blob_bytes = int64_t{64} << 30;
   int64_t min_free_disk_bytes = int64_t{256} << 20;
+  double disk_watermark = 0.9;                           // share of the disk that new work may fill
+  absl::Duration gc_grace_period = absl::Hours(6);       // of a blob that nothing needs
+  absl::Duration gc_interval = absl::Minutes(10);        // 0: blobs are not collected
+  absl::Duration scrub_interval = absl::Hours(30 * 24);  // 0: blobs are not scrubbed
 };
 
 // One environment variable, or nullptr: std::getenv, or a test's own.

@@ -124,7 +124,7 @@ absl::StatusOr<JobChange> Retry(const v1::Job& ended, const std::string& name, a
   change.job.set_retry_of(ended.name());
   const bool whole_batch =
       ended.attempts().empty() || ended.attempts().rbegin()->batch_divisor() <= 1;
-  if (ended.has_checkpoint() && whole_batch) *change.job.mutable_checkpoint() = ended.checkpoint();
+  if (ended.has_checkpoint() && whole_batch) AddCheckpoint(change, ended.checkpoint(), now);
   return change;
 }
 
@@ -182,6 +182,7 @@ absl::Status EndAttempt(JobChange& change, const AttemptOutcome& outcome, const 
       if (!status.ok()) return status;
     }
     *job.mutable_result() = outcome.result;
+    job.clear_checkpoint();
     *AddEvent(change, now).mutable_result() = outcome.result;
     return ChangeState(change, v1::JOB_STATE_SUCCEEDED, "finished", now);
   }

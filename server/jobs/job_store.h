@@ -68,7 +68,8 @@ struct StateQuery {
 // 1. Every call that returns OK after a change is durable: it survives kill -9 and power loss.
 // 2. A job and its events change in one transaction; cursors rise by one without gaps.
 // 3. Mutations are serialised; readers see a snapshot and never wait for writers.
-// 4. Thread-safe. UNAVAILABLE when the disk fails; RESOURCE_EXHAUSTED when it is full.
+// 4. A blob that a change names is needed from the change's commit on (blob_references.h).
+// 5. Thread-safe. UNAVAILABLE when the disk fails; RESOURCE_EXHAUSTED when it is full.
 class JobStore {
  public:
   // Returns INTERNAL-free errors; the change is discarded unless it returns OK.
@@ -99,6 +100,10 @@ class JobStore {
   virtual absl::StatusOr<std::vector<StateCount>> Counts() = 0;
   // How many jobs of these tenants there are by state; states without any are left out.
   virtual absl::StatusOr<std::map<v1::JobState, int64_t>> CountsOf(const Tenants& tenants) = 0;
+  // Whether a job that is not deleted needs the blob. Sees every change that was committed before.
+  virtual absl::StatusOr<bool> NeedsBlob(const std::string& tenant, const std::string& sha256) = 0;
+  // Gives back to the disk some of the space that deleted jobs have left; true: there is more.
+  virtual absl::StatusOr<bool> ReleaseSpace() = 0;
 };
 
 }  // namespace acclimate::jobs

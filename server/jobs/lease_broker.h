@@ -4,8 +4,10 @@
 #define ACCLIMATE_SERVER_JOBS_LEASE_BROKER_H_
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -34,6 +36,8 @@ struct AttemptOutcome {
   v1::Checkpointed checkpoint;  // that the attempt left behind at its end; without a blob: none
   std::string last_phase;
   std::string stderr_tail;  // at most 8 KiB
+  // What the result names stays as long as these: until the outcome is durable.
+  std::vector<std::shared_ptr<const void>> holds;
 };
 
 // Contract:

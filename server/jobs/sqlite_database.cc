@@ -92,6 +92,17 @@ absl::Status Connection::Execute(const std::string& sql) {
   return absl::OkStatus();
 }
 
+absl::Status Connection::CopyTo(Connection& to) {
+  constexpr int kAllPages = -1;
+  sqlite3_backup* const backup = sqlite3_backup_init(to.connection_, "main", connection_, "main");
+  if (backup == nullptr) {
+    return SqliteError(to.connection_, sqlite3_errcode(to.connection_), "begin a copy");
+  }
+  sqlite3_backup_step(backup, kAllPages);
+  const int code = sqlite3_backup_finish(backup);  // also tells how the step ended
+  return code == SQLITE_OK ? absl::OkStatus() : SqliteError(to.connection_, code, "copy itself");
+}
+
 Statement Connection::Prepare(absl::string_view sql) {
   auto found = statements_.find(sql);
   if (found == statements_.end()) {

@@ -53,6 +53,8 @@ class Connection {
   Connection& operator=(const Connection&) = delete;
 
   absl::Status Execute(const std::string& sql);
+  // All that is in the database at one moment, over what `to` has. Writers do not wait.
+  absl::Status CopyTo(Connection& to);
   // Prepared once per text. Should that fail, Step() says so.
   Statement Prepare(absl::string_view sql);
   int64_t LastInsertId() const;

@@ -15,12 +15,15 @@
 #include "absl/strings/str_join.h"
 #include "server/base/errors.h"
 #include "server/base/resource_names.h"
+#include "server/jobs/blob_references.h"
 #include "server/jobs/sqlite_schema.h"
 
 namespace acclimate::jobs {
 namespace {
 
 constexpr size_t kMaxIdleReaders = 4;
+// Pages of 4 KiB that are given back to the disk in one commit.
+constexpr int64_t kReleasedPages = 256;
 
 struct Row {
   int64_t sequence = 0;
@@ -79,6 +82,8 @@ absl::Status InsertEvents(Connection& connection, int64_t sequence, JobChange& c
         connection.Prepare("INSERT INTO events (sequence, cursor, proto) VALUES (?, ?, ?)");
     statement.Bind(sequence).Bind(event.cursor()).BindBlob(proto);
     if (absl::Status status = statement.Run(); !status.ok()) return status;
+    absl::Status status = AddEventReferences(connection, sequence, change.job, event);
+    if (!status.ok()) return status;
   }
   return absl::OkStatus();
 }
@@ -114,9 +119,9 @@ absl::Status InsertJob(Connection& connection, JobChange& change) {
     statement.Bind(sequence).Bind(key).Bind(value);
     if (absl::Status status = statement.Run(); !status.ok()) return status;
   }
-  if (absl::Status status = InsertEvents(connection, sequence, change); !status.ok()) {
-    return status;
-  }
+  absl::Status status = AddSpecReferences(connection, sequence, job);
+  if (status.ok()) status = InsertEvents(connection, sequence, change);
+  if (!status.ok()) return status;
   return WriteJob(connection, sequence, change.job);
 }
 
@@ -242,8 +247,10 @@ absl::StatusOr<std::unique_ptr<SqliteJobStore>> SqliteJobStore::Open(
   }
   absl::StatusOr<std::unique_ptr<Connection>> writer = Connection::Open(path, false);
   if (!writer.ok()) return writer.status();
-  for (const char* setting : {"PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL",
-                              "PRAGMA cache_size=-4096", "PRAGMA temp_store=MEMORY"}) {
+  // auto_vacuum comes first, and has no effect on a file that has tables.
+  for (const char* setting :
+       {"PRAGMA auto_vacuum=INCREMENTAL", "PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL",
+        "PRAGMA cache_size=-4096", "PRAGMA temp_store=MEMORY"}) {
     if (absl::Status status = (*writer)->Execute(setting); !status.ok()) return status;
   }
   if (absl::Status status = UpgradeSchema(**writer); !status.ok()) return status;
@@ -376,7 +383,9 @@ absl::Status SqliteJobStore::Delete(const std::string& name, const Mutation& che
     if (absl::Status status = check(change); !status.ok()) return status;
     for (const char* sql :
          {"DELETE FROM events WHERE sequence = ?", "DELETE FROM labels WHERE sequence = ?",
-          "DELETE FROM requests WHERE sequence = ?", "DELETE FROM jobs WHERE sequence = ?"}) {
+          "DELETE FROM requests WHERE sequence = ?",
+          "DELETE FROM blob_references WHERE sequence = ?",
+          "DELETE FROM jobs WHERE sequence = ?"}) {
       Statement statement = connection.Prepare(sql);
       statement.Bind(row->sequence);
       if (absl::Status status = statement.Run(); !status.ok()) return status;
@@ -468,6 +477,40 @@ absl::StatusOr<std::map<v1::JobState, int64_t>> SqliteJobStore::CountsOf(const T
   });
   if (!status.ok()) return status;
   return counts;
+}
+
+absl::StatusOr<bool> SqliteJobStore::NeedsBlob(const std::string& tenant,
+                                               const std::string& sha256) {
+  bool needed = false;
+  absl::Status status = Read([&](Connection& connection) -> absl::Status {
+    absl::StatusOr<bool> found = IsReferenced(connection, tenant, sha256);
+    if (found.ok()) needed = *found;
+    return found.status();
+  });
+  if (!status.ok()) return status;
+  return needed;
+}
+
+absl::StatusOr<bool> SqliteJobStore::ReleaseSpace() {
+  int64_t left = 0;
+  absl::Status status = writer_.Run([&](Connection& connection) -> absl::Status {
+    Statement release =
+        connection.Prepare(absl::StrCat("PRAGMA incremental_vacuum(", kReleasedPages, ")"));
+    while (true) {  // a row for each page
+      absl::StatusOr<bool> more = release.Step();
+      if (!more.ok()) return more.status();
+      if (!*more) break;
+    }
+    Statement mode = connection.Prepare("PRAGMA auto_vacuum");
+    if (absl::StatusOr<bool> row = mode.Step(); !row.ok()) return row.status();
+    if (mode.Integer(0) == 0) return absl::OkStatus();  // a file that gives nothing back
+    Statement count = connection.Prepare("PRAGMA freelist_count");
+    absl::StatusOr<bool> row = count.Step();
+    if (row.ok()) left = count.Integer(0);
+    return row.status();
+  });
+  if (!status.ok()) return status;
+  return left > 0;
 }
 
 }  // namespace acclimate::jobs

@@ -4,14 +4,20 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "server/jobs/blob_references.h"
 
 namespace acclimate::jobs {
 namespace {
 
+struct Step {
+  const char* sql;
+  absl::Status (*fill)(Connection&) = nullptr;  // after it, in the same transaction
+};
+
 // Step i takes a file from version i to i + 1. Never changed once released; only added to.
-constexpr const char* kSteps[] = {
+constexpr Step kSteps[] = {
     // The message `proto` is the truth; the other columns are there to be searched.
-    R"sql(
+    {R"sql(
       CREATE TABLE jobs (
         sequence INTEGER PRIMARY KEY AUTOINCREMENT,
         name TEXT NOT NULL UNIQUE,
@@ -43,13 +49,33 @@ constexpr const char* kSteps[] = {
         sequence INTEGER NOT NULL,
         PRIMARY KEY (tenant, request_id)) WITHOUT ROWID;
       CREATE INDEX requests_of_job ON requests (sequence);
+    )sql"},
+    {R"sql(
+      CREATE TABLE blob_references (
+        sequence INTEGER NOT NULL,
+        origin INTEGER NOT NULL,
+        sha256 TEXT NOT NULL,
+        tenant TEXT NOT NULL,
+        PRIMARY KEY (sequence, origin, sha256)) WITHOUT ROWID;
+      CREATE INDEX blob_references_by_blob ON blob_references (tenant, sha256);
     )sql",
+     AddAllReferences},
     // Queued, but not to be leased yet.
-    R"sql(
+    {R"sql(
       ALTER TABLE jobs ADD COLUMN waits INTEGER NOT NULL DEFAULT 0;
       CREATE INDEX jobs_that_wait ON jobs (sequence) WHERE waits = 1;
-    )sql",
+    )sql"},
 };
+
+absl::Status Run(const Step& step, int64_t version, Connection& connection) {
+  absl::Status status = connection.Execute(absl::StrCat("BEGIN IMMEDIATE;", step.sql));
+  if (status.ok() && step.fill != nullptr) status = step.fill(connection);
+  if (status.ok()) {
+    status = connection.Execute(absl::StrCat("PRAGMA user_version=", version, ";COMMIT"));
+  }
+  if (!status.ok()) connection.Execute("ROLLBACK").IgnoreError();
+  return status;
+}
 
 }  // namespace
 
@@ -68,8 +94,7 @@ absl::Status UpgradeSchema(Connection& connection) {
                                                       newest));
   }
   for (; version < newest; ++version) {
-    absl::Status status = connection.Execute(absl::StrCat(
-        "BEGIN IMMEDIATE;", kSteps[version], "PRAGMA user_version=", version + 1, ";COMMIT"));
+    absl::Status status = Run(kSteps[version], version + 1, connection);
     if (!status.ok()) return status;
   }
   return absl::OkStatus();

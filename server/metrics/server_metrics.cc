@@ -134,6 +134,9 @@ struct ServerMetrics::State {
   Counter& uploaded = AddCounter("acclimate_uploaded_bytes_total").Add({});
   Counter& downloaded = AddCounter("acclimate_downloaded_bytes_total").Add({});
   Counter& blob_corruptions = AddCounter("acclimate_blob_corruptions_total").Add({});
+  Counter& collected_blobs = AddCounter("acclimate_collected_blobs_total").Add({});
+  Counter& collected_bytes = AddCounter("acclimate_collected_bytes_total").Add({});
+  Counter& scrubbed = AddCounter("acclimate_scrubbed_bytes_total").Add({});
   Family<Counter>& calls = AddCounter("acclimate_grpc_calls_total");
   Family<Histogram>& call_latency = AddHistogram("acclimate_grpc_call_seconds");
   Family<Counter>& authentication_failures = AddCounter("acclimate_authentication_failures_total");
@@ -241,6 +244,15 @@ void ServerMetrics::ObserveCall(absl::string_view method, absl::string_view code
 }
 
 void ServerMetrics::CountBlobCorruption() { state_->blob_corruptions.Increment(); }
+
+void ServerMetrics::CountCollectedBlob(int64_t bytes) {
+  state_->collected_blobs.Increment();
+  state_->collected_bytes.Increment(static_cast<double>(bytes));
+}
+
+void ServerMetrics::AddScrubbedBytes(int64_t bytes) {
+  state_->scrubbed.Increment(static_cast<double>(bytes));
+}
 
 void ServerMetrics::CountAuthenticationFailure(absl::string_view reason) {
   state_->authentication_failures.Add({{"reason", std::string(reason)}}).Increment();

@@ -66,6 +66,8 @@ class ServerMetrics {
   void AddDownloadedBytes(int64_t bytes);
 
   void CountBlobCorruption();
+  void CountCollectedBlob(int64_t bytes);
+  void AddScrubbedBytes(int64_t bytes);
 
   // gRPC. `method` is "acclimate.v1.JobService/GetJob", `code` "OK" or "NOT_FOUND".
   void ObserveCall(absl::string_view method, absl::string_view code, absl::Duration latency);

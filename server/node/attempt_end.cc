@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/artifacts/file_system.h"
 #include "server/worker/valid_utf8.h"
 
 namespace acclimate::node {
@@ -70,8 +71,7 @@ AttemptOutcome OutcomeOfError(const v1::WorkerFinished& finished) {
 
 AttemptOutcome OutcomeOfImport(const absl::Status& error) {
   return Failure(
-      absl::IsResourceExhausted(error) ? v1::ATTEMPT_CAUSE_DISK_FULL : v1::ATTEMPT_CAUSE_CRASH,
-      error);
+      artifacts::IsDiskFull(error) ? v1::ATTEMPT_CAUSE_DISK_FULL : v1::ATTEMPT_CAUSE_CRASH, error);
 }
 
 AttemptOutcome OutcomeOfStop(StopReason reason, absl::Duration limit) {

@@ -159,7 +159,7 @@ absl::Status AttemptSupervisor::AddFile(v1::InputFile::Role role, const v1::Data
   if (!blobs.ok()) return absl::FailedPreconditionError(blobs.status().message());
   absl::StatusOr<artifacts::FileDescriptor> blob = (*blobs)->OpenForReading(name->id);
   // Not UNAVAILABLE, which is a worker's: a disk that fails here fails this attempt.
-  if (absl::IsNotFound(blob.status())) return blob.status();
+  if (absl::IsNotFound(blob.status()) || absl::IsDataLoss(blob.status())) return blob.status();
   if (!blob.ok()) return absl::FailedPreconditionError(blob.status().message());
   files_.push_back(*std::move(blob));
   v1::InputFile& input = *assignment.add_files();
@@ -298,7 +298,7 @@ absl::Status AttemptSupervisor::HandleWarning(const std::string& text) {
 absl::Status AttemptSupervisor::HandleTrainingState(const v1::WorkerToNode::TrainingState& state) {
   const absl::StatusOr<ResourceName> job = ParseJobName(lease_.id.job());
   if (!job.ok()) return job.status();
-  const absl::StatusOr<std::string> blob =
+  const absl::StatusOr<artifacts::HeldBlob> blob =
       ImportCopy(state.file(), worker_.scratch_directory(), job->tenant, services_.blobs);
   if (absl::IsInternal(blob.status())) return blob.status();
   if (!blob.ok()) return OverIfAborted(blob.status(), "training state");
@@ -306,7 +306,7 @@ absl::Status AttemptSupervisor::HandleTrainingState(const v1::WorkerToNode::Trai
   std::filesystem::remove(absl::StrCat(worker_.scratch_directory(), "/", state.file()), ignored);
   v1::Checkpointed checkpoint;
   checkpoint.set_step(state.step());
-  checkpoint.set_blob(*blob);
+  checkpoint.set_blob(BlobName(job->tenant, blob->sha256));
   return OverIfAborted(services_.broker.ReportCheckpoint(lease_.id, checkpoint), "training state");
 }
 
@@ -350,10 +350,10 @@ AttemptOutcome AttemptSupervisor::Finished() {
 }
 
 AttemptOutcome AttemptSupervisor::Succeeded() {
-  absl::StatusOr<v1::JobResult> result = Outputs();
+  AttemptOutcome outcome;
+  absl::StatusOr<v1::JobResult> result = Outputs(outcome.holds);
   if (!result.ok()) return OutcomeOfImport(result.status());
   for (const std::string& warning : warnings_) result->add_warnings(warning);
-  AttemptOutcome outcome;
   outcome.kind = AttemptOutcome::Kind::kSucceeded;
   outcome.result = *std::move(result);
   return outcome;
@@ -361,11 +361,11 @@ AttemptOutcome AttemptSupervisor::Succeeded() {
 
 // Before its first step an attempt leaves no state: the next one begins where this one did.
 AttemptOutcome AttemptSupervisor::Paused() {
-  const absl::StatusOr<v1::JobResult> files = Outputs();
-  if (!files.ok()) return OutcomeOfImport(files.status());
   AttemptOutcome outcome;
   outcome.kind = AttemptOutcome::Kind::kPaused;
   if (stop_ == StopReason::kDrain) outcome = OutcomeOfStop(stop_, LimitOf(stop_));
+  const absl::StatusOr<v1::JobResult> files = Outputs(outcome.holds);
+  if (!files.ok()) return OutcomeOfImport(files.status());
   if (files->files_size() == 1) {
     outcome.checkpoint.set_step(progress_.step());
     outcome.checkpoint.set_blob(files->files(0).blob());
@@ -373,10 +373,11 @@ AttemptOutcome AttemptSupervisor::Paused() {
   return outcome;
 }
 
-absl::StatusOr<v1::JobResult> AttemptSupervisor::Outputs() {
+absl::StatusOr<v1::JobResult> AttemptSupervisor::Outputs(std::vector<artifacts::BlobHold>& holds) {
   const absl::StatusOr<ResourceName> job = ParseJobName(lease_.id.job());
   if (!job.ok()) return job.status();
-  return ImportOutputs(*finished_, worker_.scratch_directory(), job->tenant, services_.blobs);
+  return ImportOutputs(*finished_, worker_.scratch_directory(), job->tenant, services_.blobs,
+                       holds);
 }
 
 AttemptOutcome AttemptSupervisor::Died() {

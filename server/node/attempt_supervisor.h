@@ -65,7 +65,8 @@ class AttemptSupervisor {
   jobs::AttemptOutcome Finished();
   jobs::AttemptOutcome Succeeded();
   jobs::AttemptOutcome Paused();
-  absl::StatusOr<v1::JobResult> Outputs();  // taken over as blobs
+  // Taken over as blobs.
+  absl::StatusOr<v1::JobResult> Outputs(std::vector<artifacts::BlobHold>& holds);
   jobs::AttemptOutcome Died();
   jobs::AttemptOutcome BrokeProtocol(const absl::Status& how);
 

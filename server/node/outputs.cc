@@ -10,6 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "server/artifacts/file_system.h"
 #include "server/base/resource_names.h"
 #include "server/worker/unique_fd.h"
 
@@ -47,7 +48,7 @@ absl::Status Copy(int from, int to) {
   while (true) {
     const ssize_t copied = sendfile(to, from, nullptr, size_t{1} << 30);
     if (copied == 0) return absl::OkStatus();
-    if (copied < 0 && errno != EINTR) return absl::ErrnoToStatus(errno, "copying an output");
+    if (copied < 0 && errno != EINTR) return artifacts::FileError("copy", "an output");
   }
 }
 
@@ -55,8 +56,8 @@ absl::Status Copy(int from, int to) {
 
 absl::StatusOr<v1::JobResult> ImportOutputs(const v1::WorkerFinished& finished,
                                             const std::string& scratch_directory,
-                                            const std::string& tenant,
-                                            artifacts::BlobStores& blobs) {
+                                            const std::string& tenant, artifacts::BlobStores& blobs,
+                                            std::vector<artifacts::BlobHold>& holds) {
   if (finished.files_size() > kMaxOutputs) {
     return absl::InternalError(
         absl::StrCat("the worker names ", finished.files_size(), " outputs"));
@@ -71,6 +72,7 @@ absl::StatusOr<v1::JobResult> ImportOutputs(const v1::WorkerFinished& finished,
     if (!checked.ok()) return checked.status();
     const auto blob = (*store)->Import(absl::StrCat(scratch_directory, "/", name));
     if (!blob.ok()) return blob.status();
+    holds.push_back(blob->hold);
     v1::OutputFile& file = *result.add_files();
     file.set_name(name);
     file.set_blob(BlobName(tenant, blob->sha256));
@@ -79,23 +81,21 @@ absl::StatusOr<v1::JobResult> ImportOutputs(const v1::WorkerFinished& finished,
   return result;
 }
 
-absl::StatusOr<std::string> ImportCopy(const std::string& file,
-                                       const std::string& scratch_directory,
-                                       const std::string& tenant, artifacts::BlobStores& blobs) {
+absl::StatusOr<artifacts::HeldBlob> ImportCopy(const std::string& file,
+                                               const std::string& scratch_directory,
+                                               const std::string& tenant,
+                                               artifacts::BlobStores& blobs) {
   const absl::StatusOr<UniqueFd> original = OpenOutput(scratch_directory, file);
   if (!original.ok()) return original.status();
   const absl::StatusOr<artifacts::BlobStore*> store = blobs.BlobsOf(tenant);
   if (!store.ok()) return store.status();
   std::string path = absl::StrCat((*store)->StagingDirectory(), "/worker-XXXXXX");
   const UniqueFd copy(mkostemp(path.data(), O_CLOEXEC));
-  if (!copy.valid()) return absl::ErrnoToStatus(errno, path);
+  if (!copy.valid()) return artifacts::FileError("make", path);
   const absl::Status copied = Copy(original->get(), copy.get());
-  const absl::StatusOr<artifacts::BlobInfo> blob = copied.ok() ? (*store)->Import(path) : copied;
-  if (!blob.ok()) {
-    unlink(path.c_str());
-    return blob.status();
-  }
-  return BlobName(tenant, blob->sha256);
+  absl::StatusOr<artifacts::HeldBlob> blob = copied.ok() ? (*store)->Import(path) : copied;
+  if (!blob.ok()) unlink(path.c_str());
+  return blob;
 }
 
 }  // namespace acclimate::node

@@ -254,10 +254,6 @@ absl::StatusOr<HttpResponse> StatusPage::Report(const HttpRequest& request, cons
   if (!artifacts::ReadAt(file->get(), 0, size, response.body).ok()) {
     return absl::UnavailableError("the report cannot be read");
   }
-  if (artifacts::Sha256Of(response.body) != name->id) {
-    sources_.metrics.CountBlobCorruption();
-    return absl::DataLossError("the report is damaged on the server's disk");
-  }
   response.content_type = "text/html; charset=utf-8";
   response.content_security_policy = kReportPolicy;
   return response;

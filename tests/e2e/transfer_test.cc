@@ -8,6 +8,7 @@
 #include "client/lib/names.h"
 #include "client/lib/uploader.h"
 #include "gtest/gtest.h"
+#include "server/artifacts/crc32c.h"
 #include "tests/e2e/api_client.h"
 #include "tests/e2e/test_data.h"
 
@@ -87,6 +88,46 @@ TEST_F(TransferTest, AnUploadSurvivesAKillOfTheClient) {
     return;
   }
   GTEST_SKIP() << "no upload could be caught in the middle";
+}
+
+TEST_F(TransferTest, AnInterruptedUploadCanBeAborted) {
+  const std::string path = NewFile(3 * kMiB, 6);
+  std::unique_ptr<client::Connection> connection = server_.Connect();
+  const client::FileDigest digest = *client::DigestFile(path);
+  v1::CreateUploadRequest create;
+  create.set_parent(client::kDefaultParent);
+  create.set_sha256(digest.sha256);
+  create.set_size_bytes(digest.size_bytes);
+  const absl::StatusOr<v1::Upload> upload = connection->Call<v1::Upload>(
+      connection->artifacts(), &v1::ArtifactService::Stub::CreateUpload, create);
+  ASSERT_TRUE(upload.ok()) << upload.status();
+  {
+    grpc::ClientContext context;
+    v1::Upload answer;
+    auto writer = connection->artifacts().WriteUpload(&context, &answer);
+    v1::WriteUploadRequest chunk;
+    chunk.set_name(upload->name());
+    chunk.set_data(ReadFile(path).substr(0, kMiB));
+    chunk.set_crc32c(artifacts::Crc32c(chunk.data()));
+    ASSERT_TRUE(writer->Write(chunk));
+    writer->WritesDone();
+    ASSERT_TRUE(writer->Finish().ok());
+    ASSERT_EQ(answer.committed_bytes(), kMiB);
+  }
+  EXPECT_EQ(ReceivedBytes(), kMiB);
+
+  ChildProcess first({ACCLIMATE_CLI, "--server", server_.address(), "blobs", "abort", path},
+                     folder_.File("first"));
+  EXPECT_EQ(first.Wait(), 0) << first.Stderr();
+  EXPECT_EQ(first.Stdout(), path + "  aborted\n");
+  EXPECT_TRUE(std::filesystem::is_empty(server_.data_folder() + "/uploads"));
+  ChildProcess second({ACCLIMATE_CLI, "--server", server_.address(), "blobs", "abort", path},
+                      folder_.File("second"));
+  EXPECT_EQ(second.Wait(), 0) << second.Stderr();
+  EXPECT_EQ(second.Stdout(), path + "  (no upload was open)\n");
+  EXPECT_TRUE(std::filesystem::is_empty(server_.data_folder() + "/uploads"));
+
+  EXPECT_EQ(FirstOffset(*connection, path), 0) << "from its first byte again";
 }
 
 TEST_F(TransferTest, ABlobThatTheServerHasCostsNothing) {

@@ -1,5 +1,6 @@
 #include "server/artifacts/upload_store.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -57,6 +58,11 @@ class UploadStoreTest : public testing::Test {
     bytes.resize(file.ok() ? pread(file->get(), bytes.data(), bytes.size(), 0) : 0);
     return bytes;
   }
+  int64_t DiskBytesOf(const UploadInfo& info) {
+    struct stat status {};
+    EXPECT_EQ(stat(folder_.File("uploads/" + info.id + ".data").c_str(), &status), 0);
+    return status.st_blocks * 512;
+  }
   std::vector<std::string> Files() {
     std::vector<std::string> files;
     for (const auto& entry : fs::directory_iterator(folder_.File("uploads"))) {
@@ -89,7 +95,7 @@ TEST_F(UploadStoreTest, ChunksBecomeTheBlob) {
   EXPECT_TRUE(absl::IsFailedPrecondition(uploads_->Write(kTenant, upload.id).status()));
 }
 
-// What a kill between the reservation and the description leaves.
+// What a kill between the file and the description leaves.
 TEST_F(UploadStoreTest, SpaceThatNoUploadNamesIsGivenBack) {
   const UploadInfo described = Create("0123456789");
   folder_.Write("uploads/orphan.data", "reserved");
@@ -228,21 +234,87 @@ TEST_F(UploadStoreTest, WhatTheDiskCannotHoldIsRefusedUpFront) {
       absl::IsResourceExhausted(uploads_->Create(kTenant, Sha256Of("large"), 101).status()));
   EXPECT_TRUE(uploads_->Create(kTenant, Sha256Of("fits"), 100).ok());
 
-  Reopen({.min_free_disk_bytes = INT64_MAX / 2});
+  const DiskWatermark full("/data", {0.9, 0}, [](const std::string&) {
+    return DiskUsage{1000, 100};
+  });
+  Reopen({.disk = &full});
   const auto files = Files();
   EXPECT_TRUE(absl::IsResourceExhausted(uploads_->Create(kTenant, Sha256Of("a"), 1).status()));
   EXPECT_EQ(Files(), files) << "nothing is left of a refused one";
 }
 
-TEST_F(UploadStoreTest, SpaceIsReservedBeforeTheBytesCome) {
-  constexpr int64_t kBytes = 8 << 20;
-  const auto upload = uploads_->Create(kTenant, Sha256Of("large"), kBytes);
+TEST_F(UploadStoreTest, AnUploadWithoutBytesTakesNoSpace) {
+  const auto upload = uploads_->Create(kTenant, Sha256Of("large"), int64_t{100} << 20);
   ASSERT_TRUE(upload.ok());
-  struct stat info {};
-  ASSERT_EQ(stat(folder_.File("uploads/" + upload->id + ".data").c_str(), &info), 0);
-  EXPECT_EQ(info.st_size, 0);
-  if (info.st_blocks == 0) GTEST_SKIP() << "this file system does not preallocate";
-  EXPECT_GE(info.st_blocks * 512, kBytes);
+  EXPECT_EQ(DiskBytesOf(*upload), 0);
+}
+
+TEST_F(UploadStoreTest, SpaceIsReservedAsTheBytesComeAndGivenBack) {
+  const auto upload = uploads_->Create(kTenant, Sha256Of("large"), int64_t{100} << 20);
+  ASSERT_TRUE(upload.ok());
+  auto writer = Write(*upload);
+  ASSERT_TRUE(Append(*writer, 0, std::string(kMaxChunkBytes, 'x')).ok());
+  if (DiskBytesOf(*upload) <= 2 * kMaxChunkBytes) {
+    GTEST_SKIP() << "this file system does not preallocate";
+  }
+  EXPECT_GE(DiskBytesOf(*upload), kReservedBytes);
+  EXPECT_LT(DiskBytesOf(*upload), 2 * kReservedBytes);
+  for (int64_t offset = kMaxChunkBytes; offset <= kReservedBytes; offset += kMaxChunkBytes) {
+    ASSERT_TRUE(Append(*writer, offset, std::string(kMaxChunkBytes, 'x')).ok());
+  }
+  EXPECT_GE(DiskBytesOf(*upload), 2 * kReservedBytes);
+  writer = nullptr;  // the stream breaks
+  EXPECT_EQ(Committed(*upload), kReservedBytes + kMaxChunkBytes);
+  EXPECT_LE(DiskBytesOf(*upload), kReservedBytes + 2 * kMaxChunkBytes);
+}
+
+TEST_F(UploadStoreTest, WhatAStreamHadReservedAtAKillIsGivenBack) {
+  const UploadInfo upload = Create("0123456789");
+  ASSERT_TRUE(Append(*Write(upload), 0, "01234").ok());
+  const int file =
+      open(folder_.File("uploads/" + upload.id + ".data").c_str(), O_WRONLY | O_CLOEXEC);
+  ASSERT_GE(file, 0);
+  const bool reserved = fallocate(file, FALLOC_FL_KEEP_SIZE, 5, kReservedBytes) == 0;
+  close(file);
+  if (!reserved) GTEST_SKIP() << "this file system does not preallocate";
+  ASSERT_GE(DiskBytesOf(upload), kReservedBytes);
+  Reopen();
+  EXPECT_LT(DiskBytesOf(upload), kMaxChunkBytes);
+  EXPECT_EQ(Committed(upload), 5);
+}
+
+TEST_F(UploadStoreTest, AnAbortedUploadIsGone) {
+  const UploadInfo upload = Create("0123456789");
+  ASSERT_TRUE(Append(*Write(upload), 0, "01234").ok());
+  EXPECT_TRUE(absl::IsNotFound(uploads_->Abort("other", upload.id)));
+  EXPECT_TRUE(uploads_->Abort(kTenant, upload.id).ok());
+  EXPECT_THAT(Files(), IsEmpty());
+  EXPECT_TRUE(absl::IsNotFound(uploads_->Get(kTenant, upload.id).status()));
+  EXPECT_TRUE(absl::IsNotFound(uploads_->Abort(kTenant, upload.id)));
+  EXPECT_EQ(Create("0123456789").committed_bytes, 0) << "the next begins anew";
+}
+
+TEST_F(UploadStoreTest, AbortEndsTheStreamThatWrites) {
+  const UploadInfo upload = Create("0123456789");
+  auto writer = Write(upload);
+  ASSERT_TRUE(Append(*writer, 0, "01234").ok());
+  ASSERT_TRUE(uploads_->Abort(kTenant, upload.id).ok());
+  EXPECT_TRUE(absl::IsNotFound(Append(*writer, 5, "56789")));
+  EXPECT_TRUE(absl::IsNotFound(writer->Finish().status()));
+  writer = nullptr;
+  EXPECT_THAT(Files(), IsEmpty());
+  EXPECT_TRUE(absl::IsNotFound(blobs_->Get(upload.sha256).status()));
+}
+
+TEST_F(UploadStoreTest, TheBlobOfAnAbortedCompleteUploadStays) {
+  const UploadInfo upload = Create("0123456789");
+  auto writer = Write(upload);
+  ASSERT_TRUE(Append(*writer, 0, "0123456789").ok());
+  ASSERT_TRUE(writer->Finish()->complete);
+  writer = nullptr;
+  EXPECT_TRUE(uploads_->Abort(kTenant, upload.id).ok());
+  EXPECT_THAT(Files(), IsEmpty());
+  EXPECT_EQ(BlobContent(upload.sha256), "0123456789");
 }
 
 TEST_F(UploadStoreTest, AForgottenUploadIsRemoved) {

@@ -61,6 +61,10 @@ TEST(ConfigTest, ReadsEverySetting) {
                                         "job-time-limit = 90m\n"
                                         "max-blob-bytes = 512MiB\n"
                                         "min-free-disk-bytes = 4096\n"
+                                        "disk-watermark = 0.8\n"
+                                        "gc-grace-period = 30m\n"
+                                        "gc-interval = 0\n"
+                                        "scrub-interval = 48h\n"
                                         "log-level = warning\n"
                                         "drain-timeout = 1.5s\n"
                                         "otlp-endpoint = http://collector:4318\n"
@@ -73,6 +77,10 @@ TEST(ConfigTest, ReadsEverySetting) {
   EXPECT_EQ(config->job_time_limit, absl::Minutes(90));
   EXPECT_EQ(config->max_blob_bytes, int64_t{512} << 20);
   EXPECT_EQ(config->min_free_disk_bytes, 4096);
+  EXPECT_EQ(config->disk_watermark, 0.8);
+  EXPECT_EQ(config->gc_grace_period, absl::Minutes(30));
+  EXPECT_EQ(config->gc_interval, absl::ZeroDuration());
+  EXPECT_EQ(config->scrub_interval, absl::Hours(48));
   EXPECT_EQ(config->log_level, LogLevel::kWarning);
   EXPECT_EQ(config->drain_timeout, absl::Milliseconds(1500));
   EXPECT_EQ(config->otlp_endpoint, "http://collector:4318");
