@@ -55,7 +55,9 @@ std::string ErrorText(const absl::Status& status) {
   std::string text(status.message());
   if (text.empty()) text = absl::StatusCodeToString(status.code());
   for (const FieldViolation& violation : FieldViolations(status)) {
-    absl::StrAppend(&text, "\n  ", violation.field, ": ", violation.description);
+    // The last one has no field where it counts those that were left out.
+    absl::StrAppend(&text, "\n  ", violation.field, violation.field.empty() ? "" : ": ",
+                    violation.description);
   }
   return text;
 }

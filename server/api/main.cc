@@ -16,6 +16,7 @@
 #include "server/api/server.h"
 #include "server/auth/audit_log.h"
 #include "server/base/config.h"
+#include "server/base/library_logs.h"
 #include "server/base/log.h"
 #include "server/base/version.h"
 
@@ -121,6 +122,7 @@ int Main(int argc, char** argv) {
     std::fprintf(stderr, "acclimated: %s\n", std::string(config.status().message()).c_str());
     return kWrongUsage;
   }
+  RouteLibraryLogs();
   SetLogLevel(config->log_level);
   return Serve(*config);
 }

@@ -18,6 +18,7 @@
 #include "server/api/catalog_service.h"
 #include "server/api/job_service.h"
 #include "server/api/transport_security.h"
+#include "server/api/unreadable_requests.h"
 #include "server/artifacts/file_system.h"
 #include "server/base/log.h"
 #include "server/base/loopback.h"
@@ -219,6 +220,9 @@ absl::Status Server::Listen() {
   services_.push_back(std::make_unique<AdminService>(
       *queue_, directory_->path(), *gate_, [this](v1::ServerInfo& info) { AddNodeInfo(info); }));
   for (const auto& service : services_) builder.RegisterService(service.get());
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
+  interceptors.push_back(RefuseUnreadableRequests(metrics_));
+  builder.experimental().SetInterceptorCreators(std::move(interceptors));
   grpc_server_ = builder.BuildAndStart();
   if (grpc_server_ == nullptr || grpc_port_ == 0) {
     return absl::UnavailableError(

@@ -3,14 +3,13 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/worker/message_limits.h"
 #include "server/worker/valid_utf8.h"
 
 namespace acclimate::node {
 namespace {
 
 using jobs::AttemptOutcome;
-
-constexpr size_t kMaxErrorBytes = 4 << 10;
 
 v1::AttemptCause CauseOf(absl::StatusCode code) {
   switch (code) {
@@ -63,8 +62,9 @@ AttemptOutcome OutcomeOfError(const google::rpc::Status& error) {
                      error.code() != static_cast<int>(absl::StatusCode::kUnknown);
   const auto code =
       known ? static_cast<absl::StatusCode>(error.code()) : absl::StatusCode::kInternal;
-  return Failure(CauseOf(code),
-                 absl::Status(code, worker::ValidUtf8(error.message().substr(0, kMaxErrorBytes))));
+  return Failure(
+      CauseOf(code),
+      absl::Status(code, worker::ValidUtf8(error.message().substr(0, worker::kMaxErrorBytes))));
 }
 
 AttemptOutcome OutcomeOfStop(StopReason reason, absl::Duration run_time_limit) {

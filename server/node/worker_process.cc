@@ -23,6 +23,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "server/worker/exit_codes.h"
+#include "server/worker/message_limits.h"
 #include "server/worker/valid_utf8.h"
 
 namespace acclimate::node {
@@ -148,7 +149,8 @@ absl::StatusOr<std::unique_ptr<WorkerProcess>> WorkerProcess::Start(
 WorkerProcess::WorkerProcess(const WorkerProcessOptions& options, UniqueFd socket,
                              UniqueFd stderr_pipe, pid_t pid)
     : options_(options),
-      channel_(std::move(socket), worker::Channel::Descriptors::kRefuse),
+      channel_(std::move(socket), worker::Channel::Descriptors::kRefuse,
+               worker::kMaxWorkerMessageBytes),
       stderr_(std::move(stderr_pipe)),
       pid_(pid),
       oom_kills_before_(CountOomKills()) {}
