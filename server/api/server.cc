@@ -78,6 +78,7 @@ Server::~Server() {
   Drain(absl::ZeroDuration());
   if (audit_ != nullptr) LogEnd("audit log ends", audit_->chain());
   metrics_.SetJobStatisticsSource(nullptr);
+  metrics_.SetSandboxSource(nullptr);
 }
 
 absl::Status Server::SetUpTracing() {
@@ -179,7 +180,11 @@ void Server::MakeNode() {
   options.scratch_root = directory_->PathOf("scratch");
   options.run_time_limit = config_.job_time_limit;
   options.memory_limit_bytes = config_.job_memory_limit_bytes;
+  options.scratch_limit_bytes = config_.job_scratch_limit_bytes;
+  options.thread_limit = config_.job_thread_limit;
+  options.require_sandbox = config_.require_sandbox;
   node_ = std::make_unique<node::Node>(options, *queue_, *stores_, metrics_);
+  metrics_.SetSandboxSource([node = node_.get()] { return node->Info().sandbox; });
 }
 
 absl::Status Server::ListenForHttp() {
@@ -254,6 +259,7 @@ void Server::AddNodeInfo(v1::ServerInfo& info) const {
   info.set_busy_slots(node.busy_slots);
   info.set_warm_workers(node.warm_workers);
   info.mutable_sandbox()->insert(node.sandbox.begin(), node.sandbox.end());
+  info.set_worker_start_error(node.worker_start_error);
 }
 
 void Server::Drain(absl::Duration timeout) {

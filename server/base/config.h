@@ -29,9 +29,11 @@ struct ServerConfig {
 
   int slots = 0;  // jobs at a time; 0: none are run here
   std::string device = "auto";
-  std::string worker;                               // path of acclimate-worker
-  int64_t job_memory_limit_bytes = 0;               // of a worker; 0: none
-  absl::Duration job_time_limit = absl::Hours(24);  // of one attempt
+  std::string worker;                                   // path of acclimate-worker
+  int64_t job_memory_limit_bytes = 0;                   // of a worker; 0: none
+  int64_t job_scratch_limit_bytes = int64_t{16} << 30;  // of its files together; 0: none
+  int job_thread_limit = 1024;                          // of a worker; 0: none
+  absl::Duration job_time_limit = absl::Hours(24);      // of one attempt
 
   // TLS: all files in PEM. With a client_ca, client certificates are asked for and verified.
   std::string tls_cert, tls_key, tls_client_ca;
@@ -39,6 +41,7 @@ struct ServerConfig {
   std::string access_file;
   std::string jwks_file, jwt_issuer, jwt_audience;
   bool insecure = false;  // listen beyond loopback without it
+  bool require_sandbox = true;
   bool HasAuthentication() const { return !access_file.empty() || !jwks_file.empty(); }
 
   // Traces: spans go to <otlp_endpoint>/v1/traces.

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -54,6 +55,9 @@ class ServerMetrics {
                       absl::Duration run_time);
 
   // The node and its workers.
+  // Measures of the sandbox as the last ready worker reported them, "landlock" -> "on" or why not.
+  // An empty source takes the gauges away; it returns when no scrape is using the old one.
+  void SetSandboxSource(std::function<std::map<std::string, std::string>()> source);
   void WorkerStarted();
   void WorkerExited(absl::string_view cause);  // "finished", "signal", "out_of_memory", ...
   void ObservePhase(absl::string_view phase, absl::Duration duration);

@@ -32,6 +32,7 @@ namespace {
 using worker::UniqueFd;
 
 constexpr int kChannelFd = 3;  // in the worker
+constexpr absl::Duration kUsageCheckInterval = absl::Milliseconds(500);
 constexpr absl::Duration kReapPollInterval = absl::Milliseconds(2);
 
 // How often the kernel has killed a process for memory since it started; 0 where it does not say.
@@ -173,10 +174,19 @@ absl::Status WorkerProcess::LimitMemory(int64_t bytes) {
 #endif
 }
 
+void WorkerProcess::CheckUsage() {
+  const absl::Time now = absl::Now();
+  if (now < next_usage_check_ || exit_.has_value() || !exceeded_.empty()) return;
+  next_usage_check_ = now + kUsageCheckInterval;
+  exceeded_ = ExceededLimit(pid_, options_.scratch_directory, options_.usage);
+  if (!exceeded_.empty()) Kill();
+}
+
 void WorkerProcess::Wait(int wake_fd, absl::Time deadline) {
   while (true) {
-    const int64_t left_ms =
-        absl::ToInt64Milliseconds(absl::Ceil(deadline - absl::Now(), absl::Milliseconds(1)));
+    CheckUsage();
+    const int64_t left_ms = absl::ToInt64Milliseconds(
+        absl::Ceil(std::min(deadline - absl::Now(), kUsageCheckInterval), absl::Milliseconds(1)));
     pollfd entries[] = {
         {channel_.fd(), POLLIN, 0}, {wake_fd, POLLIN, 0}, {stderr_.get(), POLLIN, 0}};
     poll(entries, 3, static_cast<int>(std::clamp<int64_t>(left_ms, 0, 3600 * 1000)));
@@ -220,6 +230,7 @@ bool WorkerProcess::TryReap() {
   exit.killed_by_node = killed_ && exit.signal == SIGKILL;
   exit.out_of_memory = exit.exit_code == worker::kExitOutOfMemory ||
                        (exit.signal == SIGKILL && !killed_ && CountOomKills() > oom_kills_before_);
+  exit.exceeded = exceeded_;
   exit_ = exit;
   return true;
 }

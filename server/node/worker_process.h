@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "server/node/worker_usage.h"
 #include "server/worker/channel.h"
 #include "server/worker/unique_fd.h"
 
@@ -24,6 +25,7 @@ struct WorkerProcessOptions {
   int threads = 1;
   std::string device = "auto";
   int64_t file_size_limit_bytes = 0;
+  UsageLimits usage;  // a worker that exceeds one is killed
 };
 
 struct WorkerExit {
@@ -31,6 +33,7 @@ struct WorkerExit {
   int exit_code = 0;  // when no signal did
   bool killed_by_node = false;
   bool out_of_memory = false;  // the kernel's killer, or its own word
+  std::string exceeded = {};   // the limit for which the node has killed it; empty: none
 };
 
 // Not thread-safe: one slot's thread owns a worker from Start to its end. That thread must live as
@@ -68,6 +71,7 @@ class WorkerProcess {
   WorkerProcess(const WorkerProcessOptions& options, worker::UniqueFd socket,
                 worker::UniqueFd stderr_pipe, pid_t pid);
 
+  void CheckUsage();
   bool ReadStderr();  // false: nothing is there
   bool TryReap();
 
@@ -77,6 +81,8 @@ class WorkerProcess {
   const pid_t pid_;
   const int64_t oom_kills_before_;
   bool killed_ = false;
+  absl::Time next_usage_check_ = absl::InfinitePast();
+  std::string exceeded_;
   std::optional<WorkerExit> exit_;
   std::string tail_;
 };

@@ -58,6 +58,8 @@ TEST(ConfigTest, ReadsEverySetting) {
                                         "\n"
                                         "  data-dir = \"/var/lib/a b\"  \n"
                                         "job-memory-limit=2GiB\n"
+                                        "job-scratch-limit=1GiB\n"
+                                        "job-thread-limit=7\n"
                                         "job-time-limit = 90m\n"
                                         "max-blob-bytes = 512MiB\n"
                                         "min-free-disk-bytes = 4096\n"
@@ -70,6 +72,8 @@ TEST(ConfigTest, ReadsEverySetting) {
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->data_dir, "/var/lib/a b");
   EXPECT_EQ(config->job_memory_limit_bytes, int64_t{2} << 30);
+  EXPECT_EQ(config->job_scratch_limit_bytes, int64_t{1} << 30);
+  EXPECT_EQ(config->job_thread_limit, 7);
   EXPECT_EQ(config->job_time_limit, absl::Minutes(90));
   EXPECT_EQ(config->max_blob_bytes, int64_t{512} << 20);
   EXPECT_EQ(config->min_free_disk_bytes, 4096);
