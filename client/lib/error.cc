@@ -62,8 +62,21 @@ std::string ErrorText(const absl::Status& status) {
   return text;
 }
 
+std::optional<absl::Duration> RetryDelay(const absl::Status& status) {
+  std::optional<google::rpc::Status> details = Details(status);
+  if (!details.has_value()) return std::nullopt;
+  for (const google::protobuf::Any& detail : details->details()) {
+    google::rpc::RetryInfo retry;
+    if (!detail.UnpackTo(&retry)) continue;
+    return absl::Seconds(retry.retry_delay().seconds()) +
+           absl::Nanoseconds(retry.retry_delay().nanos());
+  }
+  return std::nullopt;
+}
+
 bool IsTransient(const absl::Status& status) {
-  return absl::IsUnavailable(status) || absl::IsAborted(status);
+  return absl::IsUnavailable(status) || absl::IsAborted(status) ||
+         (absl::IsResourceExhausted(status) && RetryDelay(status).has_value());
 }
 
 }  // namespace acclimate::client

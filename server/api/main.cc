@@ -1,5 +1,6 @@
 // acclimated: the server.
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -44,7 +45,16 @@ int WaitForSignal(const sigset_t& signals) {
   return signal;
 }
 
+// Each connection takes two, and systems begin with 1024.
+void RaiseOpenFileLimit() {
+  rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int Serve(const ServerConfig& config) {
+  RaiseOpenFileLimit();
   const sigset_t signals = BlockStopSignals();
   absl::StatusOr<api::MethodCatalog> catalog = api::MethodCatalog::BuiltIn();
   if (!catalog.ok()) {

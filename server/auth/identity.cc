@@ -8,7 +8,7 @@
 namespace acclimate::auth {
 namespace {
 
-constexpr bool kInTenant = true, kChanges = true;
+constexpr bool kInTenant = true, kChanges = true, kReads = false, kStream = true;
 constexpr const char* kRoleNames[] = {"none", "viewer", "submitter", "operator", "admin"};
 
 const std::map<absl::string_view, Permission>& Permissions() {
@@ -16,15 +16,16 @@ const std::map<absl::string_view, Permission>& Permissions() {
       {"acclimate.v1.JobService/CreateJob", {Role::kSubmitter, kInTenant, kChanges}},
       {"acclimate.v1.JobService/GetJob", {Role::kViewer}},
       {"acclimate.v1.JobService/ListJobs", {Role::kViewer}},
-      {"acclimate.v1.JobService/WatchJob", {Role::kViewer}},
+      {"acclimate.v1.JobService/WatchJob", {Role::kViewer, kInTenant, kReads, kStream}},
       {"acclimate.v1.JobService/CancelJob", {Role::kSubmitter, kInTenant, kChanges}},
       {"acclimate.v1.JobService/DeleteJob", {Role::kOperator, kInTenant, kChanges}},
       {"acclimate.v1.ArtifactService/FindMissingBlobs", {Role::kViewer}},
       {"acclimate.v1.ArtifactService/CreateUpload", {Role::kSubmitter, kInTenant, kChanges}},
-      {"acclimate.v1.ArtifactService/WriteUpload", {Role::kSubmitter, kInTenant, kChanges}},
+      {"acclimate.v1.ArtifactService/WriteUpload",
+       {Role::kSubmitter, kInTenant, kChanges, kStream}},
       {"acclimate.v1.ArtifactService/GetUpload", {Role::kViewer}},
       {"acclimate.v1.ArtifactService/GetBlob", {Role::kViewer}},
-      {"acclimate.v1.ArtifactService/ReadBlob", {Role::kViewer}},
+      {"acclimate.v1.ArtifactService/ReadBlob", {Role::kViewer, kInTenant, kReads, kStream}},
       {"acclimate.v1.CatalogService/ListMethods", {Role::kViewer, /*in_tenant=*/false}},
       {"acclimate.v1.CatalogService/GetMethod", {Role::kViewer, /*in_tenant=*/false}},
       {"acclimate.v1.AdminService/GetServerInfo", {Role::kViewer, /*in_tenant=*/false}},

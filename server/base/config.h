@@ -48,6 +48,12 @@ struct ServerConfig {
   std::string otlp_endpoint, otlp_headers_file;
   double otlp_sample_ratio = 1.0;
 
+  // Limits of one tenant or client: server/api/call_limits.h. 0: none.
+  int64_t tenant_call_rate = 20'000;  // calls a second
+  int streams_per_client = 512;
+  int connections_per_client = 1024;
+  int64_t min_upload_rate = int64_t{4} << 10;  // bytes a second
+
   int64_t max_blob_bytes = int64_t{64} << 30;
   int64_t min_free_disk_bytes = int64_t{256} << 20;
 };

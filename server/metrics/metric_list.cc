@@ -74,6 +74,11 @@ const std::vector<MetricDescription>& MetricList() {
        kHistogram,
        {"method"},
        "Time of a gRPC call in its handler; of a stream, until it ends."},
+      {"acclimate_limited_calls_total",
+       kCounter,
+       {"limit"},
+       "Calls and connections refused or ended by a limit: rate, streams, upload_rate or "
+       "connections."},
       {"acclimate_authentication_failures_total",
        kCounter,
        {"reason"},

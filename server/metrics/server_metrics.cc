@@ -165,6 +165,7 @@ struct ServerMetrics::State {
   Counter& blob_corruptions = AddCounter("acclimate_blob_corruptions_total").Add({});
   Family<Counter>& calls = AddCounter("acclimate_grpc_calls_total");
   Family<Histogram>& call_latency = AddHistogram("acclimate_grpc_call_seconds");
+  Family<Counter>& limited_calls = AddCounter("acclimate_limited_calls_total");
   Family<Counter>& authentication_failures = AddCounter("acclimate_authentication_failures_total");
   Histogram& commit = AddHistogram("acclimate_store_commit_seconds").Add({}, DiskBuckets());
   Counter& committed_changes = AddCounter("acclimate_store_changes_total").Add({});
@@ -275,6 +276,10 @@ void ServerMetrics::ObserveCall(absl::string_view method, absl::string_view code
 }
 
 void ServerMetrics::CountBlobCorruption() { state_->blob_corruptions.Increment(); }
+
+void ServerMetrics::CountLimitedCall(absl::string_view limit) {
+  state_->limited_calls.Add({{"limit", std::string(limit)}}).Increment();
+}
 
 void ServerMetrics::CountAuthenticationFailure(absl::string_view reason) {
   state_->authentication_failures.Add({{"reason", std::string(reason)}}).Increment();

@@ -73,6 +73,8 @@ class ServerMetrics {
 
   // gRPC. `method` is "acclimate.v1.JobService/GetJob", `code` "OK" or "NOT_FOUND".
   void ObserveCall(absl::string_view method, absl::string_view code, absl::Duration latency);
+  // `limit` as "rate", "streams", "upload_rate" or "connections".
+  void CountLimitedCall(absl::string_view limit);
   // `reason` as "TOKEN_UNKNOWN".
   void CountAuthenticationFailure(absl::string_view reason);
 
