@@ -58,13 +58,28 @@ std::string ErrorText(const absl::Status& status) {
   std::string text(status.message());
   if (text.empty()) text = absl::StatusCodeToString(status.code());
   for (const FieldViolation& violation : FieldViolations(status)) {
-    absl::StrAppend(&text, "\n  ", violation.field, ": ", violation.description);
+    // The last one has no field where it counts those that were left out.
+    absl::StrAppend(&text, "\n  ", violation.field, violation.field.empty() ? "" : ": ",
+                    violation.description);
   }
   return text;
 }
 
+std::optional<absl::Duration> RetryDelay(const absl::Status& status) {
+  std::optional<google::rpc::Status> details = Details(status);
+  if (!details.has_value()) return std::nullopt;
+  for (const google::protobuf::Any& detail : details->details()) {
+    google::rpc::RetryInfo retry;
+    if (!detail.UnpackTo(&retry)) continue;
+    return absl::Seconds(retry.retry_delay().seconds()) +
+           absl::Nanoseconds(retry.retry_delay().nanos());
+  }
+  return std::nullopt;
+}
+
 bool IsTransient(const absl::Status& status) {
-  return absl::IsUnavailable(status) || absl::IsAborted(status);
+  return absl::IsUnavailable(status) || absl::IsAborted(status) ||
+         (absl::IsResourceExhausted(status) && RetryDelay(status).has_value());
 }
 
 }  // namespace acclimate::client

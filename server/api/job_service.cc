@@ -17,6 +17,8 @@ namespace {
 
 constexpr int kDefaultPageSize = 50;
 constexpr int kMaxPageSize = 1000;
+// The token of the next page holds the filter.
+constexpr size_t kMaxFilterBytes = 4 << 10;
 
 absl::StatusOr<jobs::JobQuery> ToQuery(const v1::ListJobsRequest& request, Caller& caller) {
   absl::StatusOr<std::string> tenant = TenantOfParent(request.parent(), caller);
@@ -27,6 +29,10 @@ absl::StatusOr<jobs::JobQuery> ToQuery(const v1::ListJobsRequest& request, Calle
   query.page_size =
       request.page_size() == 0 ? kDefaultPageSize : std::min(request.page_size(), kMaxPageSize);
   query.page_token = request.page_token();
+  if (request.filter().size() > kMaxFilterBytes) {
+    return BadRequest("filter", absl::StrCat("has ", request.filter().size(), " bytes; at most ",
+                                             kMaxFilterBytes));
+  }
   if (absl::Status status = ParseListFilter(request.filter(), query); !status.ok()) return status;
   return query;
 }

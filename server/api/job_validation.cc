@@ -21,6 +21,8 @@
 namespace acclimate::api {
 namespace {
 
+// Far above what a job needs, and so little that pages of jobs stay small.
+constexpr size_t kMaxSpecBytes = 256 << 10;
 constexpr size_t kMaxRequestId = 128;
 constexpr size_t kMaxLabelText = 63;
 constexpr int kMaxLabels = 64;
@@ -48,6 +50,9 @@ class JobValidator {
     }
     if (!request.has_spec()) return Add("spec", "is required");
     const v1::JobSpec& spec = request.spec();
+    if (const size_t bytes = spec.ByteSizeLong(); bytes > kMaxSpecBytes) {
+      Add("spec", absl::StrCat("has ", bytes, " bytes; at most ", kMaxSpecBytes));
+    }
     CheckModel(spec.model());
     CheckDatasets(spec);
     CheckMethod(spec);

@@ -25,8 +25,12 @@ struct JobQuery {
   std::string page_token;  // from JobPage; INVALID_ARGUMENT when it is not one
 };
 
+// A page ends after `page_size` jobs, or earlier so that its jobs have at most kMaxPageBytes
+// serialised; one job larger than that is a page of its own.
+inline constexpr size_t kMaxPageBytes = size_t{1} << 20;
+
 struct JobPage {
-  std::vector<v1::Job> jobs;    // newest first
+  std::vector<v1::Job> jobs;    // newest first; their attempts without stderr_tail
   std::string next_page_token;  // empty on the last page
 };
 

@@ -189,6 +189,28 @@ std::string MakePageToken(const JobQuery& query, int64_t last_sequence) {
   return absl::WebSafeBase64Escape(absl::StrCat(last_sequence, "\n", QueryText(query)));
 }
 
+// The rows of a statement that selects (sequence, proto), as far as a page has room for them.
+absl::Status ReadPage(Statement& statement, const JobQuery& query, JobPage& page) {
+  int64_t last_sequence = 0;
+  size_t bytes = 0;
+  while (true) {
+    absl::StatusOr<bool> more = statement.Step();
+    if (!more.ok()) return more.status();
+    if (!*more) return absl::OkStatus();
+    v1::Job job;
+    if (absl::Status status = Parse(statement.Bytes(1), job); !status.ok()) return status;
+    for (v1::Attempt& attempt : *job.mutable_attempts()) attempt.clear_stderr_tail();
+    bytes += job.ByteSizeLong();
+    const bool full = page.jobs.size() == static_cast<size_t>(query.page_size);
+    if (full || (bytes > kMaxPageBytes && !page.jobs.empty())) {
+      page.next_page_token = MakePageToken(query, last_sequence);
+      return absl::OkStatus();
+    }
+    last_sequence = statement.Integer(0);
+    page.jobs.push_back(std::move(job));
+  }
+}
+
 std::string ListStatement(const JobQuery& query) {
   std::string sql = "SELECT sequence, proto FROM jobs WHERE tenant = ? AND sequence < ?";
   if (query.state) absl::StrAppend(&sql, " AND state = ?");
@@ -326,7 +348,7 @@ absl::StatusOr<v1::Job> SqliteJobStore::Get(const std::string& name) {
 absl::StatusOr<JobPage> SqliteJobStore::List(const JobQuery& query) {
   absl::StatusOr<int64_t> before = ParsePageToken(query);
   if (!before.ok()) return before.status();
-  std::vector<Row> rows;
+  JobPage page;
   absl::Status status = Read([&](Connection& connection) -> absl::Status {
     Statement statement = connection.Prepare(ListStatement(query));
     statement.Bind(query.tenant).Bind(*before);
@@ -334,15 +356,9 @@ absl::StatusOr<JobPage> SqliteJobStore::List(const JobQuery& query) {
     if (!query.method.empty()) statement.Bind(query.method);
     for (const auto& [key, value] : query.labels) statement.Bind(key).Bind(value);
     statement.Bind(int64_t{query.page_size} + 1);  // one more tells whether a page follows
-    absl::StatusOr<std::vector<Row>> read = ReadRows(statement);
-    if (read.ok()) rows = *std::move(read);
-    return read.status();
+    return ReadPage(statement, query, page);
   });
   if (!status.ok()) return status;
-  JobPage page;
-  const size_t size = std::min(rows.size(), static_cast<size_t>(query.page_size));
-  for (size_t i = 0; i < size; ++i) page.jobs.push_back(std::move(rows[i].job));
-  if (rows.size() > size) page.next_page_token = MakePageToken(query, rows[size - 1].sequence);
   return page;
 }
 

@@ -4,14 +4,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/artifacts/file_system.h"
+#include "server/worker/message_limits.h"
 #include "server/worker/valid_utf8.h"
 
 namespace acclimate::node {
 namespace {
 
 using jobs::AttemptOutcome;
-
-constexpr size_t kMaxErrorBytes = 4 << 10;
 
 v1::AttemptCause CauseOf(absl::StatusCode code) {
   switch (code) {
@@ -47,6 +46,10 @@ AttemptOutcome Failure(v1::AttemptCause cause, absl::Status error) {
 AttemptOutcome OutcomeOfDeath(const WorkerExit& exit, absl::string_view last_phase) {
   const std::string during =
       last_phase.empty() ? "before its first phase" : absl::StrCat("while ", last_phase);
+  if (!exit.exceeded.empty()) {
+    return Failure(v1::ATTEMPT_CAUSE_USER_ERROR,
+                   absl::ResourceExhaustedError(absl::StrCat(exit.exceeded, " ", during)));
+  }
   AttemptOutcome outcome =
       exit.out_of_memory
           ? Failure(v1::ATTEMPT_CAUSE_OUT_OF_MEMORY,
@@ -65,8 +68,9 @@ AttemptOutcome OutcomeOfError(const v1::WorkerFinished& finished) {
                      error.code() != static_cast<int>(absl::StatusCode::kUnknown);
   const auto code =
       known ? static_cast<absl::StatusCode>(error.code()) : absl::StatusCode::kInternal;
-  return Failure(finished.disk_full() ? v1::ATTEMPT_CAUSE_DISK_FULL : CauseOf(code),
-                 absl::Status(code, worker::ValidUtf8(error.message().substr(0, kMaxErrorBytes))));
+  return Failure(
+      finished.disk_full() ? v1::ATTEMPT_CAUSE_DISK_FULL : CauseOf(code),
+      absl::Status(code, worker::ValidUtf8(error.message().substr(0, worker::kMaxErrorBytes))));
 }
 
 AttemptOutcome OutcomeOfImport(const absl::Status& error) {

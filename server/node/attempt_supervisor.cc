@@ -1,18 +1,19 @@
 #include "server/node/attempt_supervisor.h"
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
-#include <iterator>
 #include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/base/bounded_text.h"
 #include "server/base/log.h"
 #include "server/base/proto_time.h"
 #include "server/base/resource_names.h"
 #include "server/node/outputs.h"
+#include "server/node/worker_message.h"
 #include "server/worker/attempt_id.h"
+#include "server/worker/message_limits.h"
 
 namespace acclimate::node {
 namespace {
@@ -22,9 +23,6 @@ using jobs::AttemptOutcome;
 constexpr absl::Duration kSendLimit = absl::Seconds(10);
 // For a worker that has said its last word, or closed its channel, to end by itself.
 constexpr absl::Duration kExitGrace = absl::Seconds(5);
-constexpr size_t kMaxWarnings = 100;             // each is a durable write
-constexpr int kMaxMetrics = 256;                 // in one point
-constexpr int64_t kMaxSteps = int64_t{1} << 40;  // of a run
 
 absl::Duration RunTimeLimit(const v1::JobSpec& spec, absl::Duration limit) {
   if (!spec.limits().has_run_time()) return limit;
@@ -35,21 +33,6 @@ absl::Duration RunTimeLimit(const v1::JobSpec& spec, absl::Duration limit) {
 int64_t SmallerLimit(int64_t a, int64_t b) {
   if (a <= 0 || b <= 0) return std::max<int64_t>({a, b, 0});
   return std::min(a, b);
-}
-
-// A worker has read a user's files: what it says is checked before it becomes a label or a count.
-absl::Status CheckProgress(const v1::Progress& progress) {
-  static constexpr const char* kPhases[] = {"loading_data", "loading_model", "preparing",
-                                            "training",     "evaluating",    "saving"};
-  if (std::find(std::begin(kPhases), std::end(kPhases), progress.phase()) == std::end(kPhases)) {
-    return absl::InternalError("progress in an unknown phase");
-  }
-  if (progress.metrics_size() > kMaxMetrics) return absl::InternalError("too many metrics");
-  if (progress.step() < 0 || progress.step() > kMaxSteps || progress.samples() < 0 ||
-      !std::isfinite(progress.step_seconds()) || progress.step_seconds() < 0) {
-    return absl::InternalError("progress that cannot be");
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace
@@ -252,6 +235,7 @@ absl::Status AttemptSupervisor::Handle(const v1::WorkerToNode& message) {
   if (!worker::SameAttempt(message.id(), lease_.id)) {
     return absl::InternalError("a message for another attempt");
   }
+  if (absl::Status status = CheckWorkerMessage(message); !status.ok()) return status;
   if (absl::Status status = ReportStart(); !status.ok()) return status;
   switch (message.kind_case()) {
     case v1::WorkerToNode::kProgress:
@@ -277,7 +261,6 @@ absl::Status AttemptSupervisor::ReportStart() {
 }
 
 absl::Status AttemptSupervisor::HandleProgress(const v1::Progress& progress) {
-  if (absl::Status status = CheckProgress(progress); !status.ok()) return status;
   if (progress.phase() != progress_.phase()) EndPhase();
   const int64_t steps = progress.step() - progress_.step();
   if (steps > 0) {
@@ -290,8 +273,11 @@ absl::Status AttemptSupervisor::HandleProgress(const v1::Progress& progress) {
 }
 
 absl::Status AttemptSupervisor::HandleWarning(const std::string& text) {
-  if (warnings_.size() > kMaxWarnings) return absl::OkStatus();
-  warnings_.push_back(warnings_.size() < kMaxWarnings ? text : "further warnings are left out");
+  // Each is a durable write.
+  if (warnings_.size() > worker::kMaxWarnings) return absl::OkStatus();
+  warnings_.push_back(warnings_.size() < worker::kMaxWarnings
+                          ? BoundedText(text, worker::kMaxWarningBytes)
+                          : "further warnings are left out");
   return OverIfAborted(services_.broker.ReportWarning(lease_.id, warnings_.back()), "warning");
 }
 

@@ -36,8 +36,11 @@ struct NodeOptions {
   std::string scratch_root;
   int threads_per_slot = 0;  // 0: the machine's cores shared out among the slots, at least 1
   absl::Duration run_time_limit = absl::Hours(24);  // of one attempt, unless the job says less
-  int64_t memory_limit_bytes = 0;  // of one worker, unless the job says less; 0: none
-  int64_t file_size_limit_bytes = int64_t{64} << 30;  // of one file a worker writes
+  int64_t memory_limit_bytes = 0;   // of one worker, unless the job says less; 0: none
+  int64_t scratch_limit_bytes = 0;  // of the files that one worker writes; 0: none
+  int thread_limit = 0;             // of one worker; 0: none
+  // Whether a worker without landlock or seccomp may run jobs: it has not.
+  bool require_sandbox = true;
   // A worker that was told to stop (cancel, time limit, shutdown) and has not is killed after this.
   absl::Duration stop_grace = absl::Seconds(10);
   // A worker that has neither spoken nor used any processor time for so long is stopped, and its

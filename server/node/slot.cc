@@ -19,6 +19,20 @@ bool MayPass(const absl::Status& status) {
          absl::IsDeadlineExceeded(status);
 }
 
+// FAILED_PRECONDITION names what the kernel has refused, and what lets jobs run all the same.
+absl::Status CheckSandbox(const v1::WorkerReady& ready) {
+  for (const char* measure : {"no_new_privs", "landlock", "seccomp"}) {
+    const auto found = ready.sandbox().find(measure);
+    if (found != ready.sandbox().end() && found->second == "on") continue;
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the sandbox is not complete: ", measure, " is ",
+        found == ready.sandbox().end() ? "unknown" : found->second,
+        "; --require-sandbox=false runs jobs without it, and a model could then read this "
+        "server's files"));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 Slot::Slot(int number, const NodeOptions& options, const Services& services, WishBoard& wishes)
@@ -100,7 +114,8 @@ absl::StatusOr<std::unique_ptr<WorkerProcess>> Slot::StartWorker() {
       absl::StrCat(options_.scratch_root, "/", number_, "-", ++workers_started_);
   options.threads = options_.threads_per_slot;
   options.device = options_.device;
-  options.file_size_limit_bytes = options_.file_size_limit_bytes;
+  options.file_size_limit_bytes = options_.scratch_limit_bytes;
+  options.usage = {options_.thread_limit, options_.scratch_limit_bytes};
   absl::StatusOr<std::unique_ptr<WorkerProcess>> worker = WorkerProcess::Start(options);
   absl::Status status = worker.status();
   if (status.ok()) {
@@ -134,14 +149,18 @@ absl::Status Slot::AwaitReady(WorkerProcess& worker) {
         "; stderr: ", worker.StderrTail()));
   }
   if (!message.has_ready()) return absl::InternalError("its first message is not that it is ready");
-  LogInfo("worker ready", {{"slot", number_},
-                           {"pid", static_cast<int64_t>(worker.pid())},
-                           {"blas", message.ready().blas()},
-                           {"device", message.ready().device()},
-                           {"seconds", Instant::Now() - start}});
+  const absl::Status sandboxed =
+      options_.require_sandbox ? CheckSandbox(message.ready()) : absl::OkStatus();
+  if (sandboxed.ok()) {
+    LogInfo("worker ready", {{"slot", number_},
+                             {"pid", static_cast<int64_t>(worker.pid())},
+                             {"blas", message.ready().blas()},
+                             {"device", message.ready().device()},
+                             {"seconds", Instant::Now() - start}});
+  }
   absl::MutexLock lock(&mutex_);
   state_.last_ready = message.ready();
-  return absl::OkStatus();
+  return sandboxed;
 }
 
 void Slot::RunLease(const jobs::Lease& lease, std::unique_ptr<WorkerProcess> worker) {

@@ -25,6 +25,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "server/worker/exit_codes.h"
+#include "server/worker/message_limits.h"
 #include "server/worker/valid_utf8.h"
 
 namespace acclimate::node {
@@ -33,6 +34,7 @@ namespace {
 using worker::UniqueFd;
 
 constexpr int kChannelFd = 3;  // in the worker
+constexpr absl::Duration kUsageCheckInterval = absl::Milliseconds(500);
 constexpr absl::Duration kReapPollInterval = absl::Milliseconds(2);
 
 // How often the kernel has killed a process for memory since it started; 0 where it does not say.
@@ -150,7 +152,8 @@ absl::StatusOr<std::unique_ptr<WorkerProcess>> WorkerProcess::Start(
 WorkerProcess::WorkerProcess(const WorkerProcessOptions& options, UniqueFd socket,
                              UniqueFd stderr_pipe, pid_t pid)
     : options_(options),
-      channel_(std::move(socket), worker::Channel::Descriptors::kRefuse),
+      channel_(std::move(socket), worker::Channel::Descriptors::kRefuse,
+               worker::kMaxWorkerMessageBytes),
       stderr_(std::move(stderr_pipe)),
       pid_(pid),
       oom_kills_before_(CountOomKills()) {}
@@ -189,11 +192,21 @@ std::optional<absl::Duration> WorkerProcess::ProcessorTime() const {
                        static_cast<double>(sysconf(_SC_CLK_TCK)));
 }
 
+void WorkerProcess::CheckUsage() {
+  const Instant now = Instant::Now();
+  if (now < next_usage_check_ || exit_.has_value() || !exceeded_.empty()) return;
+  next_usage_check_ = now + kUsageCheckInterval;
+  exceeded_ = ExceededLimit(pid_, options_.scratch_directory, options_.usage);
+  if (!exceeded_.empty()) Kill();
+}
+
 void WorkerProcess::Wait(int wake_fd, Instant deadline) {
   while (true) {
+    CheckUsage();
+    const Instant next = std::min(deadline, Instant::Now() + kUsageCheckInterval);
     pollfd entries[] = {
         {channel_.fd(), POLLIN, 0}, {wake_fd, POLLIN, 0}, {stderr_.get(), POLLIN, 0}};
-    poll(entries, 3, deadline.PollMilliseconds());
+    poll(entries, 3, next.PollMilliseconds());
     if (entries[2].revents != 0) ReadStderr();
     if (entries[0].revents != 0 || entries[1].revents != 0 || Instant::Now() >= deadline) return;
   }
@@ -238,6 +251,7 @@ bool WorkerProcess::TryReap() {
   exit.killed_by_node = killed_ && exit.signal == SIGKILL;
   exit.out_of_memory = exit.exit_code == worker::kExitOutOfMemory ||
                        (exit.signal == SIGKILL && !killed_ && CountOomKills() > oom_kills_before_);
+  exit.exceeded = exceeded_;
   exit_ = exit;
   return true;
 }

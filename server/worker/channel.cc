@@ -83,8 +83,10 @@ absl::StatusOr<SocketPair> MakeSocketPair() {
   return SocketPair{UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 
-Channel::Channel(UniqueFd socket, Descriptors descriptors)
-    : socket_(std::move(socket)), descriptors_(descriptors) {}
+Channel::Channel(UniqueFd socket, Descriptors descriptors, size_t max_received_bytes)
+    : socket_(std::move(socket)),
+      descriptors_(descriptors),
+      max_received_bytes_(max_received_bytes) {}
 
 absl::Status Channel::Send(const google::protobuf::MessageLite& message,
                            absl::Span<const int> descriptors, Instant deadline) {
@@ -169,9 +171,9 @@ absl::StatusOr<bool> Channel::TryReceive(google::protobuf::MessageLite& message)
   absl::StatusOr<bool> whole = Fill(header_.data(), kHeaderBytes, header_filled_);
   if (!whole.ok() || !*whole) return whole;
   const size_t length = DecodeLength(header_);
-  if (length > kMaxFrameBytes) {
+  if (length > max_received_bytes_) {
     return absl::InvalidArgumentError(
-        absl::StrCat("a frame that claims ", length, " bytes; the limit is ", kMaxFrameBytes));
+        absl::StrCat("a frame that claims ", length, " bytes; the limit is ", max_received_bytes_));
   }
   payload_.resize(length);
   whole = Fill(payload_.data(), length, payload_filled_);

@@ -40,8 +40,9 @@ class Channel {
  public:
   enum class Descriptors { kRefuse, kAccept };
 
-  // kRefuse: incoming descriptors never enter this process, and end the channel.
-  Channel(UniqueFd socket, Descriptors descriptors);
+  // kRefuse: incoming descriptors never enter this process, and end the channel. So does a frame
+  // that claims more than `max_received_bytes`.
+  Channel(UniqueFd socket, Descriptors descriptors, size_t max_received_bytes = kMaxFrameBytes);
 
   // RESOURCE_EXHAUSTED, with nothing sent: the message or its descriptors are over the limits.
   absl::Status Send(const google::protobuf::MessageLite& message,
@@ -65,6 +66,7 @@ class Channel {
 
   const UniqueFd socket_;
   const Descriptors descriptors_;
+  const size_t max_received_bytes_;
   absl::Mutex send_mutex_;
 
   // The frame that is being received.

@@ -71,11 +71,16 @@ std::vector<v1::Job> ApiClient::List(const std::string& filter) {
   request.set_parent(client::kDefaultParent);
   request.set_filter(filter);
   request.set_page_size(1000);
-  auto page = connection_->Call<v1::ListJobsResponse>(connection_->jobs(),
-                                                      &v1::JobService::Stub::ListJobs, request);
-  EXPECT_TRUE(page.ok()) << page.status();
-  if (!page.ok()) return {};
-  return {page->jobs().begin(), page->jobs().end()};
+  std::vector<v1::Job> jobs;
+  do {
+    auto page = connection_->Call<v1::ListJobsResponse>(connection_->jobs(),
+                                                        &v1::JobService::Stub::ListJobs, request);
+    EXPECT_TRUE(page.ok()) << page.status();
+    if (!page.ok()) break;
+    jobs.insert(jobs.end(), page->jobs().begin(), page->jobs().end());
+    request.set_page_token(page->next_page_token());
+  } while (!request.page_token().empty());
+  return jobs;
 }
 
 bool ApiClient::HasBlob(const std::string& blob) {
