@@ -19,6 +19,9 @@ std::string InfoText(const v1::ServerInfo& info) {
   for (const auto& [part, state] : sandbox) {
     absl::StrAppend(&text, "sandbox        ", part, ": ", state, "\n");
   }
+  if (!info.worker_start_error().empty()) {
+    absl::StrAppend(&text, "workers        do not start: ", info.worker_start_error(), "\n");
+  }
   return text;
 }
 

@@ -83,6 +83,7 @@ void SetOptions(const Arguments& arguments, v1::JobSpec* spec) {
   if (arguments.Has("time-limit")) {
     spec->mutable_limits()->mutable_run_time()->set_seconds(arguments.Integer("time-limit", 0));
   }
+  spec->set_smaller_batch(arguments.Has("smaller-batch"));
 }
 
 }  // namespace
@@ -106,6 +107,8 @@ void AddJobOptions(ArgumentSpec* spec) {
        {"auto", "fp32", "bf16", "fp16"}},
       {"priority", ValueKind::kInteger32, "N", "-100 to 100; higher runs first (default: 0)"},
       {"time-limit", ValueKind::kInteger, "SECONDS", "of one attempt (default: the server's)"},
+      {"smaller-batch", ValueKind::kSwitch, "",
+       "where memory runs out, try once more with half the batch size"},
       {"label", ValueKind::kKeyValue, "KEY=VALUE", "to find the job by later", false, true},
       {"detach", ValueKind::kSwitch, "", "return as soon as the job is submitted"},
       {"out", ValueKind::kFolder, "DIR", "where the results go; made when absent"},
@@ -167,13 +170,17 @@ absl::StatusOr<v1::JobSpec> PrepareJob(Invocation& invocation, const JobInputs& 
   return spec;
 }
 
-absl::StatusOr<v1::Job> CreateJob(client::Connection& connection, const v1::JobSpec& spec) {
+std::string NewRequestId() {
   absl::BitGen random;
+  return absl::StrFormat("cli-%016x%016x", absl::Uniform<uint64_t>(random),
+                         absl::Uniform<uint64_t>(random));
+}
+
+absl::StatusOr<v1::Job> CreateJob(client::Connection& connection, const v1::JobSpec& spec) {
   v1::CreateJobRequest request;
   request.set_parent(connection.Parent());
   *request.mutable_spec() = spec;
-  request.set_request_id(absl::StrFormat("cli-%016x%016x", absl::Uniform<uint64_t>(random),
-                                         absl::Uniform<uint64_t>(random)));
+  request.set_request_id(NewRequestId());
   return connection.Call<v1::Job>(connection.jobs(), &v1::JobService::Stub::CreateJob, request);
 }
 

@@ -48,6 +48,9 @@ absl::Status CheckOut(const Arguments& arguments);
 absl::StatusOr<v1::JobSpec> PrepareJob(Invocation& invocation, const JobInputs& inputs);
 
 // Submits the job, safely under retries. The job is durable when this returns OK.
+// For calls that must not be made twice: random.
+std::string NewRequestId();
+
 absl::StatusOr<v1::Job> CreateJob(client::Connection& connection, const v1::JobSpec& spec);
 
 // The typed value of "--set key=value". INVALID_ARGUMENT says what is wrong, with the nearest

@@ -9,6 +9,7 @@ namespace {
 
 constexpr absl::Duration kFirstDelay = absl::Milliseconds(50);
 constexpr absl::Duration kLongestDelay = absl::Seconds(2);
+constexpr absl::Duration kLongestAsked = absl::Seconds(30);  // by a server
 // Longer than the five minutes that gRPC servers demand between pings on a quiet connection.
 constexpr absl::Duration kKeepalive = absl::Minutes(6);
 
@@ -65,7 +66,9 @@ void Retry::NoteProgress() {
 bool Retry::WaitAfter(const absl::Status& failure) {
   if (!IsTransient(failure)) return false;
   if (absl::Now() - last_progress_ >= connection_.Patience()) return false;
-  const absl::Duration wait = delay_ * absl::Uniform(random_, 0.8, 1.2);
+  const absl::Duration asked =
+      std::min(RetryDelay(failure).value_or(absl::ZeroDuration()), kLongestAsked);
+  const absl::Duration wait = std::max(asked, delay_) * absl::Uniform(random_, 1.0, 1.4);
   delay_ = std::min(2 * delay_, kLongestDelay);
   if (cancelled_ != nullptr) return !cancelled_->WaitForNotificationWithTimeout(wait);
   absl::SleepFor(wait);

@@ -79,7 +79,8 @@ class Connection {
 };
 
 // Decides after a failure whether to try again, and waits before the next try: from 50 ms doubling
-// to 2 s, with jitter, until the connection's patience since the last progress is used up.
+// to 2 s, or as long as the server asks for, with jitter, until the connection's patience since the
+// last progress is used up.
 class Retry {
  public:
   // `cancelled`, when given, ends a wait at once.

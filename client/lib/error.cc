@@ -28,8 +28,11 @@ std::optional<google::rpc::Status> Details(const absl::Status& status) {
 }  // namespace
 
 absl::Status FromGrpc(const grpc::Status& status) {
-  return WithDetails(static_cast<absl::StatusCode>(status.error_code()), status.error_message(),
-                     status.error_details());
+  // gRPC's word for calls that a server which stops never took up. Who cancels one himself knows.
+  const auto code = status.error_code() == grpc::StatusCode::CANCELLED
+                        ? absl::StatusCode::kUnavailable
+                        : static_cast<absl::StatusCode>(status.error_code());
+  return WithDetails(code, status.error_message(), status.error_details());
 }
 
 absl::Status FromProto(const google::rpc::Status& status) {
@@ -55,13 +58,28 @@ std::string ErrorText(const absl::Status& status) {
   std::string text(status.message());
   if (text.empty()) text = absl::StatusCodeToString(status.code());
   for (const FieldViolation& violation : FieldViolations(status)) {
-    absl::StrAppend(&text, "\n  ", violation.field, ": ", violation.description);
+    // The last one has no field where it counts those that were left out.
+    absl::StrAppend(&text, "\n  ", violation.field, violation.field.empty() ? "" : ": ",
+                    violation.description);
   }
   return text;
 }
 
+std::optional<absl::Duration> RetryDelay(const absl::Status& status) {
+  std::optional<google::rpc::Status> details = Details(status);
+  if (!details.has_value()) return std::nullopt;
+  for (const google::protobuf::Any& detail : details->details()) {
+    google::rpc::RetryInfo retry;
+    if (!detail.UnpackTo(&retry)) continue;
+    return absl::Seconds(retry.retry_delay().seconds()) +
+           absl::Nanoseconds(retry.retry_delay().nanos());
+  }
+  return std::nullopt;
+}
+
 bool IsTransient(const absl::Status& status) {
-  return absl::IsUnavailable(status) || absl::IsAborted(status);
+  return absl::IsUnavailable(status) || absl::IsAborted(status) ||
+         (absl::IsResourceExhausted(status) && RetryDelay(status).has_value());
 }
 
 }  // namespace acclimate::client

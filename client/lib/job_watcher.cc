@@ -12,9 +12,6 @@ absl::StatusOr<v1::Job> JobWatcher::Watch(const std::string& job, int64_t after_
     const int64_t before = cursor;
     absl::Status status = Stream(job, &cursor);
     if (cancelled_.HasBeenNotified()) break;
-    // Only Cancel() cancels a watch. gRPC also says so of a stream that a server which stops never
-    // took up.
-    if (absl::IsCancelled(status)) status = absl::UnavailableError(status.message());
     if (status.ok()) {
       v1::GetJobRequest request;
       request.set_name(job);

@@ -9,9 +9,15 @@
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
+#include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 
 namespace acclimate::io {
+namespace {
+
+constexpr char kDiskFull[] = "acclimate/disk_full";  // a payload
+
+}  // namespace
 
 absl::StatusOr<AtomicFile> AtomicFile::Create(const std::string& path) {
   AtomicFile file(path, -1);
@@ -57,7 +63,12 @@ absl::Status AtomicFile::Commit() {
 }
 
 absl::Status AtomicFile::Error(absl::string_view action) const {
-  return absl::ErrnoToStatus(errno, absl::StrCat("cannot ", action, " ", path_));
+  const bool disk_full = errno == ENOSPC || errno == EDQUOT;
+  absl::Status status = absl::ErrnoToStatus(errno, absl::StrCat("cannot ", action, " ", path_));
+  if (disk_full) status.SetPayload(kDiskFull, absl::Cord());
+  return status;
 }
+
+bool IsDiskFull(const absl::Status& status) { return status.GetPayload(kDiskFull).has_value(); }
 
 }  // namespace acclimate::io

@@ -31,6 +31,9 @@ class AtomicFile {
   int fd_;
 };
 
+// Whether the error is of a file that found no room on the disk, or in its quota.
+bool IsDiskFull(const absl::Status& status);
+
 }  // namespace acclimate::io
 
 #endif  // ACCLIMATE_CORE_IO_ATOMIC_FILE_H_

@@ -5,6 +5,7 @@
 
 #include <exception>
 #include <new>
+#include <system_error>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -49,6 +50,14 @@ absl::Status StatusFromCurrentException() {
     return FromTorch(error.what());
   } catch (const std::bad_alloc&) {
     return absl::ResourceExhaustedError("out of memory");
+  } catch (const std::system_error& error) {
+    // Of the machine: a thread that cannot be started, a disk that is full.
+    const bool exhausted = error.code() == std::errc::resource_unavailable_try_again ||
+                           error.code() == std::errc::not_enough_memory ||
+                           error.code() == std::errc::no_space_on_device;
+    return absl::Status(
+        exhausted ? absl::StatusCode::kResourceExhausted : absl::StatusCode::kInternal,
+        ReasonIn(error.what()));
   } catch (const std::runtime_error& error) {  // how the TorchScript interpreter reports
     return FromTorch(error.what());
   } catch (const std::exception& error) {

@@ -120,19 +120,41 @@ json FeatureView(const selection::Sight& sight) {
   return view;
 }
 
+ViewSamples::ViewSamples(int64_t target_samples, uint64_t seed)
+    : rows_(selection::SampleRows(target_samples, kViewSamples, seed)) {}
+
+void ViewSamples::Take(int64_t begin, const model::ForwardResult& part) {
+  const int64_t end = begin + part.logits.size(0);
+  const at::Tensor here = rows_.masked_select(rows_.ge(begin).logical_and(rows_.lt(end)))
+                              .sub(begin)
+                              .to(part.logits.device());
+  features_.push_back(part.features.index_select(0, here).to(at::kCPU, at::kFloat));
+  logits_.push_back(part.logits.index_select(0, here).to(at::kCPU, at::kFloat));
+}
+
+Predictions ViewSamples::Taken() const {
+  return {at::cat(features_), at::cat(logits_), at::Tensor()};
+}
+
 absl::StatusOr<json> FeatureView(model::Model& model, const std::vector<data::Dataset>& sources,
-                                 const data::Dataset& target, uint64_t seed,
-                                 const at::Device& device, train::StopSignal& stop) {
-  absl::StatusOr<Predictions> at_target = selection::Predict(
-      model, selection::Sample(target, kViewSamples, seed, /*labels=*/false), device, stop);
-  if (!at_target.ok()) return at_target.status();
-  selection::Sight sight{*std::move(at_target), absl::nullopt, absl::nullopt};
+                                 Predictions target, uint64_t seed, const at::Device& device,
+                                 train::StopSignal& stop) {
+  selection::Sight sight{std::move(target), absl::nullopt, absl::nullopt};
   if (!sources.empty()) {
     absl::StatusOr<Predictions> at_source = PredictSources(model, sources, seed, device, stop);
     if (!at_source.ok()) return at_source.status();
     sight.held_out = *std::move(at_source);
   }
   return FeatureView(sight);
+}
+
+absl::StatusOr<json> FeatureView(model::Model& model, const std::vector<data::Dataset>& sources,
+                                 const data::Dataset& target, uint64_t seed,
+                                 const at::Device& device, train::StopSignal& stop) {
+  absl::StatusOr<Predictions> at_target = selection::Predict(
+      model, selection::Sample(target, kViewSamples, seed, /*labels=*/false), device, stop);
+  if (!at_target.ok()) return at_target.status();
+  return FeatureView(model, sources, *std::move(at_target), seed, device, stop);
 }
 
 }  // namespace acclimate::job

@@ -27,8 +27,29 @@ constexpr int64_t kViewSamples = 500;  // of each domain at most; the sources sh
 // finite are left out.
 nlohmann::json FeatureView(const selection::Sight& sight);
 
-// From passes of its own. Draws the same samples for the same seed and leaves the run's random
-// numbers alone. CANCELLED as soon as `stop` says so.
+// The samples of the target that a view shows, taken from a pass over all of it. The same for the
+// same seed; leaves the run's random numbers alone.
+class ViewSamples {
+ public:
+  ViewSamples(int64_t target_samples, uint64_t seed);
+  // Of the samples from `begin` on; the parts of the pass come in order.
+  void Take(int64_t begin, const model::ForwardResult& part);
+  // Once a part has been taken.
+  selection::Predictions Taken() const;
+
+ private:
+  const at::Tensor rows_;  // rising
+  std::vector<at::Tensor> features_, logits_;
+};
+
+// With a pass of its own over a sample of the sources, as ViewSamples draws one. `target`: of the
+// same model. CANCELLED as soon as `stop` says so.
+absl::StatusOr<nlohmann::json> FeatureView(model::Model& model,
+                                           const std::vector<data::Dataset>& sources,
+                                           selection::Predictions target, uint64_t seed,
+                                           const at::Device& device, train::StopSignal& stop);
+
+// The same where nothing else passes over the target.
 absl::StatusOr<nlohmann::json> FeatureView(model::Model& model,
                                            const std::vector<data::Dataset>& sources,
                                            const data::Dataset& target, uint64_t seed,

@@ -379,6 +379,22 @@ absl::Status InField(const std::string& field, const absl::Status& status) {
   return absl::Status(status.code(), absl::StrCat(field, ": ", status.message()));
 }
 
+namespace {
+
+void DivideBatch(int64_t divisor, methods::Hyperparameters& hyperparameters,
+                 RunObserver& observer) {
+  const auto found = hyperparameters.find("batch_size");
+  if (divisor <= 1 || found == hyperparameters.end()) return;
+  int64_t& batch_size = std::get<int64_t>(found->second);
+  constexpr int64_t kLeast = 2;  // that every method takes
+  const int64_t smaller = std::max(std::min(kLeast, batch_size), batch_size / divisor);
+  observer.OnWarning(absl::StrCat("batch_size is ", smaller, " in place of ", batch_size,
+                                  ", with which an attempt ran out of memory"));
+  batch_size = smaller;
+}
+
+}  // namespace
+
 absl::StatusOr<Inputs> LoadInputs(const RunSpec& spec, RunObserver& observer) {
   Inputs inputs;
   inputs.method = methods::FindMethod(spec.method);
@@ -389,6 +405,7 @@ absl::StatusOr<Inputs> LoadInputs(const RunSpec& spec, RunObserver& observer) {
       methods::ResolveHyperparameters(inputs.method->spec, spec.hyperparameters);
   if (!resolved.ok()) return resolved.status();
   inputs.hyperparameters = *std::move(resolved);
+  DivideBatch(spec.batch_divisor, inputs.hyperparameters, observer);
   absl::StatusOr<at::Device> device = runtime::ResolveDevice(spec.device);
   if (!device.ok()) return InField("device", device.status());
   inputs.device = *device;

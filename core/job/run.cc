@@ -166,9 +166,10 @@ class Session {
     absl::Status status = Work();
     recorder_.EndPhase();
     if (absl::IsCancelled(status) && stop_.directive() == Directive::kPause) {
+      result_.outcome = RunResult::Outcome::kPaused;
+      if (trainer_ == nullptr) return result_;  // nothing has been done
       status = SaveState(OutputPath(kStateFile));
       if (!status.ok()) return status;
-      result_.outcome = RunResult::Outcome::kPaused;
       result_.files = {kStateFile};
     } else if (absl::IsCancelled(status) && stop_.directive() == Directive::kCancel) {
       result_.outcome = RunResult::Outcome::kCancelled;
@@ -230,11 +231,12 @@ class Session {
 
   // What a state brought is not measured again, nor what the selection will see anyway.
   absl::Status EvaluateSource() {
+    absl::optional<selection::Predictions> sample;
+    if (absl::Status status = PredictBySource(sample); !status.ok()) return status;
     if (view_before_.is_null() &&
         !methods::SelectsWeights(*inputs_.method, inputs_.method_target())) {
-      if (absl::Status status = LookInto(view_before_); !status.ok()) return status;
+      if (absl::Status status = LookInto(sample, view_before_); !status.ok()) return status;
     }
-    if (absl::Status status = PredictBySource(); !status.ok()) return status;
     if (source_only_.confusion.defined()) {
       NoteAccuracy(source_only_, "source_accuracy");
       return absl::OkStatus();
@@ -260,26 +262,32 @@ class Session {
   }
 
   // One pass of the model over the target. Where the samples have labels to be counted, `counted`
-  // has the result. `append` sees the probabilities.
+  // has the result. `sample` is for the view. `append` sees the probabilities.
   absl::StatusOr<TargetPredictions> PassOverTarget(
       model::Model& model, const Temperature& temperature, Evaluation& counted,
+      absl::optional<selection::Predictions>& sample,
       const std::function<absl::Status(const at::Tensor& probabilities)>& append) {
     const at::Tensor labels = CountedLabels();
     Evaluation counts = EmptyEvaluation(model.num_classes());
+    ViewSamples view(inputs_.method_target().size(), spec_.seed);
     absl::StatusOr<TargetPredictions> predictions = PredictTarget(
         model, inputs_.method_target(), temperature, inputs_.device, stop_,
-        [&](int64_t begin, const at::Tensor& logits, const at::Tensor& probabilities) {
+        [&](int64_t begin, const model::ForwardResult& part, const at::Tensor& probabilities) {
+          view.Take(begin, part);
           if (labels.defined()) {
-            CountLogits(logits, labels.slice(0, begin, begin + logits.size(0)), counts);
+            const at::Tensor of_part = labels.slice(0, begin, begin + part.logits.size(0));
+            CountLogits(part.logits, of_part, counts);
           }
           return append(probabilities);
         });
-    if (predictions.ok() && labels.defined()) counted = std::move(counts);
+    if (!predictions.ok()) return predictions.status();
+    if (labels.defined()) counted = std::move(counts);
+    sample = view.Taken();
     return predictions;
   }
 
   // Before the first step, unless a state brought it.
-  absl::Status PredictBySource() {
+  absl::Status PredictBySource(absl::optional<selection::Predictions>& sample) {
     if (!PredictsTarget() || source_predictions_.predicted.defined()) return absl::OkStatus();
     // A state of before there were such predictions: the model is no longer the source model.
     if (trainer_->step() > 0) return absl::OkStatus();
@@ -287,7 +295,7 @@ class Session {
         ChooseTemperature(*inputs_.model, inputs_.held_out, record_, inputs_.device, stop_);
     if (!temperature.ok()) return temperature.status();
     absl::StatusOr<TargetPredictions> predictions =
-        PassOverTarget(*inputs_.model, *temperature, source_only_,
+        PassOverTarget(*inputs_.model, *temperature, source_only_, sample,
                        [](const at::Tensor&) { return absl::OkStatus(); });
     if (!predictions.ok()) return predictions.status();
     source_predictions_ = *std::move(predictions);
@@ -295,7 +303,7 @@ class Session {
   }
 
   // Writes probabilities.safetensors, and takes the audit.
-  absl::Status PredictByResult() {
+  absl::Status PredictByResult(absl::optional<selection::Predictions>& sample) {
     if (!PredictsTarget()) return absl::OkStatus();
     const at::Tensor of_method = task_->target_probabilities();
     absl::StatusOr<Temperature> temperature = Temperature{1, "method"};
@@ -315,7 +323,7 @@ class Session {
       if (absl::Status status = file->Append(of_method); !status.ok()) return status;
     } else {
       absl::StatusOr<TargetPredictions> passed =
-          PassOverTarget(FinalModel(), *temperature, adapted_,
+          PassOverTarget(FinalModel(), *temperature, adapted_, sample,
                          [&file](const at::Tensor& part) { return file->Append(part); });
       if (!passed.ok()) return passed.status();
       predictions = *std::move(passed);
@@ -345,20 +353,19 @@ class Session {
   }
 
   absl::Status EvaluateResult() {
-    absl::Status status;
     ViewSource();
-    if (sights_->returned) {
-      view_after_ = FeatureView(*sights_->returned);
-    } else if (inputs_.method->spec.trains) {
-      status = LookInto(view_after_);
-    }
-    if (status.ok()) status = PredictByResult();
+    absl::optional<selection::Predictions> sample;
+    absl::Status status = PredictByResult(sample);
     if (!status.ok()) return status;
     if (const at::Tensor corrected = task_->target_probabilities(); corrected.defined()) {
       view_after_ = PredictionView(corrected);
       if (inputs_.target->has_labels()) {
         adapted_ = CountProbabilities(corrected, inputs_.target->labels());
       }
+    } else if (sights_->returned) {
+      view_after_ = FeatureView(*sights_->returned);
+    } else if (inputs_.method->spec.trains) {
+      if (status = LookInto(sample, view_after_); !status.ok()) return status;
     }
     if (adapted_.confusion.defined()) {
       NoteAccuracy(adapted_, "accuracy");
@@ -391,11 +398,15 @@ class Session {
     return absl::OkStatus();
   }
 
-  absl::Status LookInto(nlohmann::json& view) {
+  // `sample`: of the target, where there was a pass over it.
+  absl::Status LookInto(absl::optional<selection::Predictions>& sample, nlohmann::json& view) {
     const std::vector<data::Dataset>& sources =
         inputs_.held_out.empty() ? inputs_.sources : inputs_.held_out;
-    absl::StatusOr<nlohmann::json> seen = FeatureView(
-        FinalModel(), sources, inputs_.method_target(), spec_.seed, inputs_.device, stop_);
+    absl::StatusOr<nlohmann::json> seen =
+        sample ? FeatureView(FinalModel(), sources, *std::move(sample), spec_.seed, inputs_.device,
+                             stop_)
+               : FeatureView(FinalModel(), sources, inputs_.method_target(), spec_.seed,
+                             inputs_.device, stop_);
     if (!seen.ok()) return seen.status();
     view = *std::move(seen);
     return absl::OkStatus();
@@ -406,6 +417,7 @@ class Session {
     options.device = inputs_.device;
     options.seed = spec_.seed;
     options.state_every_steps = spec_.state_every_steps;
+    options.state_every_seconds = spec_.state_every_seconds;
     train::TrainerHooks hooks;
     hooks.on_metrics = [this](const Progress& progress,
                               const std::map<std::string, double>& values) {
@@ -415,9 +427,14 @@ class Session {
     };
     hooks.on_state = [this](int64_t step) {
       const std::string path = OutputPath(absl::StrCat("training_state_", step, ".safetensors"));
-      absl::Status status = SaveState(path);
-      if (status.ok()) recorder_.OnTrainingState(step, path);
-      return status;
+      const absl::Status status = SaveState(path);
+      if (status.ok()) {
+        recorder_.OnTrainingState(step, path);
+      } else {
+        recorder_.OnWarning(absl::StrCat("the training state at step ", step,
+                                         " was not saved: ", status.message()));
+      }
+      return absl::OkStatus();
     };
     return std::make_unique<train::Trainer>(*task_, *inputs_.model, inputs_.sources,
                                             *inputs_.target, options, std::move(hooks));
@@ -449,7 +466,6 @@ class Session {
   }
 
   absl::Status SaveState(const std::string& path) {
-    if (trainer_ == nullptr) return absl::InternalError("stopped before there was a state");
     ViewSource();
     train::TrainingState state = trainer_->State();
     if (source_only_.confusion.defined()) {

@@ -37,6 +37,8 @@ struct RunSpec {
   std::vector<report::AuditLabel> audit;  // of some samples of the target; reported
   // The guard may ask the audit's labels. False: they choose nothing.
   bool use_audit = false;
+  // What the hyperparameter batch_size, where there is one, is divided by; at least 2 stay.
+  int64_t batch_divisor = 1;
   std::vector<double> mean, std;  // empty: those recorded with the checkpoint, else 0 and 1
   uint64_t seed = 0;
   std::string device = "auto";  // auto, cpu, cuda or cuda:<i>
@@ -48,6 +50,7 @@ struct RunSpec {
   // Every field that could not have been checked without reading the files is checked first.
   std::shared_ptr<io::MappedFile> resume_state;  // from RunObserver::OnTrainingState; null: begin
   int64_t state_every_steps = 0;                 // save the training state this often; 0: never
+  double state_every_seconds = 0;                // likewise, at most a fiftieth of the time
   // Names for lineage.json, in order: digests ("sha256:...") of the blobs behind the files.
   std::map<std::string, std::string> lineage;
 };
@@ -76,7 +79,7 @@ struct RunResult {
   Outcome outcome = Outcome::kFinished;
   // Relative to output_directory: "model.pt" (or .pt2, .safetensors, .pth), "changed.safetensors",
   // "lineage.json", "probabilities.safetensors", "report.json", "report.html";
-  // "training_state.safetensors" when paused.
+  // "training_state.safetensors" when paused; nothing when that came before there was a state.
   std::vector<std::string> files;
   std::map<std::string, double> metrics;  // the last values: "accuracy", "source_accuracy", ...
   std::string precision;                  // in which it ran: fp32, bf16 or fp16

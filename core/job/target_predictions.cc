@@ -46,13 +46,13 @@ absl::StatusOr<TargetPredictions> PredictTarget(model::Model& model, const data:
   absl::Status visited;
   const absl::Status status =
       train::ForEachBatch(target, device, stop, [&](int64_t begin, const data::Batch& batch) {
-        const at::Tensor logits = model.Forward(batch.inputs, model::Mode::kEvaluation).logits;
+        const model::ForwardResult result = model.Forward(batch.inputs, model::Mode::kEvaluation);
         const at::Tensor probabilities =
-            (logits.to(at::kFloat) / temperature.value).softmax(1).to(at::kCPU);
+            (result.logits.to(at::kFloat) / temperature.value).softmax(1).to(at::kCPU);
         const TargetPredictions part = FromProbabilities(probabilities, temperature);
         predicted.push_back(part.predicted);
         confidence.push_back(part.confidence);
-        if (visited.ok()) visited = visit(begin, logits, probabilities);
+        if (visited.ok()) visited = visit(begin, result, probabilities);
       });
   if (!status.ok()) return status;
   if (!visited.ok()) return visited;

@@ -48,10 +48,10 @@ struct TargetPredictions {
 TargetPredictions FromProbabilities(const at::Tensor& probabilities,
                                     const Temperature& temperature);
 
-// One pass over the target in evaluation mode. `visit` sees every batch, in order: the logits as
-// they came, on the device, and softmax(logits / T), float32 [B, C] on the CPU. CANCELLED as soon
-// as `stop` says so.
-using PredictionVisitor = std::function<absl::Status(int64_t begin, const at::Tensor& logits,
+// One pass over the target in evaluation mode. `visit` sees every batch, in order: features and
+// logits as they came, on the device, and softmax(logits / T), float32 [B, C] on the CPU. CANCELLED
+// as soon as `stop` says so.
+using PredictionVisitor = std::function<absl::Status(int64_t begin, const model::ForwardResult&,
                                                      const at::Tensor& probabilities)>;
 absl::StatusOr<TargetPredictions> PredictTarget(model::Model& model, const data::Dataset& target,
                                                 const Temperature& temperature,

@@ -9,10 +9,13 @@
 #include <cstring>
 #include <exception>
 #include <map>
+#include <new>
+#include <stdexcept>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -24,6 +27,7 @@
 #include "core/model/exported_program.h"
 #include "core/model/operator_policy.h"
 #include "core/model/pickle_reader.h"
+#include "core/model/script_code.h"
 #include "core/model/script_model.h"
 #include "core/model/torch_archive.h"
 #include "nlohmann/json.hpp"
@@ -97,14 +101,25 @@ absl::Status ProbeShape(Model* model, const Shape& sample_shape, int64_t samples
   return absl::OkStatus();
 }
 
+// Whatever LibTorch's reader throws, a damaged archive is the reason.
+absl::StatusOr<torch::jit::Module> ReadModule(const TorchArchive& archive,
+                                              torch::jit::ExtraFilesMap& extra_files) {
+  const auto file = std::make_shared<MappedFileReader>(archive.file());
+  try {
+    if (absl::Status status = CheckScriptCode(file); !status.ok()) return status;
+    return torch::jit::load(file, at::Device(at::kCPU), extra_files);
+  } catch (const std::logic_error& error) {
+    return absl::InvalidArgumentError(Reason(error));
+  }
+}
+
 absl::StatusOr<std::unique_ptr<Model>> LoadTorchScript(const TorchArchive& archive,
                                                        const LoadOptions& options) {
   torch::jit::ExtraFilesMap extra_files{{kMetadataRecord, ""}};
-  torch::jit::Module module = torch::jit::load(std::make_shared<MappedFileReader>(archive.file()),
-                                               at::Device(at::kCPU), extra_files);
-  if (absl::Status status = CheckOperators(module); !status.ok()) return status;
+  absl::StatusOr<torch::jit::Module> module = ReadModule(archive, extra_files);
+  if (!module.ok()) return module.status();
   absl::StatusOr<std::unique_ptr<Model>> model =
-      ScriptModel::Create(std::move(module), {CheckpointForm::kTorchScript, "", {}},
+      ScriptModel::Create(*std::move(module), {CheckpointForm::kTorchScript, "", {}},
                           options.logits_only ? Split::kWherePossible : Split::kRequired);
   if (!model.ok()) return model.status();
   const std::string& text = extra_files[kMetadataRecord];
@@ -135,7 +150,8 @@ absl::StatusOr<std::unique_ptr<Model>> LoadExported(TorchArchive archive,
   const std::string file = archive.file()->name();
   absl::StatusOr<ExportedProgram> program = ReadExportedProgram(std::move(archive));
   if (!program.ok()) return program.status();
-  if (absl::Status status = CheckOperators(program->module); !status.ok()) {
+  if (absl::Status status = CheckOperators(*program->module._ivalue()->compilation_unit());
+      !status.ok()) {
     return absl::InvalidArgumentError(absl::StrCat(file, ": ", status.message()));
   }
   Origin origin{CheckpointForm::kExportedProgram, "", {}, program->archive, program->warnings};
@@ -233,8 +249,14 @@ absl::StatusOr<std::unique_ptr<Model>> LoadCheckpoint(std::shared_ptr<io::Mapped
       return status;
     }
     return model;
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError(absl::StrCat(name, ": out of memory"));
+  } catch (const std::logic_error& error) {  // of our own code: no file is at fault
+    return absl::InternalError(absl::StrCat(name, ": ", Reason(error)));
   } catch (const std::exception& error) {
-    return absl::InvalidArgumentError(absl::StrCat(name, ": ", Reason(error)));
+    const std::string text = absl::StrCat(name, ": ", Reason(error));
+    if (absl::StrContains(text, "allocate memory")) return absl::ResourceExhaustedError(text);
+    return absl::InvalidArgumentError(text);
   }
 }
 

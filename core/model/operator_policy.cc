@@ -13,6 +13,15 @@
 namespace acclimate::model {
 namespace {
 
+// Of operators that compute: of LibTorch, of its quantised and prepared forms, and our own.
+bool IsAllowedNamespace(const std::string& name) {
+  static const auto* kAllowed =
+      new std::set<std::string>{"aten",       "prim",     "prims",  "quantized",
+                                "_quantized", "sparse",   "mkldnn", "mkldnn_prepacked",
+                                "prepacked",  "acclimate"};
+  return kAllowed->count(name) > 0;
+}
+
 bool IsDenied(const std::string& kind) {
   static const auto* kDenied = new std::set<std::string>{
       "aten::save",        "aten::from_file",  "aten::set_", "aten::manual_seed",
@@ -24,7 +33,9 @@ bool IsDenied(const std::string& kind) {
 void CollectDenied(const torch::jit::Graph& graph, std::set<std::string>* denied) {
   for (const torch::jit::Node* node : AllNodes(graph)) {
     const std::string kind = node->kind().toQualString();
-    if (IsDenied(kind)) denied->insert(kind);
+    if (IsDenied(kind) || !IsAllowedNamespace(node->kind().ns().toUnqualString())) {
+      denied->insert(kind);
+    }
     for (const c10::Symbol name : node->attributeNames()) {
       if (node->kindOf(name) == torch::jit::AttributeKind::g) CollectDenied(*node->g(name), denied);
     }
@@ -33,9 +44,9 @@ void CollectDenied(const torch::jit::Graph& graph, std::set<std::string>* denied
 
 }  // namespace
 
-absl::Status CheckOperators(const torch::jit::Module& module) {
+absl::Status CheckOperators(const torch::jit::CompilationUnit& unit) {
   std::set<std::string> denied;
-  for (torch::jit::Function* function : module._ivalue()->compilation_unit()->get_functions()) {
+  for (torch::jit::Function* function : unit.get_functions()) {
     if (!function->isGraphFunction()) continue;
     CollectDenied(*torch::jit::toGraphFunction(*function).graph(), &denied);
   }

@@ -3,15 +3,16 @@
 #ifndef ACCLIMATE_CORE_MODEL_OPERATOR_POLICY_H_
 #define ACCLIMATE_CORE_MODEL_OPERATOR_POLICY_H_
 
-#include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/api/compilation_unit.h>
 
 #include "absl/status/status.h"
 
 namespace acclimate::model {
 
-// INVALID_ARGUMENT names every operator, in any method of the module, that reads or
-// writes files, reaches into storage, reseeds the generators, forks, calls out or prints.
-absl::Status CheckOperators(const torch::jit::Module& module);
+// INVALID_ARGUMENT names every operator, in any function of the unit, that reads or writes files,
+// reaches into storage, reseeds the generators, forks, calls out or prints, and every one of a
+// library beside LibTorch's operators for computing.
+absl::Status CheckOperators(const torch::jit::CompilationUnit& unit);
 
 }  // namespace acclimate::model
 

@@ -129,13 +129,26 @@ absl::Status Trainer::RunSteps(int64_t step, StopSignal& stop) {
     }
     if (absl::Status status = RunStep(stop); !status.ok()) return status;
     epoch_begun_ = step_ % plan.steps_per_epoch != 0;
-    if (options_.state_every_steps > 0 && step_ % options_.state_every_steps == 0 &&
-        step_ < plan.total_steps) {
+    if (StateIsDue()) {
       if (absl::Status status = TakeMetrics(); !status.ok()) return status;
+      const Clock::time_point begin = Clock::now();
       if (absl::Status status = hooks_.on_state(step_); !status.ok()) return status;
+      last_state_ = Clock::now();
+      state_seconds_ = SecondsBetween(begin, last_state_);
     }
   }
   return absl::OkStatus();
+}
+
+bool Trainer::StateIsDue() const {
+  constexpr double kMostShare = 0.02;  // of the time
+  if (options_.state_every_steps > 0 && step_ % options_.state_every_steps == 0 &&
+      step_ < task_.plan().total_steps) {
+    return true;
+  }
+  return options_.state_every_seconds > 0 &&
+         SecondsBetween(last_state_, Clock::now()) >=
+             std::max(options_.state_every_seconds, state_seconds_ / kMostShare);
 }
 
 absl::Status Trainer::RunStep(StopSignal& stop) {

@@ -36,14 +36,16 @@ struct TrainerOptions {
   at::Device device = at::kCPU;
   uint64_t seed = 0;              // of the samplers
   int64_t state_every_steps = 0;  // call on_state this often; 0: never
-  double report_seconds = 0.2;    // call on_metrics about this often
-  bool replay_steps = true;       // recorded ones, where the device can record
+  // The same in seconds, but never for more than a fiftieth of the time; 0: never.
+  double state_every_seconds = 0;
+  double report_seconds = 0.2;  // call on_metrics about this often
+  bool replay_steps = true;     // recorded ones, where the device can record
 };
 
 struct TrainerHooks {
   // Every report_seconds, and after the first and the last step.
   std::function<void(const Progress&, const std::map<std::string, double>&)> on_metrics;
-  // After every state_every_steps steps.
+  // After every state_every_steps steps but the last, and every state_every_seconds.
   std::function<absl::Status(int64_t step)> on_state;
 };
 
@@ -90,6 +92,7 @@ class Trainer {
   // Into the curves, and to the hook where it is time.
   absl::Status TakeMetrics();
   bool ReportIsDue() const;
+  bool StateIsDue() const;
   void Report(const std::map<std::string, double>& values);
 
   Task& task_;
@@ -114,6 +117,8 @@ class Trainer {
   LearningCurves curves_;
 
   std::chrono::steady_clock::time_point last_report_;
+  std::chrono::steady_clock::time_point last_state_ = std::chrono::steady_clock::now();
+  double state_seconds_ = 0;  // how long the last one took
   int64_t last_reported_step_ = 0;
 };
 

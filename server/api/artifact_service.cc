@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -20,6 +21,7 @@ namespace acclimate::api {
 namespace {
 
 constexpr int kMaxBlobsInQuestion = 10'000;
+constexpr int kMaxUploads = 1024;  // at a time, each with a thread
 
 void ToProto(const artifacts::UploadInfo& info, v1::Upload& upload) {
   upload.set_name(UploadName(info.tenant, info.id));
@@ -97,35 +99,57 @@ grpc::Status ArtifactService::CreateUpload(grpc::ServerContext* context,
       });
 }
 
-grpc::Status ArtifactService::WriteUpload(grpc::ServerContext* context,
-                                          grpc::ServerReader<v1::WriteUploadRequest>* reader,
-                                          v1::Upload* response) {
-  return gate_.Run(*context, "acclimate.v1.ArtifactService/WriteUpload",
-                   [&](Caller& caller) { return ReceiveUpload(*reader, caller, *response); });
+grpc::ServerReadReactor<v1::WriteUploadRequest>* ArtifactService::WriteUpload(
+    grpc::CallbackServerContext* context, v1::Upload* response) {
+  auto* const stream = new UploadStream(UploadPace(min_upload_rate_));
+  if (uploads_.fetch_add(1) >= kMaxUploads) {
+    --uploads_;
+    stream->Finish(ToGrpcStatus(WithRetryAfter(
+        absl::ResourceExhaustedError(absl::StrCat("the server receives ", kMaxUploads, " uploads")),
+        absl::Seconds(5))));
+    return stream;
+  }
+  std::thread([this, context, response, stream] {
+    const grpc::Status status =
+        gate_.Run(*context, "acclimate.v1.ArtifactService/WriteUpload",
+                  [&](Caller& caller) { return ReceiveUpload(*stream, caller, *response); });
+    --uploads_;
+    stream->Finish(status);
+  }).detach();
+  return stream;
 }
 
-absl::Status ArtifactService::ReceiveUpload(grpc::ServerReader<v1::WriteUploadRequest>& reader,
-                                            Caller& caller, v1::Upload& response) {
-  v1::WriteUploadRequest chunk;
-  if (!reader.Read(&chunk)) return BadRequest("name", "the stream has no message");
-  absl::StatusOr<ResourceName> name = UploadOfName(chunk.name(), caller);
+absl::Status ArtifactService::ReceiveUpload(UploadStream& stream, Caller& caller,
+                                            v1::Upload& response) {
+  absl::StatusOr<v1::WriteUploadRequest*> chunk = stream.Read();
+  if (!chunk.ok()) return LimitedUpload(chunk.status());
+  if (*chunk == nullptr) return BadRequest("name", "the stream has no readable message");
+  absl::StatusOr<ResourceName> name = UploadOfName((*chunk)->name(), caller);
   if (!name.ok()) return name.status();
-  const std::string first_name = chunk.name();
+  const std::string first_name = (*chunk)->name();
   absl::StatusOr<artifacts::UploadStore*> uploads = stores_.UploadsOf(name->tenant);
   if (!uploads.ok()) return uploads.status();
   auto writer = (*uploads)->Write(name->tenant, name->id);
   if (!writer.ok()) return writer.status();
-  do {
-    if (!chunk.name().empty() && chunk.name() != first_name) {
+  for (; chunk.ok() && *chunk != nullptr; chunk = stream.Read()) {
+    if (absl::Status status = gate_.CheckTakesWork(); !status.ok()) return status;
+    v1::WriteUploadRequest& next = **chunk;
+    if (!next.name().empty() && next.name() != first_name) {
       return BadRequest("name", absl::StrCat("the stream began with ", first_name));
     }
     absl::Status status =
-        (*writer)->Append(chunk.offset(), std::move(*chunk.mutable_data()), chunk.crc32c());
+        (*writer)->Append(next.offset(), std::move(*next.mutable_data()), next.crc32c());
     if (!status.ok()) return status;
-  } while (reader.Read(&chunk));
+  }
   absl::StatusOr<artifacts::UploadInfo> upload = (*writer)->Finish();
+  if (!chunk.ok()) return LimitedUpload(chunk.status());
   if (upload.ok()) ToProto(*upload, response);
   return upload.status();
+}
+
+absl::Status ArtifactService::LimitedUpload(const absl::Status& status) {
+  metrics_.CountLimitedCall("upload_rate");
+  return status;
 }
 
 grpc::Status ArtifactService::GetUpload(grpc::ServerContext* context,

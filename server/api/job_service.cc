@@ -17,6 +17,8 @@ namespace {
 
 constexpr int kDefaultPageSize = 50;
 constexpr int kMaxPageSize = 1000;
+// The token of the next page holds the filter.
+constexpr size_t kMaxFilterBytes = 4 << 10;
 
 absl::StatusOr<jobs::JobQuery> ToQuery(const v1::ListJobsRequest& request, Caller& caller) {
   absl::StatusOr<std::string> tenant = TenantOfParent(request.parent(), caller);
@@ -27,6 +29,10 @@ absl::StatusOr<jobs::JobQuery> ToQuery(const v1::ListJobsRequest& request, Calle
   query.page_size =
       request.page_size() == 0 ? kDefaultPageSize : std::min(request.page_size(), kMaxPageSize);
   query.page_token = request.page_token();
+  if (request.filter().size() > kMaxFilterBytes) {
+    return BadRequest("filter", absl::StrCat("has ", request.filter().size(), " bytes; at most ",
+                                             kMaxFilterBytes));
+  }
   if (absl::Status status = ParseListFilter(request.filter(), query); !status.ok()) return status;
   return query;
 }
@@ -113,17 +119,62 @@ grpc::Status JobService::WatchJob(grpc::ServerContext* context, const v1::WatchJ
 
 grpc::Status JobService::CancelJob(grpc::ServerContext* context,
                                    const v1::CancelJobRequest* request, v1::Job* response) {
-  return gate_.Run(*context, "acclimate.v1.JobService/CancelJob",
-                   [&](Caller& caller) -> absl::Status {
-                     absl::StatusOr<ResourceName> name = JobOfName(request->name(), caller);
-                     if (!name.ok()) return name.status();
-                     absl::StatusOr<v1::Job> job = queue_.Cancel(request->name());
-                     if (artifacts::IsDiskFull(job.status()) && reserve_.Release()) {
-                       job = queue_.Cancel(request->name());
-                     }
-                     if (job.ok()) *response = *std::move(job);
-                     return job.status();
-                   });
+  return ChangeJob(*context, "acclimate.v1.JobService/CancelJob", request->name(), response,
+                   &jobs::JobQueue::Cancel);
+}
+
+grpc::Status JobService::PauseJob(grpc::ServerContext* context, const v1::PauseJobRequest* request,
+                                  v1::Job* response) {
+  return ChangeJob(*context, "acclimate.v1.JobService/PauseJob", request->name(), response,
+                   &jobs::JobQueue::Pause);
+}
+
+grpc::Status JobService::ResumeJob(grpc::ServerContext* context,
+                                   const v1::ResumeJobRequest* request, v1::Job* response) {
+  return ChangeJob(*context, "acclimate.v1.JobService/ResumeJob", request->name(), response,
+                   &jobs::JobQueue::Resume);
+}
+
+grpc::Status JobService::ChangeJob(
+    grpc::ServerContext& context, const char* method, const std::string& name, v1::Job* response,
+    absl::StatusOr<v1::Job> (jobs::JobQueue::*change)(const std::string&)) {
+  return gate_.Run(context, method, [&](Caller& caller) -> absl::Status {
+    const absl::StatusOr<ResourceName> parsed = JobOfName(name, caller);
+    if (!parsed.ok()) return parsed.status();
+    absl::StatusOr<v1::Job> job = (queue_.*change)(name);
+    if (artifacts::IsDiskFull(job.status()) && reserve_.Release()) job = (queue_.*change)(name);
+    if (job.ok()) *response = *std::move(job);
+    return job.status();
+  });
+}
+
+grpc::Status JobService::RetryJob(grpc::ServerContext* context, const v1::RetryJobRequest* request,
+                                  v1::Job* response) {
+  return gate_.Run(
+      *context, "acclimate.v1.JobService/RetryJob", [&](Caller& caller) -> absl::Status {
+        const absl::StatusOr<ResourceName> name = JobOfName(request->name(), caller);
+        if (!name.ok()) return name.status();
+        const absl::StatusOr<v1::Job> ended = queue_.Get(request->name());
+        if (!ended.ok()) return ended.status();
+        absl::StatusOr<artifacts::BlobStore*> blobs = blobs_.BlobsOf(name->tenant);
+        if (!blobs.ok()) return blobs.status();
+        v1::CreateJobRequest again;
+        again.set_parent(absl::StrCat("tenants/", name->tenant));
+        again.set_request_id(request->request_id());
+        *again.mutable_spec() = ended->spec();
+        std::vector<artifacts::BlobHold> holds;  // until the job is durable
+        if (auto state = ParseBlobName(ended->checkpoint().blob()); state.ok()) {
+          auto hold = (*blobs)->Hold(state->id);
+          if (hold.ok()) holds.push_back(*std::move(hold));
+        }
+        absl::Status status = ValidateCreateJob(again, catalog_, **blobs, holds);
+        if (status.ok()) status = disk_.CheckRoom("a job", 0);
+        if (!status.ok()) return status;
+        absl::StatusOr<jobs::CreatedJob> created =
+            queue_.Retry(request->name(), request->request_id(), ToTraceparent(caller.trace()));
+        if (created.ok()) *response = std::move(created->job);
+        return created.status();
+      });
 }
 
 grpc::Status JobService::DeleteJob(grpc::ServerContext* context,

@@ -37,12 +37,22 @@ class JobService final : public MixedJobService {
                         v1::ListJobsResponse* response) override;
   grpc::Status WatchJob(grpc::ServerContext* context, const v1::WatchJobRequest* request,
                         grpc::ServerWriter<v1::WatchJobResponse>* writer) override;
+  grpc::Status PauseJob(grpc::ServerContext* context, const v1::PauseJobRequest* request,
+                        v1::Job* response) override;
+  grpc::Status ResumeJob(grpc::ServerContext* context, const v1::ResumeJobRequest* request,
+                         v1::Job* response) override;
+  grpc::Status RetryJob(grpc::ServerContext* context, const v1::RetryJobRequest* request,
+                        v1::Job* response) override;
   grpc::Status CancelJob(grpc::ServerContext* context, const v1::CancelJobRequest* request,
                          v1::Job* response) override;
   grpc::Status DeleteJob(grpc::ServerContext* context, const v1::DeleteJobRequest* request,
                          google::protobuf::Empty* response) override;
 
  private:
+  grpc::Status ChangeJob(grpc::ServerContext& context, const char* method, const std::string& name,
+                         v1::Job* response,
+                         absl::StatusOr<v1::Job> (jobs::JobQueue::*change)(const std::string&));
+
   jobs::JobQueue& queue_;
   artifacts::BlobStores& blobs_;
   const artifacts::DiskWatermark& disk_;

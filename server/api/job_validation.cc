@@ -21,6 +21,8 @@
 namespace acclimate::api {
 namespace {
 
+// Far above what a job needs, and so little that pages of jobs stay small.
+constexpr size_t kMaxSpecBytes = 256 << 10;
 constexpr size_t kMaxRequestId = 128;
 constexpr size_t kMaxLabelText = 63;
 constexpr int kMaxLabels = 64;
@@ -30,7 +32,9 @@ constexpr int kMaxChannels = 4096;
 constexpr int kMaxPriority = 100;
 constexpr int kMaxThreads = 1024;
 constexpr size_t kMaxDisplayName = 255;
-constexpr char kGuardSetting[] = "guard";  // the hyperparameter
+// Hyperparameters.
+constexpr char kGuardSetting[] = "guard";
+constexpr char kBatchSizeSetting[] = "batch_size";
 
 // Collects what is wrong, field by field.
 class JobValidator {
@@ -46,6 +50,9 @@ class JobValidator {
     }
     if (!request.has_spec()) return Add("spec", "is required");
     const v1::JobSpec& spec = request.spec();
+    if (const size_t bytes = spec.ByteSizeLong(); bytes > kMaxSpecBytes) {
+      Add("spec", absl::StrCat("has ", bytes, " bytes; at most ", kMaxSpecBytes));
+    }
     CheckModel(spec.model());
     CheckDatasets(spec);
     CheckMethod(spec);
@@ -165,17 +172,21 @@ class JobValidator {
     CheckStartingPoint(spec, *method);
     CheckHyperparameters(spec, *method);
     CheckUseOfAudit(spec, *method);
+    if (spec.smaller_batch() && !HasHyperparameter(*method, kBatchSizeSetting)) {
+      Add("spec.smaller_batch", absl::StrCat("method ", spec.method(), " has no batch_size"));
+    }
+  }
+
+  static bool HasHyperparameter(const v1::Method& method, absl::string_view name) {
+    return std::any_of(
+        method.hyperparameters().begin(), method.hyperparameters().end(),
+        [name](const v1::Hyperparameter& hyperparameter) { return hyperparameter.name() == name; });
   }
 
   void CheckUseOfAudit(const v1::JobSpec& spec, const v1::Method& method) {
     if (!spec.use_audit()) return;
-    const auto& known = method.hyperparameters();
-    const bool has_guard =
-        std::any_of(known.begin(), known.end(), [](const v1::Hyperparameter& hyperparameter) {
-          return hyperparameter.name() == kGuardSetting;
-        });
     const auto guard = spec.hyperparameters().find(kGuardSetting);
-    if (!has_guard) {
+    if (!HasHyperparameter(method, kGuardSetting)) {
       Add("spec.use_audit", absl::StrCat("method ", spec.method(), " has no guard to ask it"));
     } else if (guard != spec.hyperparameters().end() && guard->second.text() == "off") {
       Add("spec.use_audit", "the guard, which would ask it, is off");

@@ -1,5 +1,6 @@
 // acclimated: the server.
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -17,6 +18,7 @@
 #include "server/api/server.h"
 #include "server/auth/audit_log.h"
 #include "server/base/config.h"
+#include "server/base/library_logs.h"
 #include "server/base/log.h"
 #include "server/base/version.h"
 
@@ -44,7 +46,16 @@ int WaitForSignal(const sigset_t& signals) {
   return signal;
 }
 
+// Each connection takes two, and systems begin with 1024.
+void RaiseOpenFileLimit() {
+  rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int Serve(const ServerConfig& config) {
+  RaiseOpenFileLimit();
   const sigset_t signals = BlockStopSignals();
   absl::StatusOr<api::MethodCatalog> catalog = api::MethodCatalog::BuiltIn();
   if (!catalog.ok()) {
@@ -123,6 +134,7 @@ int Main(int argc, char** argv) {
     std::fprintf(stderr, "acclimated: %s\n", std::string(config.status().message()).c_str());
     return kWrongUsage;
   }
+  RouteLibraryLogs();
   SetLogLevel(config->log_level);
   return Serve(*config);
 }

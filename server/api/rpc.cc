@@ -25,10 +25,17 @@ bool IsServersFault(absl::StatusCode code) {
   }
 }
 
+// Whose calls are counted together that name no tenant, as of the catalogue.
+constexpr char kNoTenant[] = "calls without a tenant";
+
+double CostOf(const auth::Permission& permission) {
+  return permission.changes ? CallLimits::kCostOfChange : 1;
+}
+
 }  // namespace
 
-Caller::Caller(absl::string_view call, const TraceContext& trace)
-    : call_(call), trace_(trace), log_({{"trace", trace.trace_id}}) {}
+Caller::Caller(absl::string_view call, const TraceContext& trace, CallLimits& limits)
+    : call_(call), trace_(trace), limits_(limits), log_({{"trace", trace.trace_id}}) {}
 
 // Names of resources have been parsed before they come here.
 bool Caller::NamesJob() const { return absl::StrContains(resource_, "/jobs/"); }
@@ -40,7 +47,9 @@ absl::Status Caller::Authorize(absl::string_view tenant, absl::string_view resou
   log_.Add({"tenant", tenant_});
   if (NamesJob()) log_.Add({"job", resource_});
   const auth::Role role = identity_.RoleIn(tenant);
-  if (role >= permission_.role && role != auth::Role::kNone) return absl::OkStatus();
+  if (role >= permission_.role && role != auth::Role::kNone) {
+    return limits_.TakeCall(absl::StrCat("tenants/", tenant), CostOf(permission_), absl::Now());
+  }
   if (identity_.source == "none") {
     return absl::NotFoundError(absl::StrCat("there is no tenant ", tenant));
   }
@@ -80,6 +89,9 @@ absl::Status CallGate::Admit(const auth::Credentials& credentials, absl::Time no
   const absl::string_view call = caller.call_;
   absl::StatusOr<auth::Permission> permission = auth::PermissionFor(call);
   if (!permission.ok()) return permission.status();
+  if (permission->new_work) {
+    if (absl::Status status = CheckTakesWork(); !status.ok()) return status;
+  }
   caller.permission_ = *permission;
   absl::StatusOr<auth::Identity> identity = authenticator_.Identify(credentials, now);
   if (!identity.ok()) {
@@ -88,13 +100,30 @@ absl::Status CallGate::Admit(const auth::Credentials& credentials, absl::Time no
   }
   caller.identity_ = *std::move(identity);
   // For the others the handler asks, which knows the tenant.
-  if (permission->in_tenant || caller.identity_.HighestRole() >= permission->role) {
-    return absl::OkStatus();
+  if (permission->in_tenant) return absl::OkStatus();
+  if (caller.identity_.HighestRole() >= permission->role) {
+    return limits_.TakeCall(kNoTenant, CostOf(*permission), now);
   }
   return ErrorWithReason(v1::ROLE_MISSING,
                          absl::StrCat(call, " needs the role ", auth::RoleName(permission->role),
                                       "; ", caller.identity_.subject, " has it nowhere"),
                          {{"role", auth::RoleName(permission->role)}});
+}
+
+absl::Status CallGate::CheckTakesWork() const {
+  if (!draining_) return absl::OkStatus();
+  return WithRetryAfter(absl::UnavailableError("the server is shutting down"), absl::Seconds(1));
+}
+
+// By name where there are names, otherwise by address, without the port.
+absl::Status CallGate::OpenStream(const Caller& caller, absl::string_view peer,
+                                  absl::optional<CallLimits::Stream>& stream) {
+  const bool named = caller.identity_.source != "none";
+  absl::StatusOr<CallLimits::Stream> opened = limits_.OpenStream(
+      named ? caller.identity_.subject : std::string(peer.substr(0, peer.rfind(':'))));
+  if (!opened.ok()) return opened.status();
+  stream.emplace(*std::move(opened));
+  return absl::OkStatus();
 }
 
 absl::Status CallGate::CheckAsked(const Caller& caller, absl::Status status) {

@@ -3,6 +3,7 @@
 #ifndef ACCLIMATE_SERVER_API_RPC_H_
 #define ACCLIMATE_SERVER_API_RPC_H_
 
+#include <atomic>
 #include <exception>
 #include <optional>
 #include <string>
@@ -11,8 +12,10 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
+#include "absl/types/optional.h"
 #include "grpcpp/security/auth_context.h"
 #include "grpcpp/support/status.h"
+#include "server/api/call_limits.h"
 #include "server/auth/audit_log.h"
 #include "server/auth/authenticator.h"
 #include "server/base/log.h"
@@ -27,12 +30,12 @@ class Caller {
  public:
   // Lines that the thread logs while this lives name the trace, and the tenant and the job once
   // they are known.
-  Caller(absl::string_view call, const TraceContext& trace);
+  Caller(absl::string_view call, const TraceContext& trace, CallLimits& limits);
 
   // Whether the caller has the call's role in `tenant`; notes `resource` for the audit. A caller
   // without any role there gets the same answer whether the resource exists or not:
   // PERMISSION_DENIED. Handlers reach a tenant's resources through tenant_access.h alone, which
-  // asks this.
+  // asks this. RESOURCE_EXHAUSTED: the tenant has made too many calls.
   absl::Status Authorize(absl::string_view tenant, absl::string_view resource);
 
   // What a call changes that is no tenant's, for the audit.
@@ -49,6 +52,7 @@ class Caller {
   auth::Permission permission_;
   const absl::string_view call_;
   const TraceContext trace_;
+  CallLimits& limits_;
   LogContext log_;
   bool asked_ = false;
   std::string tenant_;
@@ -66,8 +70,12 @@ class CallGate {
  public:
   // `audit` may be null: an insecure server has nobody to note.
   CallGate(auth::Authenticator& authenticator, auth::AuditLog* audit,
-           metrics::ServerMetrics& metrics, CallTracing tracing)
-      : authenticator_(authenticator), audit_(audit), metrics_(metrics), tracing_(tracing) {}
+           metrics::ServerMetrics& metrics, CallLimits& limits, CallTracing tracing)
+      : authenticator_(authenticator),
+        audit_(audit),
+        metrics_(metrics),
+        limits_(limits),
+        tracing_(tracing) {}
 
   // Runs the body of a handler: a callable from Caller& to absl::Status. `call` is
   // "acclimate.v1.JobService/GetJob". The call's span is a child of the caller's, or begins a
@@ -76,11 +84,15 @@ class CallGate {
   grpc::Status Run(Context& context, absl::string_view call, const Body& body) {
     const absl::Time start = absl::Now();
     const std::optional<TraceContext> parent = ParseTraceparent(MetadataOf(context, kTraceparent));
-    Caller caller(call, TraceOfCall(parent));
+    Caller caller(call, TraceOfCall(parent), limits_);
     context.AddTrailingMetadata(kTraceparent, ToTraceparent(caller.trace()));
     absl::Status status;
     try {
       status = Admit(CredentialsOf(context), start, caller);
+      absl::optional<CallLimits::Stream> stream;
+      if (status.ok() && caller.permission_.stream) {
+        status = OpenStream(caller, context.peer(), stream);
+      }
       if (status.ok()) status = CheckAsked(caller, body(caller));
     } catch (const std::exception& exception) {
       status = ExceptionToStatus(exception);
@@ -89,6 +101,11 @@ class CallGate {
     if (tracing_.spans != nullptr && caller.trace().sampled) Trace(caller, parent, start, status);
     return End(caller, start, status);
   }
+
+  // From now on new work is refused, and what brings it ends as soon as it asks.
+  void Drain() { draining_ = true; }
+  // UNAVAILABLE, with when to try again, once the server shuts down.
+  absl::Status CheckTakesWork() const;
 
  private:
   // Empty where the call has no such metadata.
@@ -110,6 +127,8 @@ class CallGate {
   static absl::Status ExceptionToStatus(const std::exception& exception);
   TraceContext TraceOfCall(const std::optional<TraceContext>& parent) const;
   absl::Status Admit(const auth::Credentials& credentials, absl::Time now, Caller& caller);
+  absl::Status OpenStream(const Caller& caller, absl::string_view peer,
+                          absl::optional<CallLimits::Stream>& stream);
   // INTERNAL: the handler of a call on a tenant's resource has answered without Authorize().
   static absl::Status CheckAsked(const Caller& caller, absl::Status status);
   // What was changed, and what was refused.
@@ -123,7 +142,9 @@ class CallGate {
   auth::Authenticator& authenticator_;
   auth::AuditLog* const audit_;
   metrics::ServerMetrics& metrics_;
+  CallLimits& limits_;
   const CallTracing tracing_;
+  std::atomic<bool> draining_{false};
 };
 
 }  // namespace acclimate::api

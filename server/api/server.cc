@@ -11,7 +11,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
-#include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/resource_quota.h"
 #include "grpcpp/server_builder.h"
 #include "server/api/admin_service.h"
@@ -19,6 +18,7 @@
 #include "server/api/catalog_service.h"
 #include "server/api/job_service.h"
 #include "server/api/transport_security.h"
+#include "server/api/unreadable_requests.h"
 #include "server/artifacts/file_system.h"
 #include "server/base/log.h"
 #include "server/base/loopback.h"
@@ -34,9 +34,11 @@ namespace {
 // A call holds a thread while it runs, a watch for as long as it lasts; calls beyond these are
 // answered RESOURCE_EXHAUSTED.
 constexpr int kMaxGrpcThreads = 2048;
+constexpr int kMaxCallsOfAConnection = 1024;  // at a time; more wait in the client
+constexpr int kMaxHeaderBytes = 16 << 10;     // of one call
 
-constexpr const char* kServices[] = {"", "acclimate.v1.JobService", "acclimate.v1.ArtifactService",
-                                     "acclimate.v1.CatalogService", "acclimate.v1.AdminService"};
+// For calls that are under way when all workers have ended.
+constexpr absl::Duration kLastCalls = absl::Seconds(2);
 
 struct DiskGauge {
   const char* name;
@@ -46,6 +48,26 @@ struct DiskGauge {
 // Of the audit log: what shows later that lines were cut off.
 void LogEnd(const char* message, const auth::AuditChain& chain) {
   LogInfo(message, {{"entries", chain.entries}, {"last_hash", chain.last_hash}});
+}
+
+// docs/api.md tells clients of it.
+void SetConnectionPolicy(grpc::ServerBuilder& builder) {
+  const std::pair<const char*, absl::Duration> times[] = {
+      {GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, absl::Seconds(10)},
+      // Without calls.
+      {GRPC_ARG_MAX_CONNECTION_IDLE_MS, absl::Minutes(10)},
+      // A client that is gone without a word is found out, and its streams end.
+      {GRPC_ARG_KEEPALIVE_TIME_MS, absl::Minutes(1)},
+      {GRPC_ARG_KEEPALIVE_TIMEOUT_MS, absl::Seconds(20)},
+      // Pings of clients that come more often end their connection.
+      {GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, absl::Seconds(10)},
+  };
+  for (const auto& [name, time] : times) {
+    builder.AddChannelArgument(name, static_cast<int>(absl::ToInt64Milliseconds(time)));
+  }
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxCallsOfAConnection);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxHeaderBytes);
 }
 
 // "127.0.0.1:0" -> "127.0.0.1:50051".
@@ -68,17 +90,21 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerConfig& config
     if (absl::Status status = server->node_->Start(); !status.ok()) return status;
   }
   server->StartStorageCare();
-  server->SetServing(true);
+  server->health_.SetServing(true);
   return server;
 }
 
 Server::Server(ServerConfig config, MethodCatalog catalog)
-    : config_(std::move(config)), catalog_(std::move(catalog)) {}
+    : config_(std::move(config)),
+      catalog_(std::move(catalog)),
+      health_({"", "acclimate.v1.JobService", "acclimate.v1.ArtifactService",
+               "acclimate.v1.CatalogService", "acclimate.v1.AdminService"}) {}
 
 Server::~Server() {
   Drain(absl::ZeroDuration());
   if (audit_ != nullptr) LogEnd("audit log ends", audit_->chain());
   metrics_.SetJobStatisticsSource(nullptr);
+  metrics_.SetSandboxSource(nullptr);
 }
 
 absl::Status Server::SetUpTracing() {
@@ -131,6 +157,7 @@ absl::Status Server::Open() {
 
   jobs::JobQueueOptions queue_options;
   queue_options.spans = spans_.get();
+  queue_options.retry.max_retries = config_.max_retries;
   queue_ = std::make_unique<jobs::JobQueue>(store_.get(), &metrics_, queue_options);
   if (absl::Status status = queue_->Recover(); !status.ok()) return status;
   metrics_.SetJobStatisticsSource([queue = queue_.get()] { return queue->Statistics(); });
@@ -168,7 +195,10 @@ absl::Status Server::SetUpAccess() {
                         return static_cast<double>(absl::ToUnixSeconds(*expiry));
                       });
   }
-  gate_ = std::make_unique<CallGate>(*authenticator_, audit_.get(), metrics_,
+  limits_ = std::make_unique<CallLimits>(
+      CallLimitOptions{static_cast<double>(config_.tenant_call_rate), config_.streams_per_client},
+      metrics_);
+  gate_ = std::make_unique<CallGate>(*authenticator_, audit_.get(), metrics_, *limits_,
                                      CallTracing{spans_.get(), config_.otlp_sample_ratio});
   return absl::OkStatus();
 }
@@ -222,8 +252,14 @@ void Server::MakeNode() {
   options.device = config_.device;
   options.scratch_root = directory_->PathOf("scratch");
   options.run_time_limit = config_.job_time_limit;
+  options.no_progress_timeout = config_.no_progress_timeout;
+  options.checkpoint_interval = config_.checkpoint_interval;
   options.memory_limit_bytes = config_.job_memory_limit_bytes;
+  options.scratch_limit_bytes = config_.job_scratch_limit_bytes;
+  options.thread_limit = config_.job_thread_limit;
+  options.require_sandbox = config_.require_sandbox;
   node_ = std::make_unique<node::Node>(options, *queue_, *stores_, metrics_);
+  metrics_.SetSandboxSource([node = node_.get()] { return node->Info().sandbox; });
 }
 
 absl::Status Server::ListenForHttp() {
@@ -248,43 +284,40 @@ absl::Status Server::ListenForHttp() {
 absl::Status Server::Listen() {
   if (absl::Status status = ListenForHttp(); !status.ok()) return status;
 
-  grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
-  // Without SO_REUSEPORT a port that another server holds is an error instead of a lottery.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  SetConnectionPolicy(builder);
   builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
   builder.SetResourceQuota(grpc::ResourceQuota("acclimated").SetMaxThreads(kMaxGrpcThreads));
   auto credentials = MakeServerCredentials(config_);
   if (!credentials.ok()) return credentials.status();
-  builder.AddListeningPort(config_.listen, *credentials, &grpc_port_);
+  auto acceptor =
+      ConnectionAcceptor::Listen(config_.listen, config_.connections_per_client, metrics_);
+  if (!acceptor.ok()) return acceptor.status();
+  acceptor_ = *std::move(acceptor);
+  acceptor_->AddTo(builder, *credentials);
   services_.push_back(
       std::make_unique<JobService>(*queue_, *stores_, *disk_, *reserve_, catalog_, *gate_));
-  services_.push_back(std::make_unique<ArtifactService>(*stores_, *gate_, metrics_));
+  services_.push_back(
+      std::make_unique<ArtifactService>(*stores_, *gate_, metrics_, config_.min_upload_rate));
   services_.push_back(std::make_unique<CatalogService>(catalog_, *gate_));
   services_.push_back(std::make_unique<AdminService>(
       *queue_, directory_->path(), *gate_, [this](v1::ServerInfo& info) { AddNodeInfo(info); }));
+  builder.RegisterService(&health_);
   for (const auto& service : services_) builder.RegisterService(service.get());
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
+  interceptors.push_back(RefuseUnreadableRequests(metrics_));
+  builder.experimental().SetInterceptorCreators(std::move(interceptors));
   grpc_server_ = builder.BuildAndStart();
-  if (grpc_server_ == nullptr || grpc_port_ == 0) {
-    return absl::UnavailableError(
-        absl::StrCat("cannot listen on ", config_.listen,
-                     " for gRPC: the port is in use, or the address is not this machine's"));
-  }
-  SetServing(false);
+  if (grpc_server_ == nullptr) return absl::InternalError("gRPC does not start");
+  acceptor_->Start();
   return directory_->WriteEndpoint(listen(), metrics_listen());
 }
 
-std::string Server::listen() const { return WithPort(config_.listen, grpc_port_); }
+std::string Server::listen() const { return WithPort(config_.listen, acceptor_->port()); }
 
 std::string Server::metrics_listen() const {
   return WithPort(config_.metrics_listen, metrics_endpoint_->port());
-}
-
-void Server::SetServing(bool serving) {
-  for (const char* service : kServices) {
-    grpc_server_->GetHealthCheckService()->SetServingStatus(service, serving);
-  }
 }
 
 void Server::AddNodeInfo(v1::ServerInfo& info) const {
@@ -296,15 +329,17 @@ void Server::AddNodeInfo(v1::ServerInfo& info) const {
   info.set_busy_slots(node.busy_slots);
   info.set_warm_workers(node.warm_workers);
   info.mutable_sandbox()->insert(node.sandbox.begin(), node.sandbox.end());
+  info.set_worker_start_error(node.worker_start_error);
 }
 
 void Server::Drain(absl::Duration timeout) {
-  const absl::Time deadline = absl::Now() + timeout;
-  if (grpc_server_ != nullptr) SetServing(false);
+  health_.Drain();
+  if (gate_ != nullptr) gate_->Drain();
   if (queue_ != nullptr) queue_->Shutdown();  // ends the watches too
   if (node_ != nullptr) node_->Shutdown(timeout);
   if (grpc_server_ != nullptr) {
-    grpc_server_->Shutdown(absl::ToChronoTime(deadline));
+    // No stream is left that waits for its client, but for uploads whose client says nothing.
+    grpc_server_->Shutdown(absl::ToChronoTime(absl::Now() + kLastCalls));
     grpc_server_->Wait();
   }
 }

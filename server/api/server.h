@@ -10,7 +10,10 @@
 #include "absl/time/time.h"
 #include "acclimate/v1/admin_service.pb.h"
 #include "grpcpp/server.h"
+#include "server/api/call_limits.h"
+#include "server/api/connection_acceptor.h"
 #include "server/api/data_directory.h"
+#include "server/api/health_service.h"
 #include "server/api/method_catalog.h"
 #include "server/api/rpc.h"
 #include "server/artifacts/background_thread.h"
@@ -59,7 +62,6 @@ class Server {
   void ReleaseStoreSpace(const artifacts::Rest& rest);
   absl::Status ListenForHttp();
   absl::Status Listen();
-  void SetServing(bool serving);
   void AddNodeInfo(v1::ServerInfo& info) const;
 
   const ServerConfig config_;
@@ -82,10 +84,12 @@ class Server {
   std::unique_ptr<auth::AuditLog> audit_;        // absent on an insecure server
   std::unique_ptr<ui::StatusPage> status_page_;  // absent where it is off
   std::unique_ptr<metrics::HttpEndpoint> metrics_endpoint_;
+  std::unique_ptr<CallLimits> limits_;
   std::unique_ptr<CallGate> gate_;
+  HealthService health_;
   std::vector<std::unique_ptr<grpc::Service>> services_;
   std::unique_ptr<grpc::Server> grpc_server_;
-  int grpc_port_ = 0;
+  std::unique_ptr<ConnectionAcceptor> acceptor_;  // of grpc_server_
 };
 
 }  // namespace acclimate::api

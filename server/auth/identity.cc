@@ -8,24 +8,32 @@
 namespace acclimate::auth {
 namespace {
 
-constexpr bool kInTenant = true, kChanges = true;
+constexpr bool kInTenant = true, kChanges = true, kReads = false;
+constexpr bool kCall = false, kStream = true, kNewWork = true;
 constexpr const char* kRoleNames[] = {"none", "viewer", "submitter", "operator", "admin"};
 
 const std::map<absl::string_view, Permission>& Permissions() {
   static const auto& permissions = *new std::map<absl::string_view, Permission>{
-      {"acclimate.v1.JobService/CreateJob", {Role::kSubmitter, kInTenant, kChanges}},
+      {"acclimate.v1.JobService/CreateJob",
+       {Role::kSubmitter, kInTenant, kChanges, kCall, kNewWork}},
       {"acclimate.v1.JobService/GetJob", {Role::kViewer}},
       {"acclimate.v1.JobService/ListJobs", {Role::kViewer}},
-      {"acclimate.v1.JobService/WatchJob", {Role::kViewer}},
+      {"acclimate.v1.JobService/WatchJob", {Role::kViewer, kInTenant, kReads, kStream}},
       {"acclimate.v1.JobService/CancelJob", {Role::kSubmitter, kInTenant, kChanges}},
+      {"acclimate.v1.JobService/PauseJob", {Role::kSubmitter, kInTenant, kChanges}},
+      {"acclimate.v1.JobService/ResumeJob", {Role::kSubmitter, kInTenant, kChanges}},
+      {"acclimate.v1.JobService/RetryJob",
+       {Role::kSubmitter, kInTenant, kChanges, kCall, kNewWork}},
       {"acclimate.v1.JobService/DeleteJob", {Role::kOperator, kInTenant, kChanges}},
       {"acclimate.v1.ArtifactService/FindMissingBlobs", {Role::kViewer}},
-      {"acclimate.v1.ArtifactService/CreateUpload", {Role::kSubmitter, kInTenant, kChanges}},
-      {"acclimate.v1.ArtifactService/WriteUpload", {Role::kSubmitter, kInTenant, kChanges}},
+      {"acclimate.v1.ArtifactService/CreateUpload",
+       {Role::kSubmitter, kInTenant, kChanges, kCall, kNewWork}},
+      {"acclimate.v1.ArtifactService/WriteUpload",
+       {Role::kSubmitter, kInTenant, kChanges, kStream, kNewWork}},
       {"acclimate.v1.ArtifactService/GetUpload", {Role::kViewer}},
       {"acclimate.v1.ArtifactService/AbortUpload", {Role::kSubmitter, kInTenant, kChanges}},
       {"acclimate.v1.ArtifactService/GetBlob", {Role::kViewer}},
-      {"acclimate.v1.ArtifactService/ReadBlob", {Role::kViewer}},
+      {"acclimate.v1.ArtifactService/ReadBlob", {Role::kViewer, kInTenant, kReads, kStream}},
       {"acclimate.v1.ArtifactService/PinBlob", {Role::kSubmitter, kInTenant, kChanges}},
       {"acclimate.v1.ArtifactService/UnpinBlob", {Role::kSubmitter, kInTenant, kChanges}},
       {"acclimate.v1.CatalogService/ListMethods", {Role::kViewer, /*in_tenant=*/false}},

@@ -16,6 +16,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 #include "server/base/loopback.h"
+#include "server/base/machine_memory.h"
 
 namespace acclimate {
 namespace {
@@ -152,10 +153,27 @@ const std::vector<Setting>& Settings() {
        Store(&ServerConfig::device, ParseDevice)},
       {"Jobs", "worker", "PATH", "beside acclimated", "the acclimate-worker program",
        Store(&ServerConfig::worker, ParseText)},
-      {"Jobs", "job-memory-limit", "BYTES", "0", "of one worker, as 8GiB; 0: none",
+      {"Jobs", "job-memory-limit", "BYTES", "4/5 of the memory",
+       "of one worker, as 8GiB; 0: none. The memory is the machine's, or the container's limit",
        Store(&ServerConfig::job_memory_limit_bytes, ParseBytes)},
+      {"Jobs", "job-scratch-limit", "BYTES", "16GiB",
+       "of the files that one job writes, its results included; 0: none",
+       Store(&ServerConfig::job_scratch_limit_bytes, ParseBytes)},
+      {"Jobs", "job-thread-limit", "N", "1024", "threads of one worker; 0: any number",
+       Store(&ServerConfig::job_thread_limit,
+             [](const std::string& t) { return ParseInteger(t, 0, 1 << 20); })},
       {"Jobs", "job-time-limit", "TIME", "24h", "of one attempt, where the job sets no limit",
        Store(&ServerConfig::job_time_limit, ParsePositiveDuration)},
+      {"Jobs", "no-progress-timeout", "TIME", "2m",
+       "a worker that neither speaks nor computes for so long is stopped, its job tried again",
+       Store(&ServerConfig::no_progress_timeout, ParsePositiveDuration)},
+      {"Jobs", "checkpoint-interval", "TIME", "60s",
+       "between two saved states of a job, which take at most 2 % of its time",
+       Store(&ServerConfig::checkpoint_interval, ParsePositiveDuration)},
+      {"Jobs", "max-retries", "N", "5",
+       "of a job whose attempts crash, are lost, or find no memory or disk",
+       Store(&ServerConfig::max_retries,
+             [](const std::string& t) { return ParseInteger(t, 0, 1000); })},
       {"Security", "tls-cert", "FILE", "no TLS", "the server's certificate and its chain, in PEM",
        Store(&ServerConfig::tls_cert, ParseText)},
       {"Security", "tls-key", "FILE", "no TLS", "its private key, in PEM",
@@ -175,6 +193,9 @@ const std::vector<Setting>& Settings() {
       {"Security", "insecure", "", "false",
        "listen beyond this machine without authentication: whoever reaches the port may do all",
        Store(&ServerConfig::insecure, ParseSwitch)},
+      {"Security", "require-sandbox", "true|false", "true",
+       "start no worker where the kernel refuses landlock or seccomp; false runs jobs without them",
+       Store(&ServerConfig::require_sandbox, ParseSwitch)},
       {"Storage", "max-blob-bytes", "BYTES", "64GiB", "the largest upload",
        Store(&ServerConfig::max_blob_bytes, ParseBytes)},
       {"Storage", "min-free-disk-bytes", "BYTES", "256MiB", "uploads leave this much of the disk",
@@ -190,6 +211,22 @@ const std::vector<Setting>& Settings() {
       {"Storage", "scrub-interval", "TIME", "720h",
        "how often all blobs are hashed again, at idle priority; 0: never",
        Store(&ServerConfig::scrub_interval, ParsePositiveDuration)},
+      {"Limits", "tenant-call-rate", "N", "20000",
+       "calls a second of one tenant, of which one that changes something counts 5; 0: any number",
+       Store(&ServerConfig::tenant_call_rate,
+             [](const std::string& t) { return ParseInteger(t, 0, 1'000'000'000); })},
+      {"Limits", "connections-per-client", "N", "1024",
+       "to the gRPC port at a time, of one address; 0: any number",
+       Store(&ServerConfig::connections_per_client,
+             [](const std::string& t) { return ParseInteger(t, 0, 1 << 20); })},
+      {"Limits", "streams-per-client", "N", "512",
+       "watches, uploads and downloads at a time of one caller, or of one address without "
+       "authentication; 0: any number",
+       Store(&ServerConfig::streams_per_client,
+             [](const std::string& t) { return ParseInteger(t, 0, 1 << 20); })},
+      {"Limits", "min-upload-rate", "BYTES", "4KiB",
+       "a second, over half a minute of waiting; a slower upload is ended, and can go on; 0: any",
+       Store(&ServerConfig::min_upload_rate, ParseBytes)},
       {"Operation", "log-level", "LEVEL", "info", "debug, info, warning or error",
        Store(&ServerConfig::log_level, ParseLogLevel)},
       {"Operation", "otlp-endpoint", "URL", "no traces",
@@ -201,8 +238,9 @@ const std::vector<Setting>& Settings() {
       {"Operation", "otlp-sample-ratio", "SHARE", "1",
        "of the traces that begin here; a caller's traceparent decides for itself",
        Store(&ServerConfig::otlp_sample_ratio, ParseShare)},
-      {"Operation", "drain-timeout", "TIME", "30s",
-       "on SIGTERM, running jobs go back to the queue; a worker that runs on is killed after it",
+      {"Operation", "drain-timeout", "TIME", "20s",
+       "on SIGTERM, jobs may end within it; the others are saved in its last seconds and queued "
+       "again",
        Store(&ServerConfig::drain_timeout, ParsePositiveDuration)},
   };
   return *settings;
@@ -385,6 +423,7 @@ absl::StatusOr<ServerConfig> LoadServerConfig(const std::vector<std::string>& ar
   ServerConfig config;
   config.slots = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   config.worker = WorkerBesideThisProgram();
+  config.job_memory_limit_bytes = MachineMemoryBytes() / 5 * 4;
 
   absl::StatusOr<GivenByName> given = ReadFlags(arguments);
   if (!given.ok()) return given.status();

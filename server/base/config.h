@@ -25,13 +25,18 @@ struct ServerConfig {
   StatusPageMode ui = StatusPageMode::kAuto;
   bool ShowsStatusPage() const;
   LogLevel log_level = LogLevel::kInfo;
-  absl::Duration drain_timeout = absl::Seconds(30);
+  absl::Duration drain_timeout = absl::Seconds(20);
 
   int slots = 0;  // jobs at a time; 0: none are run here
   std::string device = "auto";
-  std::string worker;                               // path of acclimate-worker
-  int64_t job_memory_limit_bytes = 0;               // of a worker; 0: none
-  absl::Duration job_time_limit = absl::Hours(24);  // of one attempt
+  std::string worker;                                   // path of acclimate-worker
+  int64_t job_memory_limit_bytes = 0;                   // of a worker; 0: none
+  int64_t job_scratch_limit_bytes = int64_t{16} << 30;  // of its files together; 0: none
+  int job_thread_limit = 1024;                          // of a worker; 0: none
+  absl::Duration job_time_limit = absl::Hours(24);      // of one attempt
+  absl::Duration no_progress_timeout = absl::Minutes(2);
+  int max_retries = 5;
+  absl::Duration checkpoint_interval = absl::Seconds(60);
 
   // TLS: all files in PEM. With a client_ca, client certificates are asked for and verified.
   std::string tls_cert, tls_key, tls_client_ca;
@@ -39,11 +44,18 @@ struct ServerConfig {
   std::string access_file;
   std::string jwks_file, jwt_issuer, jwt_audience;
   bool insecure = false;  // listen beyond loopback without it
+  bool require_sandbox = true;
   bool HasAuthentication() const { return !access_file.empty() || !jwks_file.empty(); }
 
   // Traces: spans go to <otlp_endpoint>/v1/traces.
   std::string otlp_endpoint, otlp_headers_file;
   double otlp_sample_ratio = 1.0;
+
+  // Limits of one tenant or client: server/api/call_limits.h. 0: none.
+  int64_t tenant_call_rate = 20'000;  // calls a second
+  int streams_per_client = 512;
+  int connections_per_client = 1024;
+  int64_t min_upload_rate = int64_t{4} << 10;  // bytes a second
 
   int64_t max_blob_bytes = int64_t{64} << 30;
   int64_t min_free_disk_bytes = int64_t{256} << 20;

@@ -25,7 +25,8 @@ struct FieldViolation {
   std::string description;
 };
 
-// INVALID_ARGUMENT with a BadRequest of all violations, which the message lists too.
+// INVALID_ARGUMENT with a BadRequest of all violations, which the message lists too. Both end with
+// how many were left out where they are more than an answer has room for.
 absl::Status BadRequest(const std::vector<FieldViolation>& violations);
 absl::Status BadRequest(absl::string_view field, absl::string_view description);
 
@@ -50,6 +51,8 @@ absl::Status WithRetryAfter(absl::Status status, absl::Duration delay);
 
 google::rpc::Status ToRpcStatus(const absl::Status& status);
 absl::Status FromRpcStatus(const google::rpc::Status& status);
+// Message and details together fit the 8 KiB of metadata that gRPC's clients take with an answer:
+// what is beyond is cut, and the message says how much that was.
 grpc::Status ToGrpcStatus(const absl::Status& status);
 
 }  // namespace acclimate

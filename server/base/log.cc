@@ -9,11 +9,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "nlohmann/json.hpp"
+#include "server/base/bounded_text.h"
 
 namespace acclimate {
 namespace {
 
 std::atomic<LogLevel> minimum_level{LogLevel::kInfo};
+
+constexpr size_t kMaxTextBytes = 8 << 10;  // of the message and of each field
 
 thread_local const LogContext* innermost_context = nullptr;
 
@@ -35,7 +38,7 @@ std::string JsonQuote(absl::string_view text) {
 }
 
 LogField::LogField(absl::string_view key, absl::string_view value)
-    : key_(key), json_(JsonQuote(value)) {}
+    : key_(key), json_(JsonQuote(BoundedText(value, kMaxTextBytes))) {}
 LogField::LogField(absl::string_view key, bool value)
     : key_(key), json_(value ? "true" : "false") {}
 LogField::LogField(absl::string_view key, int64_t value) : key_(key), json_(absl::StrCat(value)) {}
@@ -86,7 +89,8 @@ void Log(LogLevel level, absl::string_view message, std::initializer_list<LogFie
   if (level < minimum_level.load(std::memory_order_relaxed)) return;
   std::string line = absl::StrCat(
       "{\"time\":\"", absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", absl::Now(), absl::UTCTimeZone()),
-      "\",\"level\":\"", LogLevelName(level), "\",\"message\":", JsonQuote(message));
+      "\",\"level\":\"", LogLevelName(level),
+      "\",\"message\":", JsonQuote(BoundedText(message, kMaxTextBytes)));
   std::vector<absl::string_view> keys;
   AppendFields(fields, keys, line);
   for (const LogContext* context = innermost_context; context != nullptr;

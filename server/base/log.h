@@ -7,7 +7,8 @@
 //   LogContext context({{"trace", trace_id}, {"job", name}});
 //   LogInfo("attempt ended");  // with both
 //
-// Thread-safe; a line is written by one write(2). Bytes that are not UTF-8 become U+FFFD.
+// Thread-safe; a line is written by one write(2). Bytes that are not UTF-8 become U+FFFD; a message
+// or a field of more than 8 KiB is cut, and says how much was left out.
 #ifndef ACCLIMATE_SERVER_BASE_LOG_H_
 #define ACCLIMATE_SERVER_BASE_LOG_H_
 

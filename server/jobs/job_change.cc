@@ -10,6 +10,8 @@
 namespace acclimate::jobs {
 namespace {
 
+constexpr char kAskedFor[] = "asked for by a client";
+
 v1::JobEvent& AddStateEvent(JobChange& change, v1::JobState from, absl::string_view reason,
                             absl::Time now) {
   v1::JobEvent& event = AddEvent(change, now);
@@ -30,45 +32,30 @@ void CloseAttempt(v1::Job& job, const AttemptOutcome& outcome, absl::Time now) {
   attempt.set_stderr_tail(outcome.stderr_tail);
 }
 
-int LostAttempts(const v1::Job& job) {
-  return static_cast<int>(std::count_if(
-      job.attempts().begin(), job.attempts().end(),
-      [](const v1::Attempt& attempt) { return attempt.cause() == v1::ATTEMPT_CAUSE_LOST; }));
-}
-
 // The attempt ended, but the job has neither a result nor a fault of its own.
 bool IsInterruption(const AttemptOutcome& outcome) {
-  switch (outcome.cause) {
-    case v1::ATTEMPT_CAUSE_LOST:
-    case v1::ATTEMPT_CAUSE_PREEMPTED:
-    case v1::ATTEMPT_CAUSE_DRAINED:
-      return true;
-    default:
-      // Stopped although no client asked for it.
-      return outcome.kind == AttemptOutcome::Kind::kCancelled ||
-             outcome.kind == AttemptOutcome::Kind::kPaused;
-  }
+  return outcome.cause == v1::ATTEMPT_CAUSE_PREEMPTED ||
+         outcome.cause == v1::ATTEMPT_CAUSE_DRAINED ||
+         // Stopped although no client asked for it.
+         outcome.kind == AttemptOutcome::Kind::kCancelled ||
+         outcome.kind == AttemptOutcome::Kind::kPaused;
 }
 
-absl::Status Fail(JobChange& change, const absl::Status& error, absl::string_view reason,
-                  absl::Time now) {
-  *change.job.mutable_error() = ToRpcStatus(error);
-  return ChangeState(change, v1::JOB_STATE_FAILED, reason, now);
-}
-
-absl::Status Requeue(JobChange& change, const AttemptOutcome& outcome, int max_lost_attempts,
-                     absl::Time now) {
-  if (const int lost = LostAttempts(change.job); lost >= max_lost_attempts) {
-    return Fail(change,
-                absl::AbortedError(absl::StrCat(
-                    "the job's attempts were lost ", lost,
-                    " times, with the server or the node that ran them; not tried again")),
-                "lost too often", now);
-  }
-  // The next attempt begins anew.
+absl::Status Requeue(JobChange& change, absl::string_view reason, absl::Time now) {
   change.job.clear_progress();
-  return ChangeState(change, v1::JOB_STATE_QUEUED,
-                     outcome.error.ok() ? "attempt interrupted" : outcome.error.message(), now);
+  return ChangeState(change, v1::JOB_STATE_QUEUED, reason, now);
+}
+
+absl::Status Fail(JobChange& change, const AttemptOutcome& outcome, const std::string& reason,
+                  absl::Time now) {
+  // The node was unavailable; the job is given up.
+  const absl::StatusCode code =
+      outcome.cause == v1::ATTEMPT_CAUSE_LOST ? absl::StatusCode::kAborted : outcome.error.code();
+  const absl::Status error(code, reason.empty()
+                                     ? std::string(outcome.error.message())
+                                     : absl::StrCat(outcome.error.message(), "; ", reason));
+  *change.job.mutable_error() = ToRpcStatus(error);
+  return ChangeState(change, v1::JOB_STATE_FAILED, error.message(), now);
 }
 
 }  // namespace
@@ -97,9 +84,48 @@ absl::Status ChangeState(JobChange& change, v1::JobState to, absl::string_view r
   const v1::JobState from = job.state();
   if (absl::Status status = CheckTransition(job.name(), from, to); !status.ok()) return status;
   job.set_state(to);
+  job.clear_next_attempt_time();
   if (IsTerminal(to)) *job.mutable_end_time() = ToProtoTimestamp(now);
   AddStateEvent(change, from, reason, now);
   return absl::OkStatus();
+}
+
+absl::Status Cancel(JobChange& change, absl::Time now) {
+  if (change.job.state() == v1::JOB_STATE_CANCELLING) return absl::OkStatus();
+  const v1::JobState to =
+      IsLeased(change.job.state()) ? v1::JOB_STATE_CANCELLING : v1::JOB_STATE_CANCELLED;
+  return ChangeState(change, to, kAskedFor, now);
+}
+
+absl::Status Pause(JobChange& change, absl::Time now) {
+  const v1::JobState state = change.job.state();
+  if (state == v1::JOB_STATE_PAUSING || state == v1::JOB_STATE_PAUSED) return absl::OkStatus();
+  return ChangeState(change, IsLeased(state) ? v1::JOB_STATE_PAUSING : v1::JOB_STATE_PAUSED,
+                     kAskedFor, now);
+}
+
+absl::Status Resume(JobChange& change, absl::Time now) {
+  if (change.job.state() != v1::JOB_STATE_PAUSED) {
+    return PreconditionFailed(v1::JOB_STATE, change.job.name(),
+                              absl::StrCat(change.job.name(), " is ", ShortName(change.job.state()),
+                                           "; only a paused job can be resumed"));
+  }
+  return ChangeState(change, v1::JOB_STATE_QUEUED, kAskedFor, now);
+}
+
+absl::StatusOr<JobChange> Retry(const v1::Job& ended, const std::string& name, absl::Time now) {
+  if (ended.state() != v1::JOB_STATE_FAILED && ended.state() != v1::JOB_STATE_CANCELLED) {
+    return PreconditionFailed(
+        v1::JOB_STATE, ended.name(),
+        absl::StrCat(ended.name(), " is ", ShortName(ended.state()),
+                     "; only a job that failed or was cancelled can be tried again"));
+  }
+  JobChange change = NewJob(name, ended.spec(), now);
+  change.job.set_retry_of(ended.name());
+  const bool whole_batch =
+      ended.attempts().empty() || ended.attempts().rbegin()->batch_divisor() <= 1;
+  if (ended.has_checkpoint() && whole_batch) AddCheckpoint(change, ended.checkpoint(), now);
+  return change;
 }
 
 absl::Status BeginAttempt(JobChange& change, const std::string& node, absl::Time now) {
@@ -110,6 +136,8 @@ absl::Status BeginAttempt(JobChange& change, const std::string& node, absl::Time
   attempt.set_epoch(last_epoch + 1);
   attempt.set_node(node);
   *attempt.mutable_start_time() = ToProtoTimestamp(now);
+  if (const int divisor = BatchDivisor(job); divisor > 1) attempt.set_batch_divisor(divisor);
+  attempt.set_resumed_from_step(job.checkpoint().step());
   if (!job.has_start_time()) *job.mutable_start_time() = attempt.start_time();
   return ChangeState(change, v1::JOB_STATE_STARTING, absl::StrCat("leased by node ", node), now);
 }
@@ -132,25 +160,47 @@ void AddProgress(JobChange& change, const v1::Progress& progress, absl::Time now
   *AddEvent(change, now).mutable_progress() = progress;
 }
 
-absl::Status EndAttempt(JobChange& change, const AttemptOutcome& outcome, int max_lost_attempts,
-                        absl::Time now) {
+void AddCheckpoint(JobChange& change, const v1::Checkpointed& checkpoint, absl::Time now) {
+  *change.job.mutable_checkpoint() = checkpoint;
+  *AddEvent(change, now).mutable_checkpoint() = checkpoint;
+}
+
+absl::Status EndAttempt(JobChange& change, const AttemptOutcome& outcome, const RetryPolicy& policy,
+                        double jitter, absl::Time now) {
   v1::Job& job = change.job;
   CloseAttempt(job, outcome, now);
+  if (!outcome.checkpoint.blob().empty()) AddCheckpoint(change, outcome.checkpoint, now);
+  // A state fits the batch size that it was made with.
+  if (BatchDivisor(job) != std::max(1, job.attempts().rbegin()->batch_divisor())) {
+    job.clear_checkpoint();
+  }
   if (outcome.kind == AttemptOutcome::Kind::kSucceeded) {
+    // The report that it started may have been lost.
+    if (job.state() == v1::JOB_STATE_STARTING) {
+      absl::Status status =
+          ChangeState(change, v1::JOB_STATE_RUNNING, "the worker has started", now);
+      if (!status.ok()) return status;
+    }
     *job.mutable_result() = outcome.result;
+    job.clear_checkpoint();
     *AddEvent(change, now).mutable_result() = outcome.result;
     return ChangeState(change, v1::JOB_STATE_SUCCEEDED, "finished", now);
   }
   if (job.state() == v1::JOB_STATE_CANCELLING) {
     return ChangeState(change, v1::JOB_STATE_CANCELLED, "the attempt has ended", now);
   }
-  if (IsInterruption(outcome)) {
-    if (job.state() == v1::JOB_STATE_PAUSING) {
-      return ChangeState(change, v1::JOB_STATE_PAUSED, "the attempt has ended", now);
-    }
-    return Requeue(change, outcome, max_lost_attempts, now);
+  const bool interrupted = IsInterruption(outcome);
+  const RetryDecision decision = interrupted ? RetryDecision() : DecideRetry(job, policy);
+  if (!interrupted && !decision.retry) return Fail(change, outcome, decision.reason, now);
+  if (job.state() == v1::JOB_STATE_PAUSING) {
+    return ChangeState(change, v1::JOB_STATE_PAUSED, "the attempt has ended", now);
   }
-  return Fail(change, outcome.error, outcome.error.message(), now);
+  absl::Status status =
+      Requeue(change, outcome.error.ok() ? "attempt interrupted" : outcome.error.message(), now);
+  if (const absl::Duration wait = decision.longest_wait * jitter; wait > absl::ZeroDuration()) {
+    *job.mutable_next_attempt_time() = ToProtoTimestamp(now + wait);
+  }
+  return status;
 }
 
 }  // namespace acclimate::jobs

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/random/random.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -56,19 +57,26 @@ bool SameAttempt(const v1::AttemptId& a, const v1::AttemptId& b) {
   return a.epoch() == b.epoch() && a.attempt() == b.attempt();
 }
 
+AttemptOutcome LostAttempt(absl::string_view why) {
+  AttemptOutcome lost;
+  lost.cause = v1::ATTEMPT_CAUSE_LOST;
+  lost.error = absl::UnavailableError(why);
+  return lost;
+}
+
 }  // namespace
 
 JobQueue::JobQueue(JobStore* store, metrics::ServerMetrics* metrics, JobQueueOptions options)
-    : store_(store), metrics_(metrics), options_(options), flusher_([this] { FlushLoop(); }) {}
+    : store_(store), metrics_(metrics), options_(options), keeper_([this] { KeepTime(); }) {}
 
 JobQueue::~JobQueue() {
   Shutdown();
   {
     absl::MutexLock lock(&mutex_);
-    stop_flusher_ = true;
-    progress_.Signal();
+    stop_keeper_ = true;
   }
-  flusher_.join();
+  keeper_wake_up_.Wake();
+  keeper_.join();
 }
 
 void JobQueue::Shutdown() {
@@ -79,9 +87,7 @@ void JobQueue::Shutdown() {
 }
 
 absl::Status JobQueue::Recover() {
-  AttemptOutcome lost;
-  lost.cause = v1::ATTEMPT_CAUSE_LOST;
-  lost.error = absl::UnavailableError("the server stopped while the attempt was running");
+  const AttemptOutcome lost = LostAttempt("the server stopped while the attempt was running");
   for (v1::JobState state : {v1::JOB_STATE_STARTING, v1::JOB_STATE_RUNNING, v1::JOB_STATE_PAUSING,
                              v1::JOB_STATE_CANCELLING}) {
     absl::StatusOr<std::vector<v1::Job>> jobs =
@@ -89,7 +95,7 @@ absl::Status JobQueue::Recover() {
     if (!jobs.ok()) return jobs.status();
     for (const v1::Job& job : *jobs) {
       absl::StatusOr<v1::Job> recovered = Update(job.name(), [&](JobChange& change) {
-        return EndAttempt(change, lost, options_.max_lost_attempts, absl::Now());
+        return EndAttempt(change, lost, options_.retry, /*jitter=*/0, absl::Now());
       });
       if (!recovered.ok()) return recovered.status();
       AddSpans(SpansOfAttempt(*recovered, {}));
@@ -99,6 +105,9 @@ absl::Status JobQueue::Recover() {
                                                 {"to", ShortName(recovered->state())}});
     }
   }
+  const absl::StatusOr<std::vector<std::string>> waiting = store_->Waiting();
+  if (!waiting.ok()) return waiting.status();
+  for (const std::string& job : *waiting) EndWait(job);
   AnnounceQueued();
   return absl::OkStatus();
 }
@@ -108,7 +117,13 @@ absl::StatusOr<CreatedJob> JobQueue::Create(const std::string& tenant, const v1:
                                             const std::string& traceparent) {
   JobChange change = NewJob(JobName(tenant, NewRandomId()), spec, absl::Now());
   change.job.set_traceparent(traceparent);
-  absl::StatusOr<CreatedJob> created = store_->Create(change, request_id, SpecDigest(spec));
+  return Add(change, request_id);
+}
+
+absl::StatusOr<CreatedJob> JobQueue::Add(const JobChange& change, const std::string& request_id) {
+  const v1::JobSpec& spec = change.job.spec();
+  absl::StatusOr<CreatedJob> created =
+      store_->Create(change, request_id, absl::StrCat(SpecDigest(spec), change.job.retry_of()));
   if (created.ok() && !created->existed) {
     LogInfo("job queued", {{"job", created->job.name()}, {"method", spec.method()}});
     AnnounceQueued();
@@ -116,19 +131,39 @@ absl::StatusOr<CreatedJob> JobQueue::Create(const std::string& tenant, const v1:
   return created;
 }
 
+absl::StatusOr<CreatedJob> JobQueue::Retry(const std::string& name, const std::string& request_id,
+                                           const std::string& traceparent) {
+  const absl::StatusOr<v1::Job> ended = store_->Get(name);
+  if (!ended.ok()) return ended.status();
+  const absl::StatusOr<ResourceName> parsed = ParseJobName(name);
+  if (!parsed.ok()) return parsed.status();
+  absl::StatusOr<JobChange> change =
+      jobs::Retry(*ended, JobName(parsed->tenant, NewRandomId()), absl::Now());
+  if (!change.ok()) return change.status();
+  change->job.set_traceparent(traceparent);
+  return Add(*change, request_id);
+}
+
 absl::StatusOr<v1::Job> JobQueue::Cancel(const std::string& name) {
-  absl::StatusOr<v1::Job> job = Update(name, [](JobChange& change) {
-    if (change.job.state() == v1::JOB_STATE_CANCELLING) return absl::OkStatus();
-    const v1::JobState to =
-        IsLeased(change.job.state()) ? v1::JOB_STATE_CANCELLING : v1::JOB_STATE_CANCELLED;
-    return ChangeState(change, to, "asked for by a client", absl::Now());
-  });
+  absl::StatusOr<v1::Job> job =
+      Update(name, [](JobChange& change) { return jobs::Cancel(change, absl::Now()); });
   if (!job.ok()) return job;
-  if (job->state() == v1::JOB_STATE_CANCELLING) {
-    MakeWish(*job, Wish::kCancel);
-  } else {
-    AddSpans(SpansOfQueued(*job));
-  }
+  MakeWish(*job);
+  if (job->state() == v1::JOB_STATE_CANCELLED) AddSpans(SpansOfQueued(*job));
+  return job;
+}
+
+absl::StatusOr<v1::Job> JobQueue::Pause(const std::string& name) {
+  absl::StatusOr<v1::Job> job =
+      Update(name, [](JobChange& change) { return jobs::Pause(change, absl::Now()); });
+  if (job.ok()) MakeWish(*job);
+  return job;
+}
+
+absl::StatusOr<v1::Job> JobQueue::Resume(const std::string& name) {
+  absl::StatusOr<v1::Job> job =
+      Update(name, [](JobChange& change) { return jobs::Resume(change, absl::Now()); });
+  if (job.ok()) AnnounceQueued();
   return job;
 }
 
@@ -210,11 +245,14 @@ absl::StatusOr<std::optional<Lease>> JobQueue::LeaseNext(const std::string& node
   const v1::AttemptId id = CurrentAttempt(*job);
   {
     absl::MutexLock lock(&mutex_);
-    leases_[id.job()].id = id;
+    LeaseState& lease = leases_[id.job()];
+    lease.id = id;
+    lease.renewed = Instant::Now();
   }
+  keeper_wake_up_.Wake();
   Publish(*job);
   metrics_->ObserveQueueWait(job->spec().method(), absl::Now() - queued_since);
-  return Lease{id, job->spec(), TraceIdOf(*job)};
+  return Lease{id, job->spec(), TraceIdOf(*job), BatchDivisor(*job), job->checkpoint()};
 }
 
 absl::Status JobQueue::Started(const v1::AttemptId& id) {
@@ -224,7 +262,7 @@ absl::Status JobQueue::Started(const v1::AttemptId& id) {
     return ChangeState(change, v1::JOB_STATE_RUNNING, "the worker has started", absl::Now());
   });
   // The node may have missed the wish, if it came before the node knew of the lease.
-  if (job.ok() && job->state() == v1::JOB_STATE_CANCELLING) MakeWish(*job, Wish::kCancel);
+  if (job.ok()) MakeWish(*job);
   return job.status();
 }
 
@@ -253,7 +291,18 @@ absl::Status JobQueue::ReportProgress(const v1::AttemptId& id, const v1::Progres
     if (pending.size() == kMaxPendingProgress) pending.pop_front();
     pending.push_back(progress);
   }
-  progress_.Signal();
+  lease.renewed = Instant::Now();
+  keeper_wake_up_.Wake();
+  return absl::OkStatus();
+}
+
+absl::Status JobQueue::Renew(const v1::AttemptId& id) {
+  absl::MutexLock lock(&mutex_);
+  const auto found = leases_.find(id.job());
+  if (found == leases_.end() || !SameAttempt(found->second.id, id)) {
+    return absl::AbortedError(absl::StrCat("the lease on ", id.job(), " is over"));
+  }
+  found->second.renewed = Instant::Now();
   return absl::OkStatus();
 }
 
@@ -270,15 +319,16 @@ absl::Status JobQueue::ReportCheckpoint(const v1::AttemptId& id,
                                         const v1::Checkpointed& checkpoint) {
   return UpdateLeased(id,
                       [&](JobChange& change) {
-                        *AddEvent(change, absl::Now()).mutable_checkpoint() = checkpoint;
+                        AddCheckpoint(change, checkpoint, absl::Now());
                         return absl::OkStatus();
                       })
       .status();
 }
 
 absl::Status JobQueue::Finish(const v1::AttemptId& id, const AttemptOutcome& outcome) {
+  const double jitter = absl::Uniform(absl::BitGen(), 0.0, 1.0);
   absl::StatusOr<v1::Job> job = UpdateLeased(id, [&](JobChange& change) {
-    return EndAttempt(change, outcome, options_.max_lost_attempts, absl::Now());
+    return EndAttempt(change, outcome, options_.retry, jitter, absl::Now());
   });
   if (absl::IsUnavailable(job.status()) || absl::IsResourceExhausted(job.status())) {
     return job.status();  // the lease still holds: the node may try again
@@ -286,7 +336,11 @@ absl::Status JobQueue::Finish(const v1::AttemptId& id, const AttemptOutcome& out
   const std::vector<PhaseStart> phases = DropLease(id);
   if (!job.ok()) return job.status();
   ObserveEnd(*job, phases);
-  if (job->state() == v1::JOB_STATE_QUEUED) AnnounceQueued();
+  if (job->has_next_attempt_time()) {
+    WaitForRetry(*job);
+  } else if (job->state() == v1::JOB_STATE_QUEUED) {
+    AnnounceQueued();
+  }
   return absl::OkStatus();
 }
 
@@ -323,51 +377,72 @@ void JobQueue::OnWish(std::function<void(const v1::AttemptId&, Wish)> listener) 
   on_wish_ = std::move(listener);
 }
 
-void JobQueue::MakeWish(const v1::Job& job, Wish wish) {
+void JobQueue::MakeWish(const v1::Job& job) {
+  const bool cancelling = job.state() == v1::JOB_STATE_CANCELLING;
+  if (!cancelling && job.state() != v1::JOB_STATE_PAUSING) return;
   std::function<void(const v1::AttemptId&, Wish)> listener;
   {
     absl::MutexLock lock(&mutex_);
     listener = on_wish_;
   }
-  if (listener) listener(CurrentAttempt(job), wish);
+  if (listener) listener(CurrentAttempt(job), cancelling ? Wish::kCancel : Wish::kPause);
 }
 
 std::deque<v1::Progress> JobQueue::TakePending(const v1::AttemptId& id) {
   absl::MutexLock lock(&mutex_);
   const auto found = leases_.find(id.job());
   if (found == leases_.end() || !SameAttempt(found->second.id, id)) return {};
-  found->second.last_flush = absl::Now();
+  found->second.last_flush = found->second.renewed = Instant::Now();
   found->second.prompt = false;
   return std::exchange(found->second.pending, {});
 }
 
-std::vector<v1::AttemptId> JobQueue::DueForFlush(absl::Time& next) {
-  std::vector<v1::AttemptId> due;
-  next = absl::InfiniteFuture();
+JobQueue::Due JobQueue::TakeDue() {
+  absl::MutexLock lock(&mutex_);
+  const Instant now = Instant::Now();
+  Due due;
   for (const auto& [job, lease] : leases_) {
-    if (lease.pending.empty()) continue;
-    const absl::Time at = lease.last_flush + options_.progress_interval;
-    if (lease.prompt || at <= absl::Now()) {
-      due.push_back(lease.id);
-    } else {
-      next = std::min(next, at);
+    if (lease.renewed + options_.lease_timeout <= now) {
+      due.lost.push_back(lease.id);
+    } else if (!lease.pending.empty() &&
+               (lease.prompt || lease.last_flush + options_.progress_interval <= now)) {
+      due.flush.push_back(lease.id);
     }
   }
+  const auto end = waits_.upper_bound(now);
+  for (auto it = waits_.begin(); it != end; ++it) due.waited.push_back(it->second);
+  waits_.erase(waits_.begin(), end);
   return due;
 }
 
-void JobQueue::FlushLoop() {
+Instant JobQueue::NextDue() {
+  absl::MutexLock lock(&mutex_);
+  Instant next = waits_.empty() ? Instant::Never() : waits_.begin()->first;
+  for (const auto& [job, lease] : leases_) {
+    next = std::min(next, lease.renewed + options_.lease_timeout);
+    if (lease.pending.empty()) continue;
+    next = std::min(
+        next, lease.prompt ? Instant::Always() : lease.last_flush + options_.progress_interval);
+  }
+  return next;
+}
+
+void JobQueue::KeepTime() {
   while (true) {
-    std::vector<v1::AttemptId> due;
+    const Instant next = NextDue();
+    keeper_wake_up_.WaitUntil(next);
+    keeper_wake_up_.Clear();
     {
       absl::MutexLock lock(&mutex_);
-      absl::Time next;
-      while ((due = DueForFlush(next)).empty() && !stop_flusher_) {
-        progress_.WaitWithDeadline(&mutex_, next);
+      if (stop_keeper_) return;
+      // This process itself was stopped, or had no processor: so may those who renew.
+      const absl::Duration late = Instant::Now() - next;
+      if (late > options_.lease_timeout / 3) {
+        for (auto& [job, lease] : leases_) lease.renewed = Instant::Now();
       }
-      if (stop_flusher_) return;
     }
-    for (const v1::AttemptId& id : due) {
+    const Due due = TakeDue();
+    for (const v1::AttemptId& id : due.flush) {
       const absl::Status status =
           UpdateLeased(id, [](JobChange&) { return absl::OkStatus(); }).status();
       if (!status.ok() && !absl::IsAborted(status)) {
@@ -375,7 +450,41 @@ void JobQueue::FlushLoop() {
                    {{"job", id.job()}, {"attempt", id.attempt()}, {"error", status}});
       }
     }
+    for (const v1::AttemptId& id : due.lost) {
+      const absl::Status status = Finish(id, LostAttempt("its node renewed the lease no more"));
+      if (!status.ok() && !absl::IsAborted(status)) Renew(id).IgnoreError();  // later again
+      LogWarning("a lease was lost",
+                 {{"job", id.job()}, {"attempt", id.attempt()}, {"result", status}});
+    }
+    for (const std::string& job : due.waited) EndWait(job);
   }
+}
+
+void JobQueue::WaitForRetry(const v1::Job& job) {
+  const absl::Duration wait =
+      FromProtoTimestamp(job.next_attempt_time()) - FromProtoTimestamp(job.update_time());
+  LogInfo("job waits for its next attempt",
+          {{"job", job.name()}, {"attempts", job.attempts_size()}, {"wait_seconds", wait}});
+  {
+    absl::MutexLock lock(&mutex_);
+    waits_.emplace(Instant::Now() + wait, job.name());
+  }
+  keeper_wake_up_.Wake();
+}
+
+void JobQueue::EndWait(const std::string& job) {
+  const absl::Status status = store_
+                                  ->Update(job,
+                                           [](JobChange& change) {
+                                             change.job.clear_next_attempt_time();
+                                             return absl::OkStatus();
+                                           })
+                                  .status();
+  // It may have been cancelled, and deleted, since.
+  if (status.ok() || absl::IsNotFound(status)) return AnnounceQueued();
+  LogWarning("a job could not be queued for its next attempt", {{"job", job}, {"error", status}});
+  absl::MutexLock lock(&mutex_);
+  waits_.emplace(Instant::Now() + options_.retry.first_delay, job);
 }
 
 metrics::JobStatistics JobQueue::Statistics() {

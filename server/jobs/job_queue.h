@@ -19,17 +19,21 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "acclimate/v1/job.pb.h"
+#include "server/base/instant.h"
+#include "server/base/wake_up.h"
 #include "server/jobs/job_spans.h"
 #include "server/jobs/job_store.h"
 #include "server/jobs/lease_broker.h"
+#include "server/jobs/retry_policy.h"
 #include "server/metrics/server_metrics.h"
 #include "server/tracing/span.h"
 
 namespace acclimate::jobs {
 
 struct JobQueueOptions {
-  // A job whose attempts were lost this often is FAILED: it may be what takes the server down.
-  int max_lost_attempts = 3;
+  RetryPolicy retry = {};
+  // A lease that is not renewed for so long is lost.
+  absl::Duration lease_timeout = absl::Seconds(15);
   // A job's progress is written at most this often; points in between are merged. Its first
   // points of a phase do not wait, as long as there are not many phases.
   absl::Duration progress_interval = absl::Milliseconds(100);
@@ -44,15 +48,18 @@ struct JobQueueOptions {
 // 2. Only the transitions of state_machine.h happen; a state change and its event are one commit.
 // 3. Reports under a stale epoch, or on a job that no longer holds a lease, return ABORTED and
 //    change nothing.
-// 4. Progress points are merged; every other report is durable when it returns.
-// 5. Thread-safe. `store` and `metrics` outlive the queue.
+// 4. Times are counted on a clock that nobody sets: no jump of the wall clock ends a lease or
+//    lengthens a wait.
+// 5. Progress points are merged; every other report is durable when it returns.
+// 6. Thread-safe. `store` and `metrics` outlive the queue.
 class JobQueue : public LeaseBroker {
  public:
   JobQueue(JobStore* store, metrics::ServerMetrics* metrics, JobQueueOptions options = {});
   ~JobQueue() override;
 
   // Closes the attempts of an earlier process as LOST: CANCELLING becomes CANCELLED, PAUSING
-  // PAUSED, the others go back to the queue. Call once, before anything else.
+  // PAUSED, the others go back to the queue at once, as do those that waited for a retry. Call
+  // once, before anything else.
   absl::Status Recover();
 
   // For clients.
@@ -63,6 +70,10 @@ class JobQueue : public LeaseBroker {
   absl::StatusOr<v1::Job> Get(const std::string& name) { return store_->Get(name); }
   absl::StatusOr<JobPage> List(const JobQuery& query) { return store_->List(query); }
   absl::StatusOr<v1::Job> Cancel(const std::string& name);
+  absl::StatusOr<v1::Job> Pause(const std::string& name);
+  absl::StatusOr<v1::Job> Resume(const std::string& name);
+  absl::StatusOr<CreatedJob> Retry(const std::string& name, const std::string& request_id,
+                                   const std::string& traceparent = "");
   absl::Status Delete(const std::string& name);
 
   // Gives `sink` every event after the cursor, in order, until the job has ended. A sink that
@@ -77,11 +88,11 @@ class JobQueue : public LeaseBroker {
   absl::StatusOr<std::optional<Lease>> Acquire(const std::string& node,
                                                absl::Duration timeout) override;
   absl::Status Started(const v1::AttemptId& id) override;
+  absl::Status Renew(const v1::AttemptId& id) override;
   absl::Status ReportProgress(const v1::AttemptId& id, const v1::Progress& progress) override;
   absl::Status ReportWarning(const v1::AttemptId& id, const std::string& message) override;
   absl::Status ReportCheckpoint(const v1::AttemptId& id,
                                 const v1::Checkpointed& checkpoint) override;
-  // A failure with cause LOST, PREEMPTED or DRAINED puts the job back into the queue.
   absl::Status Finish(const v1::AttemptId& id, const AttemptOutcome& outcome) override;
   void OnWish(std::function<void(const v1::AttemptId&, Wish)> listener) override;
 
@@ -94,8 +105,9 @@ class JobQueue : public LeaseBroker {
   // What is known of a leased job besides what the store holds.
   struct LeaseState {
     v1::AttemptId id;
+    Instant renewed = Instant::Now();
     std::deque<v1::Progress> pending;  // one a phase, newest last
-    absl::Time last_flush = absl::InfinitePast();
+    Instant last_flush = Instant::Always();
     std::string phase;     // of the newest point
     bool stepped = false;  // a point with a training step has come
     bool prompt = false;   // do not wait for the interval
@@ -111,9 +123,11 @@ class JobQueue : public LeaseBroker {
   };
   class Subscription;
 
+  absl::StatusOr<CreatedJob> Add(const JobChange& change, const std::string& request_id);
   absl::StatusOr<v1::Job> Update(const std::string& name, const JobStore::Mutation& mutation);
   absl::StatusOr<std::optional<Lease>> LeaseNext(const std::string& node);
-  void MakeWish(const v1::Job& job, Wish wish);
+  // Tells the node of a job that is to be cancelled or paused.
+  void MakeWish(const v1::Job& job);
   // As Update, refused when the attempt's lease is over; pending progress is written first.
   absl::StatusOr<v1::Job> UpdateLeased(const v1::AttemptId& id, const JobStore::Mutation& mutation);
   void Publish(const v1::Job& job, bool deleted = false);
@@ -124,24 +138,35 @@ class JobQueue : public LeaseBroker {
   std::vector<PhaseStart> DropLease(const v1::AttemptId& id);
 
   std::deque<v1::Progress> TakePending(const v1::AttemptId& id);
-  void FlushLoop();
-  // The leases whose progress is to be written now, and when to look again.
-  std::vector<v1::AttemptId> DueForFlush(absl::Time& next) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // What is to be done now because its time has come.
+  struct Due {
+    std::vector<v1::AttemptId> flush;  // write the progress of these leases
+    std::vector<v1::AttemptId> lost;   // leases that were not renewed
+    std::vector<std::string> waited;   // jobs that may be tried again
+  };
+  void KeepTime();
+  Due TakeDue();
+  // When TakeDue() may have something, unless something new comes before.
+  Instant NextDue();
+  void WaitForRetry(const v1::Job& job);
+  void EndWait(const std::string& job);
 
   JobStore* const store_;
   metrics::ServerMetrics* const metrics_;
   const JobQueueOptions options_;
 
   absl::Mutex mutex_;
-  absl::CondVar queued_;    // with queued_version_
-  absl::CondVar progress_;  // with leases_
+  absl::CondVar queued_;  // with queued_version_
   int64_t queued_version_ ABSL_GUARDED_BY(mutex_) = 0;
   bool shutdown_ ABSL_GUARDED_BY(mutex_) = false;
-  bool stop_flusher_ ABSL_GUARDED_BY(mutex_) = false;
+  bool stop_keeper_ ABSL_GUARDED_BY(mutex_) = false;
   absl::flat_hash_map<std::string, LeaseState> leases_ ABSL_GUARDED_BY(mutex_);
-  std::map<std::string, Channel> channels_ ABSL_GUARDED_BY(mutex_);  // of watched jobs
+  std::multimap<Instant, std::string> waits_ ABSL_GUARDED_BY(mutex_);  // until when, which job
+  std::map<std::string, Channel> channels_ ABSL_GUARDED_BY(mutex_);    // of watched jobs
   std::function<void(const v1::AttemptId&, Wish)> on_wish_ ABSL_GUARDED_BY(mutex_);
-  std::thread flusher_;
+  WakeUp keeper_wake_up_;
+  std::thread keeper_;
 };
 
 }  // namespace acclimate::jobs

@@ -25,8 +25,12 @@ struct JobQuery {
   std::string page_token;  // from JobPage; INVALID_ARGUMENT when it is not one
 };
 
+// A page ends after `page_size` jobs, or earlier so that its jobs have at most kMaxPageBytes
+// serialised; one job larger than that is a page of its own.
+inline constexpr size_t kMaxPageBytes = size_t{1} << 20;
+
 struct JobPage {
-  std::vector<v1::Job> jobs;    // newest first
+  std::vector<v1::Job> jobs;    // newest first; their attempts without stderr_tail
   std::string next_page_token;  // empty on the last page
 };
 
@@ -85,7 +89,8 @@ class JobStore {
   virtual absl::StatusOr<JobPage> List(const JobQuery& query) = 0;
   // Reads, mutates and writes in one transaction. NOT_FOUND, or what the mutation returned.
   virtual absl::StatusOr<v1::Job> Update(const std::string& name, const Mutation& mutation) = 0;
-  // As Update, of the queued job that is next: highest priority, then oldest. NOT_FOUND: none.
+  // As Update, of the queued job that is next: highest priority, then oldest, of those without
+  // next_attempt_time. NOT_FOUND: none.
   virtual absl::StatusOr<v1::Job> UpdateNextQueued(const Mutation& mutation) = 0;
   virtual absl::Status Delete(const std::string& name, const Mutation& check) = 0;
   // Events with cursor > after, in order, at most `limit`.
@@ -93,6 +98,8 @@ class JobStore {
                                                            int limit) = 0;
   // The first `limit` jobs of the query's order.
   virtual absl::StatusOr<std::vector<v1::Job>> Select(const StateQuery& query) = 0;
+  // The names of the jobs with next_attempt_time.
+  virtual absl::StatusOr<std::vector<std::string>> Waiting() = 0;
   // How many jobs there are by state and method.
   virtual absl::StatusOr<std::vector<StateCount>> Counts() = 0;
   // How many jobs of these tenants there are by state; states without any are left out.

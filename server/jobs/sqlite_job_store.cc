@@ -90,10 +90,11 @@ absl::Status InsertEvents(Connection& connection, int64_t sequence, JobChange& c
 
 absl::Status WriteJob(Connection& connection, int64_t sequence, const v1::Job& job) {
   const std::string proto = job.SerializeAsString();
-  Statement statement =
-      connection.Prepare("UPDATE jobs SET state = ?, priority = ?, proto = ? WHERE sequence = ?");
+  Statement statement = connection.Prepare(
+      "UPDATE jobs SET state = ?, priority = ?, waits = ?, proto = ? WHERE sequence = ?");
   statement.Bind(int64_t{job.state()})
       .Bind(int64_t{job.spec().priority()})
+      .Bind(int64_t{job.has_next_attempt_time()})
       .BindBlob(proto)
       .Bind(sequence);
   return statement.Run();
@@ -186,6 +187,28 @@ absl::StatusOr<int64_t> ParsePageToken(const JobQuery& query) {
 
 std::string MakePageToken(const JobQuery& query, int64_t last_sequence) {
   return absl::WebSafeBase64Escape(absl::StrCat(last_sequence, "\n", QueryText(query)));
+}
+
+// The rows of a statement that selects (sequence, proto), as far as a page has room for them.
+absl::Status ReadPage(Statement& statement, const JobQuery& query, JobPage& page) {
+  int64_t last_sequence = 0;
+  size_t bytes = 0;
+  while (true) {
+    absl::StatusOr<bool> more = statement.Step();
+    if (!more.ok()) return more.status();
+    if (!*more) return absl::OkStatus();
+    v1::Job job;
+    if (absl::Status status = Parse(statement.Bytes(1), job); !status.ok()) return status;
+    for (v1::Attempt& attempt : *job.mutable_attempts()) attempt.clear_stderr_tail();
+    bytes += job.ByteSizeLong();
+    const bool full = page.jobs.size() == static_cast<size_t>(query.page_size);
+    if (full || (bytes > kMaxPageBytes && !page.jobs.empty())) {
+      page.next_page_token = MakePageToken(query, last_sequence);
+      return absl::OkStatus();
+    }
+    last_sequence = statement.Integer(0);
+    page.jobs.push_back(std::move(job));
+  }
 }
 
 std::string ListStatement(const JobQuery& query) {
@@ -325,7 +348,7 @@ absl::StatusOr<v1::Job> SqliteJobStore::Get(const std::string& name) {
 absl::StatusOr<JobPage> SqliteJobStore::List(const JobQuery& query) {
   absl::StatusOr<int64_t> before = ParsePageToken(query);
   if (!before.ok()) return before.status();
-  std::vector<Row> rows;
+  JobPage page;
   absl::Status status = Read([&](Connection& connection) -> absl::Status {
     Statement statement = connection.Prepare(ListStatement(query));
     statement.Bind(query.tenant).Bind(*before);
@@ -333,15 +356,9 @@ absl::StatusOr<JobPage> SqliteJobStore::List(const JobQuery& query) {
     if (!query.method.empty()) statement.Bind(query.method);
     for (const auto& [key, value] : query.labels) statement.Bind(key).Bind(value);
     statement.Bind(int64_t{query.page_size} + 1);  // one more tells whether a page follows
-    absl::StatusOr<std::vector<Row>> read = ReadRows(statement);
-    if (read.ok()) rows = *std::move(read);
-    return read.status();
+    return ReadPage(statement, query, page);
   });
   if (!status.ok()) return status;
-  JobPage page;
-  const size_t size = std::min(rows.size(), static_cast<size_t>(query.page_size));
-  for (size_t i = 0; i < size; ++i) page.jobs.push_back(std::move(rows[i].job));
-  if (rows.size() > size) page.next_page_token = MakePageToken(query, rows[size - 1].sequence);
   return page;
 }
 
@@ -363,8 +380,8 @@ absl::StatusOr<v1::Job> SqliteJobStore::UpdateNextQueued(const Mutation& mutatio
     {
       // The literal state lets the planner use the partial index jobs_queue.
       Statement statement = connection.Prepare(
-          "SELECT sequence, proto FROM jobs WHERE state = 1 ORDER BY priority DESC, sequence "
-          "LIMIT 1");
+          "SELECT sequence, proto FROM jobs WHERE state = 1 AND waits = 0 ORDER BY priority DESC, "
+          "sequence LIMIT 1");
       row = ReadOne(statement, absl::NotFoundError("no job is queued"));
     }
     if (!row.ok()) return row.status();
@@ -427,6 +444,21 @@ absl::StatusOr<std::vector<v1::Job>> SqliteJobStore::Select(const StateQuery& qu
   });
   if (!status.ok()) return status;
   return jobs;
+}
+
+absl::StatusOr<std::vector<std::string>> SqliteJobStore::Waiting() {
+  std::vector<std::string> names;
+  absl::Status status = Read([&](Connection& connection) -> absl::Status {
+    Statement statement = connection.Prepare("SELECT name FROM jobs WHERE waits = 1");
+    while (true) {
+      absl::StatusOr<bool> more = statement.Step();
+      if (!more.ok()) return more.status();
+      if (!*more) return absl::OkStatus();
+      names.emplace_back(statement.Bytes(0));
+    }
+  });
+  if (!status.ok()) return status;
+  return names;
 }
 
 absl::StatusOr<std::vector<StateCount>> SqliteJobStore::Counts() {

@@ -37,6 +37,7 @@ class SqliteJobStore : public JobStore {
   absl::StatusOr<std::vector<v1::JobEvent>> Events(const std::string& name, int64_t after,
                                                    int limit) override;
   absl::StatusOr<std::vector<v1::Job>> Select(const StateQuery& query) override;
+  absl::StatusOr<std::vector<std::string>> Waiting() override;
   absl::StatusOr<std::vector<StateCount>> Counts() override;
   absl::StatusOr<std::map<v1::JobState, int64_t>> CountsOf(const Tenants& tenants) override;
   absl::StatusOr<bool> NeedsBlob(const std::string& tenant, const std::string& sha256) override;

@@ -60,6 +60,11 @@ constexpr Step kSteps[] = {
       CREATE INDEX blob_references_by_blob ON blob_references (tenant, sha256);
     )sql",
      AddAllReferences},
+    // Queued, but not to be leased yet.
+    {R"sql(
+      ALTER TABLE jobs ADD COLUMN waits INTEGER NOT NULL DEFAULT 0;
+      CREATE INDEX jobs_that_wait ON jobs (sequence) WHERE waits = 1;
+    )sql"},
 };
 
 absl::Status Run(const Step& step, int64_t version, Connection& connection) {

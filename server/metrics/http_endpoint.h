@@ -4,6 +4,7 @@
 #ifndef ACCLIMATE_SERVER_METRICS_HTTP_ENDPOINT_H_
 #define ACCLIMATE_SERVER_METRICS_HTTP_ENDPOINT_H_
 
+#include <cstddef>
 #include <functional>
 #include <map>
 #include <memory>
@@ -12,24 +13,10 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-
-struct mg_connection;
-struct mg_context;
+#include "server/metrics/http_request.h"
 
 namespace acclimate::metrics {
-
-struct HttpRequest {
-  std::string path;           // "/ui/curve.json", decoded
-  std::string query;          // behind the "?", as it came
-  std::string authorization;  // the header of that name; empty: none
-  std::string host;           // the header of that name
-  std::string peer;           // "ipv4:10.0.0.7:51234", as gRPC writes it
-
-  // A parameter of the query, decoded; empty where there is none.
-  std::string Parameter(const std::string& name) const;
-};
 
 struct HttpResponse {
   int status = 200;
@@ -44,15 +31,20 @@ struct HttpResponse {
 using HttpHandler = std::function<HttpResponse(const HttpRequest&)>;
 
 struct HttpEndpointOptions {
-  int threads = 16;  // requests at a time; further ones wait
+  int threads = 4;  // handlers at a time; further requests wait
   // A connection that has not sent its request by then is closed, and so is one that takes nothing
   // of its answer for as long.
   absl::Duration patience = absl::Seconds(5);
+  size_t max_connections = 256;
 };
 
-// 1. GET and HEAD only; other methods are answered 405, paths without a handler 404.
+// 1. GET and HEAD only; other methods are answered 405, paths without a handler 404, what is no
+//    request 400, a head of more than 16 KiB 431. One request a connection.
 // 2. A handler that throws is answered 500, and logged.
 // 3. No answer is stored by a browser, taken for another type than it says, or shown in a frame.
+// 4. A connection takes a thread only while its handler runs: those that say nothing, or read
+//    nothing, hold up no other. Where there are too many connections, the oldest of those that
+//    have not sent their request makes room, then the oldest of those that do not read.
 // Thread-safe. What the handlers use outlives the endpoint.
 class HttpEndpoint {
  public:
@@ -60,21 +52,17 @@ class HttpEndpoint {
   static absl::StatusOr<std::unique_ptr<HttpEndpoint>> Start(
       const std::string& address, std::map<std::string, HttpHandler> handlers,
       const HttpEndpointOptions& options = {});
-  ~HttpEndpoint();
+  ~HttpEndpoint();  // waits for handlers that run
   HttpEndpoint(const HttpEndpoint&) = delete;
   HttpEndpoint& operator=(const HttpEndpoint&) = delete;
 
-  int port() const { return port_; }
+  int port() const;
 
  private:
-  explicit HttpEndpoint(std::map<std::string, HttpHandler> handlers)
-      : handlers_(std::move(handlers)) {}
-  static int OnRequest(mg_connection* connection);
-  HttpResponse Answer(const mg_connection* connection) const;
+  class Loop;
+  explicit HttpEndpoint(std::unique_ptr<Loop> loop);
 
-  const std::map<std::string, HttpHandler> handlers_;
-  mg_context* context_ = nullptr;
-  int port_ = 0;
+  const std::unique_ptr<Loop> loop_;
 };
 
 }  // namespace acclimate::metrics

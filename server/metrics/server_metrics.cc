@@ -100,6 +100,34 @@ class JobGauges : public prometheus::Collectable {
   std::function<JobStatistics()> source_ ABSL_GUARDED_BY(mutex_);
 };
 
+// What the kernel has granted to workers, from the source at every scrape.
+class SandboxGauges : public prometheus::Collectable {
+ public:
+  using Source = std::function<std::map<std::string, std::string>()>;
+
+  void SetSource(Source source) {
+    absl::MutexLock lock(&mutex_);
+    source_ = std::move(source);
+  }
+
+  std::vector<prometheus::MetricFamily> Collect() const override {
+    absl::MutexLock lock(&mutex_);
+    if (!source_) return {};
+    prometheus::MetricFamily family = EmptyFamily("acclimate_worker_sandbox");
+    for (const auto& [measure, state] : source_()) {
+      prometheus::ClientMetric metric;
+      metric.label = {{"measure", measure}};
+      metric.gauge.value = state == "on" ? 1 : 0;
+      family.metric.push_back(std::move(metric));
+    }
+    return {std::move(family)};
+  }
+
+ private:
+  mutable absl::Mutex mutex_;
+  Source source_ ABSL_GUARDED_BY(mutex_);
+};
+
 // Counts calls without the library's hashing of label maps: one look-up in a small ordered map.
 struct CallMetrics {
   Counter* calls;
@@ -111,6 +139,7 @@ struct CallMetrics {
 struct ServerMetrics::State {
   std::shared_ptr<prometheus::Registry> registry = std::make_shared<prometheus::Registry>();
   std::shared_ptr<JobGauges> jobs = std::make_shared<JobGauges>();
+  std::shared_ptr<SandboxGauges> sandbox = std::make_shared<SandboxGauges>();
   std::shared_ptr<ReadGauges> gauges = std::make_shared<ReadGauges>();
   std::shared_ptr<ProcessMetrics> process = std::make_shared<ProcessMetrics>();
 
@@ -139,6 +168,7 @@ struct ServerMetrics::State {
   Counter& scrubbed = AddCounter("acclimate_scrubbed_bytes_total").Add({});
   Family<Counter>& calls = AddCounter("acclimate_grpc_calls_total");
   Family<Histogram>& call_latency = AddHistogram("acclimate_grpc_call_seconds");
+  Family<Counter>& limited_calls = AddCounter("acclimate_limited_calls_total");
   Family<Counter>& authentication_failures = AddCounter("acclimate_authentication_failures_total");
   Histogram& commit = AddHistogram("acclimate_store_commit_seconds").Add({}, DiskBuckets());
   Counter& committed_changes = AddCounter("acclimate_store_changes_total").Add({});
@@ -163,12 +193,17 @@ ServerMetrics::~ServerMetrics() = default;
 
 std::vector<std::shared_ptr<prometheus::Collectable>> ServerMetrics::Collectables() const {
   std::vector<std::shared_ptr<prometheus::Collectable>> all = state_->more;
-  all.insert(all.end(), {state_->registry, state_->jobs, state_->gauges, state_->process});
+  all.insert(all.end(),
+             {state_->registry, state_->jobs, state_->sandbox, state_->gauges, state_->process});
   return all;
 }
 
 void ServerMetrics::SetJobStatisticsSource(std::function<JobStatistics()> source) {
   state_->jobs->SetSource(std::move(source));
+}
+
+void ServerMetrics::SetSandboxSource(std::function<std::map<std::string, std::string>()> source) {
+  state_->sandbox->SetSource(std::move(source));
 }
 
 void ServerMetrics::AddGauge(std::string name, std::function<std::optional<double>()> source) {
@@ -252,6 +287,10 @@ void ServerMetrics::CountCollectedBlob(int64_t bytes) {
 
 void ServerMetrics::AddScrubbedBytes(int64_t bytes) {
   state_->scrubbed.Increment(static_cast<double>(bytes));
+}
+
+void ServerMetrics::CountLimitedCall(absl::string_view limit) {
+  state_->limited_calls.Add({{"limit", std::string(limit)}}).Increment();
 }
 
 void ServerMetrics::CountAuthenticationFailure(absl::string_view reason) {

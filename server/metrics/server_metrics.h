@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -54,6 +55,9 @@ class ServerMetrics {
                       absl::Duration run_time);
 
   // The node and its workers.
+  // Measures of the sandbox as the last ready worker reported them, "landlock" -> "on" or why not.
+  // An empty source takes the gauges away; it returns when no scrape is using the old one.
+  void SetSandboxSource(std::function<std::map<std::string, std::string>()> source);
   void WorkerStarted();
   void WorkerExited(absl::string_view cause);  // "finished", "signal", "out_of_memory", ...
   void ObservePhase(absl::string_view phase, absl::Duration duration);
@@ -71,6 +75,8 @@ class ServerMetrics {
 
   // gRPC. `method` is "acclimate.v1.JobService/GetJob", `code` "OK" or "NOT_FOUND".
   void ObserveCall(absl::string_view method, absl::string_view code, absl::Duration latency);
+  // `limit` as "rate", "streams", "upload_rate" or "connections".
+  void CountLimitedCall(absl::string_view limit);
   // `reason` as "TOKEN_UNKNOWN".
   void CountAuthenticationFailure(absl::string_view reason);
 

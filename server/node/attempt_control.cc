@@ -1,11 +1,7 @@
 #include "server/node/attempt_control.h"
 
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 #include <algorithm>
 
-#include "absl/time/clock.h"
 #include "server/worker/attempt_id.h"
 
 namespace acclimate::node {
@@ -13,30 +9,34 @@ namespace acclimate::node {
 using Wish = jobs::LeaseBroker::Wish;
 using worker::SameAttempt;
 
-AttemptControl::AttemptControl() : wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
-
 void AttemptControl::Ask(Wish wish) {
   absl::MutexLock lock(&mutex_);
   (wish == Wish::kCancel ? wishes_.cancel : wishes_.pause) = true;
-  Wake();
+  wake_.Wake();
 }
 
-void AttemptControl::Drain(absl::Time deadline) {
+void AttemptControl::EndLease() {
+  absl::MutexLock lock(&mutex_);
+  wishes_.lease_over = true;
+  wake_.Wake();
+}
+
+void AttemptControl::Drain(Instant pause, Instant deadline) {
   absl::MutexLock lock(&mutex_);
   wishes_.drain = true;
+  wishes_.drain_pause = pause;
   wishes_.drain_deadline = deadline;
-  Wake();
+  wake_.Wake();
 }
 
 void AttemptControl::BeginAttempt() {
   absl::MutexLock lock(&mutex_);
-  wishes_.cancel = wishes_.pause = false;
+  wishes_.cancel = wishes_.pause = wishes_.lease_over = false;
 }
 
 Wishes AttemptControl::Read() {
   absl::MutexLock lock(&mutex_);
-  eventfd_t count;
-  eventfd_read(wake_.get(), &count);
+  wake_.Clear();
   return wishes_;
 }
 
@@ -45,20 +45,32 @@ bool AttemptControl::draining() const {
   return wishes_.drain;
 }
 
-void AttemptControl::SleepUnlessDraining(absl::Duration duration) const {
-  absl::MutexLock lock(&mutex_);
-  mutex_.AwaitWithTimeout(absl::Condition(&wishes_.drain), duration);
+void AttemptControl::SleepUnlessDraining(absl::Duration duration) {
+  const Instant end = Instant::Now() + duration;
+  while (!Read().drain && Instant::Now() < end) wake_.WaitUntil(end);
 }
-
-void AttemptControl::Wake() { eventfd_write(wake_.get(), 1); }
 
 void WishBoard::Deliver(const v1::AttemptId& id, Wish wish) {
   absl::MutexLock lock(&mutex_);
-  for (const Running& entry : running_) {
+  for (const Entry& entry : running_) {
     if (SameAttempt(entry.id, id)) return entry.control->Ask(wish);
   }
   if (early_.size() == kMaxEarly) early_.erase(early_.begin());
   early_.push_back({id, wish});
+}
+
+void WishBoard::EndLease(const v1::AttemptId& id) {
+  absl::MutexLock lock(&mutex_);
+  for (const Entry& entry : running_) {
+    if (SameAttempt(entry.id, id)) return entry.control->EndLease();
+  }
+}
+
+std::vector<v1::AttemptId> WishBoard::Running() {
+  absl::MutexLock lock(&mutex_);
+  std::vector<v1::AttemptId> ids;
+  for (const Entry& entry : running_) ids.push_back(entry.id);
+  return ids;
 }
 
 void WishBoard::Begin(const v1::AttemptId& id, AttemptControl& control) {
@@ -76,7 +88,7 @@ void WishBoard::End(const AttemptControl& control) {
   absl::MutexLock lock(&mutex_);
   running_.erase(
       std::remove_if(running_.begin(), running_.end(),
-                     [&control](const Running& entry) { return entry.control == &control; }),
+                     [&control](const Entry& entry) { return entry.control == &control; }),
       running_.end());
 }
 

@@ -8,8 +8,9 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "acclimate/v1/worker.pb.h"
+#include "server/base/instant.h"
+#include "server/base/wake_up.h"
 #include "server/jobs/lease_broker.h"
-#include "server/worker/unique_fd.h"
 
 namespace acclimate::node {
 
@@ -17,17 +18,18 @@ struct Wishes {
   bool cancel = false;
   bool pause = false;
   bool drain = false;
-  absl::Time drain_deadline = absl::InfiniteFuture();
+  bool lease_over = false;                 // nobody waits for an outcome
+  Instant drain_pause = Instant::Never();  // save the state now
+  Instant drain_deadline = Instant::Never();
 };
 
 // One a slot. Thread-safe; its descriptor wakes the slot's thread.
 class AttemptControl {
  public:
-  AttemptControl();
-
   void Ask(jobs::LeaseBroker::Wish wish);
+  void EndLease();
   // For good: also of the attempts that would come after this one.
-  void Drain(absl::Time deadline);
+  void Drain(Instant pause, Instant deadline);
   // Forgets what was wanted of the attempt before.
   void BeginAttempt();
 
@@ -35,14 +37,12 @@ class AttemptControl {
   Wishes Read();
   bool draining() const;
   // Waits, but not longer than `duration`, until Drain() is called.
-  void SleepUnlessDraining(absl::Duration duration) const;
+  void SleepUnlessDraining(absl::Duration duration);
 
-  int wake_fd() const { return wake_.get(); }  // readable after a change
+  int wake_fd() const { return wake_.fd(); }  // readable after a change
 
  private:
-  void Wake();
-
-  const worker::UniqueFd wake_;
+  WakeUp wake_;
   mutable absl::Mutex mutex_;
   Wishes wishes_ ABSL_GUARDED_BY(mutex_);
 };
@@ -52,12 +52,15 @@ class AttemptControl {
 class WishBoard {
  public:
   void Deliver(const v1::AttemptId& id, jobs::LeaseBroker::Wish wish);
+  // The lease is over; nothing where the attempt has ended.
+  void EndLease(const v1::AttemptId& id);
+  std::vector<v1::AttemptId> Running();
   // `control` outlives its entry.
   void Begin(const v1::AttemptId& id, AttemptControl& control);
   void End(const AttemptControl& control);
 
  private:
-  struct Running {
+  struct Entry {
     v1::AttemptId id;
     AttemptControl* control;
   };
@@ -68,7 +71,7 @@ class WishBoard {
   static constexpr size_t kMaxEarly = 64;  // older ones were for attempts that have ended
 
   absl::Mutex mutex_;
-  std::vector<Running> running_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Entry> running_ ABSL_GUARDED_BY(mutex_);
   std::vector<Early> early_ ABSL_GUARDED_BY(mutex_);
 };
 

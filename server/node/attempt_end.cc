@@ -3,14 +3,14 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/artifacts/file_system.h"
+#include "server/worker/message_limits.h"
 #include "server/worker/valid_utf8.h"
 
 namespace acclimate::node {
 namespace {
 
 using jobs::AttemptOutcome;
-
-constexpr size_t kMaxErrorBytes = 4 << 10;
 
 v1::AttemptCause CauseOf(absl::StatusCode code) {
   switch (code) {
@@ -46,6 +46,10 @@ AttemptOutcome Failure(v1::AttemptCause cause, absl::Status error) {
 AttemptOutcome OutcomeOfDeath(const WorkerExit& exit, absl::string_view last_phase) {
   const std::string during =
       last_phase.empty() ? "before its first phase" : absl::StrCat("while ", last_phase);
+  if (!exit.exceeded.empty()) {
+    return Failure(v1::ATTEMPT_CAUSE_USER_ERROR,
+                   absl::ResourceExhaustedError(absl::StrCat(exit.exceeded, " ", during)));
+  }
   AttemptOutcome outcome =
       exit.out_of_memory
           ? Failure(v1::ATTEMPT_CAUSE_OUT_OF_MEMORY,
@@ -57,17 +61,24 @@ AttemptOutcome OutcomeOfDeath(const WorkerExit& exit, absl::string_view last_pha
   return outcome;
 }
 
-AttemptOutcome OutcomeOfError(const google::rpc::Status& error) {
+AttemptOutcome OutcomeOfError(const v1::WorkerFinished& finished) {
+  const google::rpc::Status& error = finished.error();
   // OK and codes that do not exist are not errors that a worker may report.
   const bool known = error.code() > 0 && error.code() <= 16 &&
                      error.code() != static_cast<int>(absl::StatusCode::kUnknown);
   const auto code =
       known ? static_cast<absl::StatusCode>(error.code()) : absl::StatusCode::kInternal;
-  return Failure(CauseOf(code),
-                 absl::Status(code, worker::ValidUtf8(error.message().substr(0, kMaxErrorBytes))));
+  return Failure(
+      finished.disk_full() ? v1::ATTEMPT_CAUSE_DISK_FULL : CauseOf(code),
+      absl::Status(code, worker::ValidUtf8(error.message().substr(0, worker::kMaxErrorBytes))));
 }
 
-AttemptOutcome OutcomeOfStop(StopReason reason, absl::Duration run_time_limit) {
+AttemptOutcome OutcomeOfImport(const absl::Status& error) {
+  return Failure(
+      artifacts::IsDiskFull(error) ? v1::ATTEMPT_CAUSE_DISK_FULL : v1::ATTEMPT_CAUSE_CRASH, error);
+}
+
+AttemptOutcome OutcomeOfStop(StopReason reason, absl::Duration limit) {
   AttemptOutcome outcome;
   switch (reason) {
     case StopReason::kCancel:
@@ -76,8 +87,12 @@ AttemptOutcome OutcomeOfStop(StopReason reason, absl::Duration run_time_limit) {
       return outcome;
     case StopReason::kTimeLimit:
       return Failure(v1::ATTEMPT_CAUSE_TIME_LIMIT,
-                     absl::DeadlineExceededError(absl::StrCat(
-                         "ran longer than its limit of ", absl::FormatDuration(run_time_limit))));
+                     absl::DeadlineExceededError(absl::StrCat("ran longer than its limit of ",
+                                                              absl::FormatDuration(limit))));
+    case StopReason::kSilence:
+      return Failure(v1::ATTEMPT_CAUSE_LOST, absl::UnavailableError(absl::StrCat(
+                                                 "the worker neither spoke nor computed for ",
+                                                 absl::FormatDuration(limit))));
     case StopReason::kDrain:
       return Failure(v1::ATTEMPT_CAUSE_DRAINED,
                      absl::UnavailableError("the node that ran it shut down"));
@@ -101,6 +116,10 @@ std::string ExitLabel(const AttemptOutcome& outcome) {
       return "time_limit";
     case v1::ATTEMPT_CAUSE_DRAINED:
       return "drained";
+    case v1::ATTEMPT_CAUSE_DISK_FULL:
+      return "disk_full";
+    case v1::ATTEMPT_CAUSE_LOST:
+      return "lost";
     default:
       return outcome.signal != 0 ? "signal" : "crash";
   }

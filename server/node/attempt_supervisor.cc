@@ -1,17 +1,19 @@
 #include "server/node/attempt_supervisor.h"
 
 #include <algorithm>
-#include <cmath>
-#include <iterator>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "server/base/bounded_text.h"
 #include "server/base/log.h"
 #include "server/base/proto_time.h"
 #include "server/base/resource_names.h"
 #include "server/node/outputs.h"
+#include "server/node/worker_message.h"
 #include "server/worker/attempt_id.h"
+#include "server/worker/message_limits.h"
 
 namespace acclimate::node {
 namespace {
@@ -21,9 +23,6 @@ using jobs::AttemptOutcome;
 constexpr absl::Duration kSendLimit = absl::Seconds(10);
 // For a worker that has said its last word, or closed its channel, to end by itself.
 constexpr absl::Duration kExitGrace = absl::Seconds(5);
-constexpr size_t kMaxWarnings = 100;             // each is a durable write
-constexpr int kMaxMetrics = 256;                 // in one point
-constexpr int64_t kMaxSteps = int64_t{1} << 40;  // of a run
 
 absl::Duration RunTimeLimit(const v1::JobSpec& spec, absl::Duration limit) {
   if (!spec.limits().has_run_time()) return limit;
@@ -34,21 +33,6 @@ absl::Duration RunTimeLimit(const v1::JobSpec& spec, absl::Duration limit) {
 int64_t SmallerLimit(int64_t a, int64_t b) {
   if (a <= 0 || b <= 0) return std::max<int64_t>({a, b, 0});
   return std::min(a, b);
-}
-
-// A worker has read a user's files: what it says is checked before it becomes a label or a count.
-absl::Status CheckProgress(const v1::Progress& progress) {
-  static constexpr const char* kPhases[] = {"loading_data", "loading_model", "preparing",
-                                            "training",     "evaluating",    "saving"};
-  if (std::find(std::begin(kPhases), std::end(kPhases), progress.phase()) == std::end(kPhases)) {
-    return absl::InternalError("progress in an unknown phase");
-  }
-  if (progress.metrics_size() > kMaxMetrics) return absl::InternalError("too many metrics");
-  if (progress.step() < 0 || progress.step() > kMaxSteps || progress.samples() < 0 ||
-      !std::isfinite(progress.step_seconds()) || progress.step_seconds() < 0) {
-    return absl::InternalError("progress that cannot be");
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace
@@ -66,6 +50,9 @@ AttemptSupervisor::AttemptSupervisor(const jobs::Lease& lease, WorkerProcess& wo
 absl::StatusOr<AttemptOutcome> AttemptSupervisor::Run() {
   const absl::Status sent = SendAssignment();
   if (absl::IsUnavailable(sent) || absl::IsDeadlineExceeded(sent)) {
+    worker_.Kill();
+    worker_.Reap(absl::InfiniteDuration());
+    services_.metrics.WorkerExited("idle");
     return absl::UnavailableError(sent.message());
   }
   absl::StatusOr<AttemptOutcome> outcome = Failure(v1::ATTEMPT_CAUSE_USER_ERROR, sent);
@@ -99,6 +86,8 @@ absl::Status AttemptSupervisor::SendAssignment() {
   assignment.set_threads(threads > 0 ? std::min(threads, options_.threads_per_slot)
                                      : options_.threads_per_slot);
   const std::string& device = spec.resources().device();
+  assignment.set_batch_divisor(lease_.batch_divisor);
+  *assignment.mutable_checkpoint_interval() = ToProtoDuration(options_.checkpoint_interval);
   assignment.set_device(device.empty() || device == "auto" ? options_.device : device);
 
   v1::DatasetRef checkpoint;
@@ -118,6 +107,7 @@ absl::Status AttemptSupervisor::SendAssignment() {
     if (status.ok()) assignment.mutable_files()->rbegin()->set_name(input.name());
   }
   if (!status.ok()) return status;
+  AddCheckpoint(assignment);
 
   const int64_t memory = SmallerLimit(spec.limits().memory_bytes(), options_.memory_limit_bytes);
   if (memory > 0) status = worker_.LimitMemory(memory);
@@ -127,9 +117,20 @@ absl::Status AttemptSupervisor::SendAssignment() {
   std::vector<int> descriptors;
   for (const artifacts::FileDescriptor& file : files_) descriptors.push_back(file.get());
   *message.mutable_id() = lease_.id;
-  status = worker_.channel().Send(message, descriptors, absl::Now() + kSendLimit);
+  status = worker_.channel().Send(message, descriptors, Instant::Now() + kSendLimit);
   files_.clear();
   return status;
+}
+
+// Without the file that it left the job begins anew, which costs time only.
+void AttemptSupervisor::AddCheckpoint(v1::Assignment& assignment) {
+  v1::DatasetRef state;
+  state.set_blob(lease_.checkpoint.blob());
+  state.set_display_name("checkpoint of the training");
+  const absl::Status status = AddFile(v1::InputFile::TRAINING_STATE, state, assignment);
+  if (status.ok()) return;
+  LogWarning("the job begins anew: its checkpoint cannot be read",
+             {{"job", lease_.id.job()}, {"blob", state.blob()}, {"error", status}});
 }
 
 absl::Status AttemptSupervisor::AddFile(v1::InputFile::Role role, const v1::DatasetRef& file,
@@ -153,18 +154,21 @@ absl::Status AttemptSupervisor::AddFile(v1::InputFile::Role role, const v1::Data
 
 absl::StatusOr<AttemptOutcome> AttemptSupervisor::Supervise() {
   while (!finished_.has_value()) {
-    ObeyWishes();
-    if (absl::Now() >= kill_at_) {
+    const Wishes wishes = control_.Read();
+    if (wishes.lease_over) return absl::AbortedError("the lease is over");
+    ObeyWishes(wishes);
+    CheckSilence();
+    if (Instant::Now() >= kill_at_) {
       worker_.Kill();
       return Died();
     }
-    const bool stopping = kill_at_ != absl::InfiniteFuture();
-    worker_.Wait(control_.wake_fd(), stopping ? kill_at_ : start_ + run_time_limit_);
+    worker_.Wait(control_.wake_fd(), NextLook(wishes));
     v1::WorkerToNode message;
     const absl::StatusOr<bool> whole = worker_.channel().TryReceive(message);
     if (absl::IsUnavailable(whole.status())) return Died();
     if (!whole.ok()) return BrokeProtocol(whole.status());
     if (!*whole) continue;
+    active_at_ = Instant::Now();
     const absl::Status handled = Handle(message);
     if (absl::IsAborted(handled)) return handled;
     if (!handled.ok()) return BrokeProtocol(handled);
@@ -172,22 +176,45 @@ absl::StatusOr<AttemptOutcome> AttemptSupervisor::Supervise() {
   return Finished();
 }
 
-void AttemptSupervisor::ObeyWishes() {
-  const Wishes wishes = control_.Read();
+void AttemptSupervisor::ObeyWishes(const Wishes& wishes) {
   if (wishes.cancel) Stop(StopReason::kCancel, options_.stop_grace);
-  if (wishes.drain) Stop(StopReason::kDrain, wishes.drain_deadline - absl::Now());
-  if (wishes.pause && stop_ == StopReason::kNone) {
-    stop_ = StopReason::kPause;
-    v1::NodeToWorker message;
-    message.mutable_pause();
-    Send(std::move(message));
+  if (Instant::Now() >= wishes.drain_pause) {
+    Pause(StopReason::kDrain);
+    kill_at_ = std::min(kill_at_, wishes.drain_deadline);
   }
-  if (absl::Now() >= start_ + run_time_limit_) Stop(StopReason::kTimeLimit, options_.stop_grace);
+  if (wishes.pause) Pause(StopReason::kPause);
+  if (Instant::Now() >= start_ + run_time_limit_) Stop(StopReason::kTimeLimit, options_.stop_grace);
+}
+
+void AttemptSupervisor::Pause(StopReason reason) {
+  if (stop_ != StopReason::kNone) return;
+  stop_ = reason;
+  v1::NodeToWorker message;
+  message.mutable_pause();
+  Send(std::move(message));
+}
+
+// When there may be something to do although nobody speaks.
+Instant AttemptSupervisor::NextLook(const Wishes& wishes) const {
+  if (kill_at_ < Instant::Never()) return kill_at_;
+  return std::min(
+      {start_ + run_time_limit_, active_at_ + options_.no_progress_timeout, wishes.drain_pause});
+}
+
+// One that computes may have nothing to say for long.
+void AttemptSupervisor::CheckSilence() {
+  if (stop_ != StopReason::kNone || Instant::Now() < active_at_ + options_.no_progress_timeout)
+    return;
+  active_at_ = Instant::Now();
+  const std::optional<absl::Duration> used = worker_.ProcessorTime();
+  if (used != std::exchange(processor_time_, used)) return;
+  Stop(StopReason::kSilence, options_.stop_grace);
+  worker_.Terminate();
 }
 
 // The first reason to end the attempt tells the worker; one that outranks it changes the name.
 void AttemptSupervisor::Stop(StopReason reason, absl::Duration grace) {
-  kill_at_ = std::min(kill_at_, absl::Now() + grace);
+  kill_at_ = std::min(kill_at_, Instant::Now() + grace);
   if (stop_ == StopReason::kNone || stop_ == StopReason::kPause) {
     v1::NodeToWorker message;
     message.mutable_cancel();
@@ -200,7 +227,7 @@ void AttemptSupervisor::Stop(StopReason reason, absl::Duration grace) {
 // Does not wait: a worker that reads nothing is one that gets killed, not one to wait for.
 void AttemptSupervisor::Send(v1::NodeToWorker message) {
   *message.mutable_id() = lease_.id;
-  const absl::Status sent = worker_.channel().Send(message, {}, absl::Now());
+  const absl::Status sent = worker_.channel().Send(message, {}, Instant::Now());
   if (!sent.ok()) LogWarning("worker does not listen", {{"job", lease_.id.job()}, {"error", sent}});
 }
 
@@ -208,11 +235,8 @@ absl::Status AttemptSupervisor::Handle(const v1::WorkerToNode& message) {
   if (!worker::SameAttempt(message.id(), lease_.id)) {
     return absl::InternalError("a message for another attempt");
   }
-  if (!started_) {
-    started_ = true;
-    absl::Status status = OverIfAborted(services_.broker.Started(lease_.id), "start");
-    if (!status.ok()) return status;
-  }
+  if (absl::Status status = CheckWorkerMessage(message); !status.ok()) return status;
+  if (absl::Status status = ReportStart(); !status.ok()) return status;
   switch (message.kind_case()) {
     case v1::WorkerToNode::kProgress:
       return HandleProgress(message.progress());
@@ -228,8 +252,15 @@ absl::Status AttemptSupervisor::Handle(const v1::WorkerToNode& message) {
   }
 }
 
+// It has started when the store says so: until then every message says it again.
+absl::Status AttemptSupervisor::ReportStart() {
+  if (started_) return absl::OkStatus();
+  const absl::Status started = services_.broker.Started(lease_.id);
+  started_ = started.ok();
+  return OverIfAborted(started, "start");
+}
+
 absl::Status AttemptSupervisor::HandleProgress(const v1::Progress& progress) {
-  if (absl::Status status = CheckProgress(progress); !status.ok()) return status;
   if (progress.phase() != progress_.phase()) EndPhase();
   const int64_t steps = progress.step() - progress_.step();
   if (steps > 0) {
@@ -242,8 +273,11 @@ absl::Status AttemptSupervisor::HandleProgress(const v1::Progress& progress) {
 }
 
 absl::Status AttemptSupervisor::HandleWarning(const std::string& text) {
-  if (warnings_.size() > kMaxWarnings) return absl::OkStatus();
-  warnings_.push_back(warnings_.size() < kMaxWarnings ? text : "further warnings are left out");
+  // Each is a durable write.
+  if (warnings_.size() > worker::kMaxWarnings) return absl::OkStatus();
+  warnings_.push_back(warnings_.size() < worker::kMaxWarnings
+                          ? BoundedText(text, worker::kMaxWarningBytes)
+                          : "further warnings are left out");
   return OverIfAborted(services_.broker.ReportWarning(lease_.id, warnings_.back()), "warning");
 }
 
@@ -254,6 +288,8 @@ absl::Status AttemptSupervisor::HandleTrainingState(const v1::WorkerToNode::Trai
       ImportCopy(state.file(), worker_.scratch_directory(), job->tenant, services_.blobs);
   if (absl::IsInternal(blob.status())) return blob.status();
   if (!blob.ok()) return OverIfAborted(blob.status(), "training state");
+  std::error_code ignored;
+  std::filesystem::remove(absl::StrCat(worker_.scratch_directory(), "/", state.file()), ignored);
   v1::Checkpointed checkpoint;
   checkpoint.set_step(state.step());
   checkpoint.set_blob(BlobName(job->tenant, blob->sha256));
@@ -269,11 +305,15 @@ absl::Status AttemptSupervisor::OverIfAborted(const absl::Status& report, const 
 }
 
 void AttemptSupervisor::EndPhase() {
-  const absl::Time now = absl::Now();
+  const Instant now = Instant::Now();
   if (!progress_.phase().empty()) {
     services_.metrics.ObservePhase(progress_.phase(), now - phase_start_);
   }
   phase_start_ = now;
+}
+
+absl::Duration AttemptSupervisor::LimitOf(StopReason reason) const {
+  return reason == StopReason::kSilence ? options_.no_progress_timeout : run_time_limit_;
 }
 
 AttemptOutcome AttemptSupervisor::Finished() {
@@ -281,37 +321,55 @@ AttemptOutcome AttemptSupervisor::Finished() {
   worker_.Reap(kExitGrace);
   switch (finished_->outcome()) {
     case v1::WorkerFinished::SUCCEEDED:
-      return Succeeded(AttemptOutcome::Kind::kSucceeded);
+      return Succeeded();
     case v1::WorkerFinished::PAUSED:
-      if (stop_ == StopReason::kPause) return Succeeded(AttemptOutcome::Kind::kPaused);
-      return OutcomeOfStop(stop_, run_time_limit_);
+      if (stop_ == StopReason::kPause || stop_ == StopReason::kDrain) return Paused();
+      return OutcomeOfStop(stop_, LimitOf(stop_));
     case v1::WorkerFinished::CANCELLED:
-      return OutcomeOfStop(stop_, run_time_limit_);
+      return OutcomeOfStop(stop_, LimitOf(stop_));
     case v1::WorkerFinished::FAILED:
-      if (stop_ == StopReason::kCancel) return OutcomeOfStop(stop_, run_time_limit_);
-      return OutcomeOfError(finished_->error());
+      if (stop_ == StopReason::kCancel) return OutcomeOfStop(stop_, LimitOf(stop_));
+      return OutcomeOfError(*finished_);
     default:
       return BrokeProtocol(absl::InternalError("a result without an outcome"));
   }
 }
 
-AttemptOutcome AttemptSupervisor::Succeeded(AttemptOutcome::Kind kind) {
-  const absl::StatusOr<ResourceName> job = ParseJobName(lease_.id.job());
-  if (!job.ok()) return Failure(v1::ATTEMPT_CAUSE_CRASH, job.status());
+AttemptOutcome AttemptSupervisor::Succeeded() {
   AttemptOutcome outcome;
-  absl::StatusOr<v1::JobResult> result = ImportOutputs(*finished_, worker_.scratch_directory(),
-                                                       job->tenant, services_.blobs, outcome.holds);
-  if (!result.ok()) return Failure(v1::ATTEMPT_CAUSE_CRASH, result.status());
+  absl::StatusOr<v1::JobResult> result = Outputs(outcome.holds);
+  if (!result.ok()) return OutcomeOfImport(result.status());
   for (const std::string& warning : warnings_) result->add_warnings(warning);
-  outcome.kind = kind;
+  outcome.kind = AttemptOutcome::Kind::kSucceeded;
   outcome.result = *std::move(result);
   return outcome;
+}
+
+// Before its first step an attempt leaves no state: the next one begins where this one did.
+AttemptOutcome AttemptSupervisor::Paused() {
+  AttemptOutcome outcome;
+  outcome.kind = AttemptOutcome::Kind::kPaused;
+  if (stop_ == StopReason::kDrain) outcome = OutcomeOfStop(stop_, LimitOf(stop_));
+  const absl::StatusOr<v1::JobResult> files = Outputs(outcome.holds);
+  if (!files.ok()) return OutcomeOfImport(files.status());
+  if (files->files_size() == 1) {
+    outcome.checkpoint.set_step(progress_.step());
+    outcome.checkpoint.set_blob(files->files(0).blob());
+  }
+  return outcome;
+}
+
+absl::StatusOr<v1::JobResult> AttemptSupervisor::Outputs(std::vector<artifacts::BlobHold>& holds) {
+  const absl::StatusOr<ResourceName> job = ParseJobName(lease_.id.job());
+  if (!job.ok()) return job.status();
+  return ImportOutputs(*finished_, worker_.scratch_directory(), job->tenant, services_.blobs,
+                       holds);
 }
 
 AttemptOutcome AttemptSupervisor::Died() {
   const WorkerExit exit = worker_.Reap(kExitGrace);
   if (stop_ != StopReason::kNone && stop_ != StopReason::kPause) {
-    return OutcomeOfStop(stop_, run_time_limit_);
+    return OutcomeOfStop(stop_, LimitOf(stop_));
   }
   return OutcomeOfDeath(exit, progress_.phase());
 }

@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "acclimate/v1/worker.pb.h"
 #include "server/artifacts/blob_store.h"
+#include "server/base/instant.h"
 #include "server/jobs/lease_broker.h"
 #include "server/metrics/server_metrics.h"
 #include "server/node/attempt_control.h"
@@ -32,19 +33,23 @@ class AttemptSupervisor {
   AttemptSupervisor(const jobs::Lease& lease, WorkerProcess& worker, AttemptControl& control,
                     const Services& services, const NodeOptions& options);
 
-  // Runs to the end; the worker has ended when it returns, but for UNAVAILABLE.
-  // UNAVAILABLE: the worker was gone before it took the assignment; another one may.
+  // Runs to the end; the worker has ended when it returns.
+  // UNAVAILABLE: the worker was gone before it took the assignment.
   // ABORTED: the lease is over, and nobody waits for an outcome.
   absl::StatusOr<jobs::AttemptOutcome> Run();
 
  private:
   absl::Status SendAssignment();
+  void AddCheckpoint(v1::Assignment& assignment);
   absl::Status AddFile(v1::InputFile::Role role, const v1::DatasetRef& file,
                        v1::Assignment& assignment);
   absl::StatusOr<jobs::AttemptOutcome> Supervise();
 
-  void ObeyWishes();
+  void ObeyWishes(const Wishes& wishes);
+  void CheckSilence();
   void Stop(StopReason reason, absl::Duration grace);
+  void Pause(StopReason reason);
+  Instant NextLook(const Wishes& wishes) const;
   void Send(v1::NodeToWorker message);
 
   // OK: go on. ABORTED: the lease is over. Anything else: the worker broke the protocol.
@@ -52,11 +57,16 @@ class AttemptSupervisor {
   absl::Status HandleProgress(const v1::Progress& progress);
   absl::Status HandleWarning(const std::string& text);
   absl::Status HandleTrainingState(const v1::WorkerToNode::TrainingState& state);
+  absl::Status ReportStart();
   absl::Status OverIfAborted(const absl::Status& report, const char* what);
   void EndPhase();
+  absl::Duration LimitOf(StopReason reason) const;
 
   jobs::AttemptOutcome Finished();
-  jobs::AttemptOutcome Succeeded(jobs::AttemptOutcome::Kind kind);
+  jobs::AttemptOutcome Succeeded();
+  jobs::AttemptOutcome Paused();
+  // Taken over as blobs.
+  absl::StatusOr<v1::JobResult> Outputs(std::vector<artifacts::BlobHold>& holds);
   jobs::AttemptOutcome Died();
   jobs::AttemptOutcome BrokeProtocol(const absl::Status& how);
 
@@ -66,14 +76,16 @@ class AttemptSupervisor {
   const Services& services_;
   const NodeOptions& options_;
 
-  const absl::Time start_ = absl::Now();
+  const Instant start_ = Instant::Now();
   const absl::Duration run_time_limit_;
   std::vector<artifacts::FileDescriptor> files_;  // until they are sent
   bool started_ = false;
   StopReason stop_ = StopReason::kNone;
-  absl::Time kill_at_ = absl::InfiniteFuture();
-  v1::Progress progress_;  // the last
-  absl::Time phase_start_ = start_;
+  Instant kill_at_ = Instant::Never();
+  Instant active_at_ = start_;  // when it last spoke, or was seen to have computed
+  std::optional<absl::Duration> processor_time_;  // when that was last looked at
+  v1::Progress progress_;                         // the last
+  Instant phase_start_ = start_;
   std::vector<std::string> warnings_;
   std::optional<v1::WorkerFinished> finished_;
 };

@@ -7,11 +7,11 @@
 #include <atomic>
 #include <filesystem>
 #include <system_error>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "server/base/log.h"
 #include "server/node/slot.h"
 
@@ -75,13 +75,17 @@ class Node::Impl {
       slots_.back()->Start();
     }
     started_ = true;
+    renewer_ = std::thread([this] { RenewLeases(); });
     return absl::OkStatus();
   }
 
   void Shutdown(absl::Duration grace) {
-    const absl::Time deadline = absl::Now() + grace;
-    for (const auto& slot : slots_) slot->Drain(deadline);
+    const Instant deadline = Instant::Now() + grace;
+    const Instant pause = deadline + -std::min(grace / 2, absl::Seconds(5));
+    for (const auto& slot : slots_) slot->Drain(pause, deadline);
     for (const auto& slot : slots_) slot->Join();
+    stop_renewing_.Wake();
+    if (renewer_.joinable()) renewer_.join();
     services_.broker.OnWish([](const v1::AttemptId&, jobs::LeaseBroker::Wish) {});
   }
 
@@ -105,10 +109,23 @@ class Node::Impl {
   }
 
  private:
+  void RenewLeases() {
+    constexpr absl::Duration kInterval = absl::Seconds(5);
+    for (Instant next = Instant::Now() + kInterval;; next = Instant::Now() + kInterval) {
+      stop_renewing_.WaitUntil(next);
+      if (Instant::Now() < next) return;
+      for (const v1::AttemptId& id : wishes_.Running()) {
+        if (absl::IsAborted(services_.broker.Renew(id))) wishes_.EndLease(id);
+      }
+    }
+  }
+
   const NodeOptions options_;
   const Services services_;
   WishBoard wishes_;
   std::vector<std::unique_ptr<Slot>> slots_;
+  WakeUp stop_renewing_;
+  std::thread renewer_;
   std::atomic<bool> started_ = false;  // slots_ changes no more
 };
 

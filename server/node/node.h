@@ -36,10 +36,18 @@ struct NodeOptions {
   std::string scratch_root;
   int threads_per_slot = 0;  // 0: the machine's cores shared out among the slots, at least 1
   absl::Duration run_time_limit = absl::Hours(24);  // of one attempt, unless the job says less
-  int64_t memory_limit_bytes = 0;  // of one worker, unless the job says less; 0: none
-  int64_t file_size_limit_bytes = int64_t{64} << 30;  // of one file a worker writes
+  int64_t memory_limit_bytes = 0;   // of one worker, unless the job says less; 0: none
+  int64_t scratch_limit_bytes = 0;  // of the files that one worker writes; 0: none
+  int thread_limit = 0;             // of one worker; 0: none
+  // Whether a worker without landlock or seccomp may run jobs: it has not.
+  bool require_sandbox = true;
   // A worker that was told to stop (cancel, time limit, shutdown) and has not is killed after this.
   absl::Duration stop_grace = absl::Seconds(10);
+  // A worker that has neither spoken nor used any processor time for so long is stopped, and its
+  // job tried again.
+  absl::Duration no_progress_timeout = absl::Minutes(2);
+  // Between two training states of an attempt; 0: none are saved but for a pause and a shutdown.
+  absl::Duration checkpoint_interval = absl::Seconds(60);
   // A worker that has not become ready (LibTorch loaded, sandboxed) by then is killed.
   absl::Duration warm_up_limit = absl::Seconds(120);
 };
@@ -66,6 +74,7 @@ struct NodeInfo {
 //    output files are checked; one that breaks the protocol is killed and its attempt fails.
 // 4. A worker's outputs become blobs only after its process has ended.
 // 5. When a report is ABORTED (its lease is over) the worker is killed and nothing more is said.
+// 6. While it runs an attempt the node renews its lease every 5 s, whatever its slot is busy with.
 // Thread-safe.
 class Node {
  public:
@@ -80,9 +89,10 @@ class Node {
   // the options; NOT_FOUND: no worker binary there; otherwise why scratch_root cannot be used.
   absl::Status Start();
 
-  // Takes no more leases. Running workers are cancelled and, after `grace`, killed; their attempts
-  // finish with cause DRAINED, which puts the jobs back into the queue. Returns when no worker is
-  // left.
+  // Takes no more leases. Attempts that end by themselves within `grace` do; the others save their
+  // state in its last seconds (at most 5, at most half of it), and what then still runs is killed:
+  // they finish with cause DRAINED, which puts the jobs back into the queue. Returns when no worker
+  // is left.
   void Shutdown(absl::Duration grace);
 
   NodeInfo Info() const;

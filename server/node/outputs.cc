@@ -12,6 +12,7 @@
 #include "absl/strings/str_replace.h"
 #include "server/artifacts/file_system.h"
 #include "server/base/resource_names.h"
+#include "server/worker/message_limits.h"
 #include "server/worker/unique_fd.h"
 
 namespace acclimate::node {
@@ -19,11 +20,8 @@ namespace {
 
 using worker::UniqueFd;
 
-constexpr int kMaxOutputs = 64;
-constexpr size_t kMaxNameBytes = 128;
-
 bool IsPlainName(const std::string& name) {
-  return !name.empty() && name.size() <= kMaxNameBytes && name[0] != '.' &&
+  return !name.empty() && name.size() <= worker::kMaxFileNameBytes && name[0] != '.' &&
          !absl::StrContains(name, '/');
 }
 
@@ -58,10 +56,6 @@ absl::StatusOr<v1::JobResult> ImportOutputs(const v1::WorkerFinished& finished,
                                             const std::string& scratch_directory,
                                             const std::string& tenant, artifacts::BlobStores& blobs,
                                             std::vector<artifacts::BlobHold>& holds) {
-  if (finished.files_size() > kMaxOutputs) {
-    return absl::InternalError(
-        absl::StrCat("the worker names ", finished.files_size(), " outputs"));
-  }
   const absl::StatusOr<artifacts::BlobStore*> store = blobs.BlobsOf(tenant);
   if (!store.ok()) return store.status();
   v1::JobResult result;

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "server/base/log.h"
 #include "server/base/resource_names.h"
 
@@ -14,11 +13,24 @@ namespace {
 constexpr absl::Duration kLeaseWait = absl::Milliseconds(500);
 constexpr absl::Duration kFirstBackOff = absl::Milliseconds(250);
 constexpr absl::Duration kLongestBackOff = absl::Seconds(30);
-constexpr int kMaxWorkersPerLease = 3;  // that are gone before they take the assignment
 
 bool MayPass(const absl::Status& status) {
   return absl::IsUnavailable(status) || absl::IsResourceExhausted(status) ||
          absl::IsDeadlineExceeded(status);
+}
+
+// FAILED_PRECONDITION names what the kernel has refused, and what lets jobs run all the same.
+absl::Status CheckSandbox(const v1::WorkerReady& ready) {
+  for (const char* measure : {"no_new_privs", "landlock", "seccomp"}) {
+    const auto found = ready.sandbox().find(measure);
+    if (found != ready.sandbox().end() && found->second == "on") continue;
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the sandbox is not complete: ", measure, " is ",
+        found == ready.sandbox().end() ? "unknown" : found->second,
+        "; --require-sandbox=false runs jobs without it, and a model could then read this "
+        "server's files"));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -68,7 +80,7 @@ void Slot::Run() {
 }
 
 std::optional<jobs::Lease> Slot::NextLease() {
-  const absl::Time start = absl::Now();
+  const Instant start = Instant::Now();
   absl::StatusOr<std::optional<jobs::Lease>> lease =
       services_.broker.Acquire(options_.node_name, kLeaseWait);
   if (!lease.ok()) {
@@ -77,7 +89,7 @@ std::optional<jobs::Lease> Slot::NextLease() {
     return std::nullopt;
   }
   // A queue that shuts down does not wait.
-  if (!lease->has_value()) control_.SleepUnlessDraining(start + kLeaseWait / 5 - absl::Now());
+  if (!lease->has_value()) control_.SleepUnlessDraining(start + kLeaseWait / 5 - Instant::Now());
   return *std::move(lease);
 }
 
@@ -102,7 +114,8 @@ absl::StatusOr<std::unique_ptr<WorkerProcess>> Slot::StartWorker() {
       absl::StrCat(options_.scratch_root, "/", number_, "-", ++workers_started_);
   options.threads = options_.threads_per_slot;
   options.device = options_.device;
-  options.file_size_limit_bytes = options_.file_size_limit_bytes;
+  options.file_size_limit_bytes = options_.scratch_limit_bytes;
+  options.usage = {options_.thread_limit, options_.scratch_limit_bytes};
   absl::StatusOr<std::unique_ptr<WorkerProcess>> worker = WorkerProcess::Start(options);
   absl::Status status = worker.status();
   if (status.ok()) {
@@ -117,15 +130,15 @@ absl::StatusOr<std::unique_ptr<WorkerProcess>> Slot::StartWorker() {
 }
 
 absl::Status Slot::AwaitReady(WorkerProcess& worker) {
-  const absl::Time start = absl::Now();
-  const absl::Time deadline = start + options_.warm_up_limit;
+  const Instant start = Instant::Now();
+  const Instant deadline = start + options_.warm_up_limit;
   v1::WorkerToNode message;
   while (true) {
     worker.Wait(control_.wake_fd(), deadline);
     const absl::StatusOr<bool> whole = worker.channel().TryReceive(message);
     if (control_.Read().drain) return absl::CancelledError("the node shuts down");
     if (whole.ok() && *whole) break;
-    if (whole.ok() && absl::Now() < deadline) continue;
+    if (whole.ok() && Instant::Now() < deadline) continue;
     const bool late = whole.ok();
     if (late) worker.Kill();
     const WorkerExit exit = worker.Reap(absl::Seconds(1));
@@ -136,14 +149,18 @@ absl::Status Slot::AwaitReady(WorkerProcess& worker) {
         "; stderr: ", worker.StderrTail()));
   }
   if (!message.has_ready()) return absl::InternalError("its first message is not that it is ready");
-  LogInfo("worker ready", {{"slot", number_},
-                           {"pid", static_cast<int64_t>(worker.pid())},
-                           {"blas", message.ready().blas()},
-                           {"device", message.ready().device()},
-                           {"seconds", absl::Now() - start}});
+  const absl::Status sandboxed =
+      options_.require_sandbox ? CheckSandbox(message.ready()) : absl::OkStatus();
+  if (sandboxed.ok()) {
+    LogInfo("worker ready", {{"slot", number_},
+                             {"pid", static_cast<int64_t>(worker.pid())},
+                             {"blas", message.ready().blas()},
+                             {"device", message.ready().device()},
+                             {"seconds", Instant::Now() - start}});
+  }
   absl::MutexLock lock(&mutex_);
   state_.last_ready = message.ready();
-  return absl::OkStatus();
+  return sandboxed;
 }
 
 void Slot::RunLease(const jobs::Lease& lease, std::unique_ptr<WorkerProcess> worker) {
@@ -155,27 +172,18 @@ void Slot::RunLease(const jobs::Lease& lease, std::unique_ptr<WorkerProcess> wor
   LogInfo("attempt begins");
   wishes_.Begin(lease.id, control_);
   absl::StatusOr<jobs::AttemptOutcome> outcome =
-      Failure(v1::ATTEMPT_CAUSE_CRASH, absl::InternalError("workers end before they take the job"));
-  for (int i = 0; i < kMaxWorkersPerLease; ++i) {
-    if (worker == nullptr) worker = WarmWorker();
-    if (worker == nullptr) {
-      outcome = OutcomeOfStop(StopReason::kDrain, absl::ZeroDuration());
-      break;
-    }
-    absl::StatusOr<jobs::AttemptOutcome> run =
-        AttemptSupervisor(lease, *worker, control_, services_, options_).Run();
-    if (!absl::IsUnavailable(run.status())) {
-      outcome = std::move(run);
-      break;
-    }
-    services_.metrics.WorkerExited("idle");
-    worker.reset();
+      AttemptSupervisor(lease, *worker, control_, services_, options_).Run();
+  // No worker to wait for may keep the job from being cancelled: it goes back.
+  if (absl::IsUnavailable(outcome.status())) {
+    outcome = Failure(v1::ATTEMPT_CAUSE_LOST,
+                      absl::UnavailableError("the worker was gone before it took the job"));
   }
   if (outcome.ok()) Finish(lease.id, *outcome);
   wishes_.End(control_);
 }
 
-// A result must not be lost to a store that is out of order for a while.
+// A result must not be lost to a store that is out of order for a while. Where it cannot be
+// reported at all the lease runs out, and the job is tried again.
 void Slot::Finish(const v1::AttemptId& id, const jobs::AttemptOutcome& outcome) {
   absl::Duration back_off = kFirstBackOff;
   while (true) {

@@ -11,6 +11,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "acclimate/v1/worker.pb.h"
+#include "server/base/instant.h"
 #include "server/jobs/lease_broker.h"
 #include "server/node/attempt_control.h"
 #include "server/node/attempt_supervisor.h"
@@ -26,7 +27,7 @@ class Slot {
   Slot(int number, const NodeOptions& options, const Services& services, WishBoard& wishes);
 
   void Start();
-  void Drain(absl::Time deadline) { control_.Drain(deadline); }
+  void Drain(Instant pause, Instant deadline) { control_.Drain(pause, deadline); }
   void Join();
 
   struct State {

@@ -20,9 +20,12 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "server/worker/exit_codes.h"
+#include "server/worker/message_limits.h"
 #include "server/worker/valid_utf8.h"
 
 namespace acclimate::node {
@@ -31,6 +34,7 @@ namespace {
 using worker::UniqueFd;
 
 constexpr int kChannelFd = 3;  // in the worker
+constexpr absl::Duration kUsageCheckInterval = absl::Milliseconds(500);
 constexpr absl::Duration kReapPollInterval = absl::Milliseconds(2);
 
 // How often the kernel has killed a process for memory since it started; 0 where it does not say.
@@ -148,7 +152,8 @@ absl::StatusOr<std::unique_ptr<WorkerProcess>> WorkerProcess::Start(
 WorkerProcess::WorkerProcess(const WorkerProcessOptions& options, UniqueFd socket,
                              UniqueFd stderr_pipe, pid_t pid)
     : options_(options),
-      channel_(std::move(socket), worker::Channel::Descriptors::kRefuse),
+      channel_(std::move(socket), worker::Channel::Descriptors::kRefuse,
+               worker::kMaxWorkerMessageBytes),
       stderr_(std::move(stderr_pipe)),
       pid_(pid),
       oom_kills_before_(CountOomKills()) {}
@@ -171,15 +176,39 @@ absl::Status WorkerProcess::LimitMemory(int64_t bytes) {
 #endif
 }
 
-void WorkerProcess::Wait(int wake_fd, absl::Time deadline) {
+std::optional<absl::Duration> WorkerProcess::ProcessorTime() const {
+  std::ifstream stat(absl::StrCat("/proc/", pid_, "/stat"));
+  std::string line;
+  if (!std::getline(stat, line)) return std::nullopt;
+  // The second field is the program's name in parentheses, which may hold anything.
+  const std::vector<std::string> fields = absl::StrSplit(line.substr(line.rfind(')') + 1), ' ');
+  constexpr size_t kUserTicks = 12, kSystemTicks = 13;  // after the name, from 1
+  int64_t user = 0, system = 0;
+  if (fields.size() <= kSystemTicks || !absl::SimpleAtoi(fields[kUserTicks], &user) ||
+      !absl::SimpleAtoi(fields[kSystemTicks], &system)) {
+    return std::nullopt;
+  }
+  return absl::Seconds(static_cast<double>(user + system) /
+                       static_cast<double>(sysconf(_SC_CLK_TCK)));
+}
+
+void WorkerProcess::CheckUsage() {
+  const Instant now = Instant::Now();
+  if (now < next_usage_check_ || exit_.has_value() || !exceeded_.empty()) return;
+  next_usage_check_ = now + kUsageCheckInterval;
+  exceeded_ = ExceededLimit(pid_, options_.scratch_directory, options_.usage);
+  if (!exceeded_.empty()) Kill();
+}
+
+void WorkerProcess::Wait(int wake_fd, Instant deadline) {
   while (true) {
-    const int64_t left_ms =
-        absl::ToInt64Milliseconds(absl::Ceil(deadline - absl::Now(), absl::Milliseconds(1)));
+    CheckUsage();
+    const Instant next = std::min(deadline, Instant::Now() + kUsageCheckInterval);
     pollfd entries[] = {
         {channel_.fd(), POLLIN, 0}, {wake_fd, POLLIN, 0}, {stderr_.get(), POLLIN, 0}};
-    poll(entries, 3, static_cast<int>(std::clamp<int64_t>(left_ms, 0, 3600 * 1000)));
+    poll(entries, 3, next.PollMilliseconds());
     if (entries[2].revents != 0) ReadStderr();
-    if (entries[0].revents != 0 || entries[1].revents != 0 || absl::Now() >= deadline) return;
+    if (entries[0].revents != 0 || entries[1].revents != 0 || Instant::Now() >= deadline) return;
   }
 }
 
@@ -202,6 +231,10 @@ std::string WorkerProcess::StderrTail() const {
 
 bool WorkerProcess::Running() { return !TryReap(); }
 
+void WorkerProcess::Terminate() {
+  if (!exit_.has_value()) kill(pid_, SIGTERM);
+}
+
 void WorkerProcess::Kill() {
   if (exit_.has_value()) return;
   killed_ = true;
@@ -218,14 +251,15 @@ bool WorkerProcess::TryReap() {
   exit.killed_by_node = killed_ && exit.signal == SIGKILL;
   exit.out_of_memory = exit.exit_code == worker::kExitOutOfMemory ||
                        (exit.signal == SIGKILL && !killed_ && CountOomKills() > oom_kills_before_);
+  exit.exceeded = exceeded_;
   exit_ = exit;
   return true;
 }
 
 WorkerExit WorkerProcess::Reap(absl::Duration grace) {
-  const absl::Time deadline = absl::Now() + grace;
+  const Instant deadline = Instant::Now() + grace;
   while (!TryReap()) {
-    if (absl::Now() >= deadline) Kill();
+    if (Instant::Now() >= deadline) Kill();
     ReadStderr();  // a worker that waits for room in the pipe could not end
     absl::SleepFor(kReapPollInterval);
   }

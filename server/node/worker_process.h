@@ -13,6 +13,8 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "server/base/instant.h"
+#include "server/node/worker_usage.h"
 #include "server/worker/channel.h"
 #include "server/worker/unique_fd.h"
 
@@ -24,6 +26,7 @@ struct WorkerProcessOptions {
   int threads = 1;
   std::string device = "auto";
   int64_t file_size_limit_bytes = 0;
+  UsageLimits usage;  // a worker that exceeds one is killed
 };
 
 struct WorkerExit {
@@ -31,6 +34,7 @@ struct WorkerExit {
   int exit_code = 0;  // when no signal did
   bool killed_by_node = false;
   bool out_of_memory = false;  // the kernel's killer, or its own word
+  std::string exceeded = {};   // the limit for which the node has killed it; empty: none
 };
 
 // Not thread-safe: one slot's thread owns a worker from Start to its end. That thread must live as
@@ -54,10 +58,14 @@ class WorkerProcess {
   absl::Status LimitMemory(int64_t bytes);
 
   // Reads its stderr until the channel or `wake_fd` is readable, or the deadline is there.
-  void Wait(int wake_fd, absl::Time deadline);
+  void Wait(int wake_fd, Instant deadline);
+
+  // What it has used since it was started; nullopt once it has ended.
+  std::optional<absl::Duration> ProcessorTime() const;
 
   // False once it has ended.
   bool Running();
+  void Terminate();  // SIGTERM
   void Kill();
   // Waits for its end; kills it when that takes longer than `grace`.
   WorkerExit Reap(absl::Duration grace);
@@ -68,6 +76,7 @@ class WorkerProcess {
   WorkerProcess(const WorkerProcessOptions& options, worker::UniqueFd socket,
                 worker::UniqueFd stderr_pipe, pid_t pid);
 
+  void CheckUsage();
   bool ReadStderr();  // false: nothing is there
   bool TryReap();
 
@@ -77,6 +86,8 @@ class WorkerProcess {
   const pid_t pid_;
   const int64_t oom_kills_before_;
   bool killed_ = false;
+  Instant next_usage_check_ = Instant::Always();
+  std::string exceeded_;
   std::optional<WorkerExit> exit_;
   std::string tail_;
 };

@@ -1,5 +1,6 @@
 #include "server/worker/assignment.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -49,6 +50,7 @@ job::RunSpec WithoutFiles(const v1::Assignment& assignment) {
     spec.audit.push_back({label.index(), label.label()});
   }
   spec.use_audit = job.use_audit();
+  spec.batch_divisor = std::max(1, assignment.batch_divisor());
   spec.seed = job.seed();
   spec.device = assignment.device();
   spec.threads = assignment.threads();
@@ -56,6 +58,8 @@ job::RunSpec WithoutFiles(const v1::Assignment& assignment) {
   if (!job.resources().precision().empty()) spec.precision = job.resources().precision();
   spec.time_limit_seconds = absl::ToDoubleSeconds(FromProtoDuration(job.limits().run_time()));
   spec.output_directory = assignment.scratch_directory();
+  spec.state_every_seconds =
+      absl::ToDoubleSeconds(FromProtoDuration(assignment.checkpoint_interval()));
   return spec;
 }
 

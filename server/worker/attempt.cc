@@ -7,10 +7,12 @@
 #include <utility>
 
 #include "acclimate/v1/worker.pb.h"
+#include "core/io/atomic_file.h"
 #include "core/job/run.h"
 #include "server/worker/assignment.h"
 #include "server/worker/attempt_id.h"
 #include "server/worker/exit_codes.h"
+#include "server/worker/message_limits.h"
 #include "server/worker/progress_reporter.h"
 #include "server/worker/valid_utf8.h"
 
@@ -53,7 +55,9 @@ v1::WorkerFinished Finished(const absl::StatusOr<job::RunResult>& result) {
   if (!result.ok()) {
     finished.set_outcome(v1::WorkerFinished::FAILED);
     finished.mutable_error()->set_code(result.status().raw_code());
-    finished.mutable_error()->set_message(ValidUtf8(result.status().message()));
+    finished.mutable_error()->set_message(
+        ValidUtf8(result.status().message().substr(0, kMaxErrorBytes)));
+    finished.set_disk_full(io::IsDiskFull(result.status()));
     return finished;
   }
   finished.set_outcome(ToProto(result->outcome));

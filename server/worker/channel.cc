@@ -4,7 +4,6 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -15,19 +14,13 @@ namespace acclimate::worker {
 namespace {
 
 // Waits until `events` hold for the socket; DEADLINE_EXCEEDED when they do not in time.
-absl::Status WaitFor(int fd, short events, absl::Time deadline) {
+absl::Status WaitFor(int fd, short events, Instant deadline) {
   while (true) {
-    int timeout_ms = -1;
-    if (deadline != absl::InfiniteFuture()) {
-      const int64_t left =
-          absl::ToInt64Milliseconds(absl::Ceil(deadline - absl::Now(), absl::Milliseconds(1)));
-      timeout_ms = static_cast<int>(std::clamp<int64_t>(left, 0, 1000 * 3600));
-    }
     pollfd entry = {fd, events, 0};
-    const int ready = poll(&entry, 1, timeout_ms);
+    const int ready = poll(&entry, 1, deadline.PollMilliseconds());
     if (ready > 0) return absl::OkStatus();
     if (ready < 0 && errno != EINTR) return absl::ErrnoToStatus(errno, "poll");
-    if (absl::Now() >= deadline) {
+    if (Instant::Now() >= deadline) {
       return absl::DeadlineExceededError("the other end of the worker channel does not answer");
     }
   }
@@ -90,11 +83,13 @@ absl::StatusOr<SocketPair> MakeSocketPair() {
   return SocketPair{UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 
-Channel::Channel(UniqueFd socket, Descriptors descriptors)
-    : socket_(std::move(socket)), descriptors_(descriptors) {}
+Channel::Channel(UniqueFd socket, Descriptors descriptors, size_t max_received_bytes)
+    : socket_(std::move(socket)),
+      descriptors_(descriptors),
+      max_received_bytes_(max_received_bytes) {}
 
 absl::Status Channel::Send(const google::protobuf::MessageLite& message,
-                           absl::Span<const int> descriptors, absl::Time deadline) {
+                           absl::Span<const int> descriptors, Instant deadline) {
   const std::string payload = message.SerializeAsString();
   if (payload.size() > kMaxFrameBytes) {
     return absl::ResourceExhaustedError(
@@ -111,7 +106,7 @@ absl::Status Channel::Send(const google::protobuf::MessageLite& message,
 }
 
 absl::Status Channel::SendBytes(absl::string_view bytes, absl::Span<const int> descriptors,
-                                absl::Time deadline) {
+                                Instant deadline) {
   while (!bytes.empty()) {
     iovec piece = {const_cast<char*>(bytes.data()), bytes.size()};
     msghdr message = {};
@@ -176,9 +171,9 @@ absl::StatusOr<bool> Channel::TryReceive(google::protobuf::MessageLite& message)
   absl::StatusOr<bool> whole = Fill(header_.data(), kHeaderBytes, header_filled_);
   if (!whole.ok() || !*whole) return whole;
   const size_t length = DecodeLength(header_);
-  if (length > kMaxFrameBytes) {
+  if (length > max_received_bytes_) {
     return absl::InvalidArgumentError(
-        absl::StrCat("a frame that claims ", length, " bytes; the limit is ", kMaxFrameBytes));
+        absl::StrCat("a frame that claims ", length, " bytes; the limit is ", max_received_bytes_));
   }
   payload_.resize(length);
   whole = Fill(payload_.data(), length, payload_filled_);
@@ -192,7 +187,7 @@ absl::StatusOr<bool> Channel::TryReceive(google::protobuf::MessageLite& message)
   return true;
 }
 
-absl::Status Channel::Receive(google::protobuf::MessageLite& message, absl::Time deadline) {
+absl::Status Channel::Receive(google::protobuf::MessageLite& message, Instant deadline) {
   while (true) {
     const absl::StatusOr<bool> whole = TryReceive(message);
     if (!whole.ok()) return whole.status();

@@ -15,9 +15,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "google/protobuf/message_lite.h"
+#include "server/base/instant.h"
 #include "server/worker/unique_fd.h"
 
 namespace acclimate::worker {
@@ -40,18 +40,17 @@ class Channel {
  public:
   enum class Descriptors { kRefuse, kAccept };
 
-  // kRefuse: incoming descriptors never enter this process, and end the channel.
-  Channel(UniqueFd socket, Descriptors descriptors);
+  // kRefuse: incoming descriptors never enter this process, and end the channel. So does a frame
+  // that claims more than `max_received_bytes`.
+  Channel(UniqueFd socket, Descriptors descriptors, size_t max_received_bytes = kMaxFrameBytes);
 
   // RESOURCE_EXHAUSTED, with nothing sent: the message or its descriptors are over the limits.
   absl::Status Send(const google::protobuf::MessageLite& message,
-                    absl::Span<const int> descriptors = {},
-                    absl::Time deadline = absl::InfiniteFuture());
+                    absl::Span<const int> descriptors = {}, Instant deadline = Instant::Never());
 
   // True: `message` is the next one. False: it has not come whole yet. Never waits.
   absl::StatusOr<bool> TryReceive(google::protobuf::MessageLite& message);
-  absl::Status Receive(google::protobuf::MessageLite& message,
-                       absl::Time deadline = absl::InfiniteFuture());
+  absl::Status Receive(google::protobuf::MessageLite& message, Instant deadline = Instant::Never());
   // Those that came with the last message received.
   std::vector<UniqueFd> TakeDescriptors();
 
@@ -61,12 +60,13 @@ class Channel {
   static constexpr size_t kHeaderBytes = 4;
 
   absl::Status SendBytes(absl::string_view bytes, absl::Span<const int> descriptors,
-                         absl::Time deadline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(send_mutex_);
+                         Instant deadline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(send_mutex_);
   absl::StatusOr<bool> Fill(char* begin, size_t size, size_t& filled);
   absl::StatusOr<size_t> ReadSome(char* begin, size_t size);
 
   const UniqueFd socket_;
   const Descriptors descriptors_;
+  const size_t max_received_bytes_;
   absl::Mutex send_mutex_;
 
   // The frame that is being received.

@@ -6,6 +6,7 @@
 
 #include "absl/time/clock.h"
 #include "server/worker/exit_codes.h"
+#include "server/worker/message_limits.h"
 #include "server/worker/valid_utf8.h"
 
 namespace acclimate::worker {
@@ -37,7 +38,8 @@ void ProgressReporter::OnMetrics(const job::Progress& progress,
 
 void ProgressReporter::OnWarning(const std::string& message) {
   v1::WorkerToNode warning;
-  warning.set_warning(ValidUtf8(message));
+  // Longer than what is kept of it, so that the node says how much was left out.
+  warning.set_warning(ValidUtf8(message.substr(0, 2 * kMaxWarningBytes)));
   Send(std::move(warning));
 }
 

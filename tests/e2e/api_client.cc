@@ -47,16 +47,40 @@ absl::StatusOr<v1::Job> ApiClient::Cancel(const std::string& job) {
   return connection_->Call<v1::Job>(connection_->jobs(), &v1::JobService::Stub::CancelJob, request);
 }
 
+absl::StatusOr<v1::Job> ApiClient::Pause(const std::string& job) {
+  v1::PauseJobRequest request;
+  request.set_name(job);
+  return connection_->Call<v1::Job>(connection_->jobs(), &v1::JobService::Stub::PauseJob, request);
+}
+
+absl::StatusOr<v1::Job> ApiClient::Resume(const std::string& job) {
+  v1::ResumeJobRequest request;
+  request.set_name(job);
+  return connection_->Call<v1::Job>(connection_->jobs(), &v1::JobService::Stub::ResumeJob, request);
+}
+
+absl::StatusOr<v1::Job> ApiClient::Retry(const std::string& job, const std::string& request_id) {
+  v1::RetryJobRequest request;
+  request.set_name(job);
+  request.set_request_id(request_id);
+  return connection_->Call<v1::Job>(connection_->jobs(), &v1::JobService::Stub::RetryJob, request);
+}
+
 std::vector<v1::Job> ApiClient::List(const std::string& filter) {
   v1::ListJobsRequest request;
   request.set_parent(client::kDefaultParent);
   request.set_filter(filter);
   request.set_page_size(1000);
-  auto page = connection_->Call<v1::ListJobsResponse>(connection_->jobs(),
-                                                      &v1::JobService::Stub::ListJobs, request);
-  EXPECT_TRUE(page.ok()) << page.status();
-  if (!page.ok()) return {};
-  return {page->jobs().begin(), page->jobs().end()};
+  std::vector<v1::Job> jobs;
+  do {
+    auto page = connection_->Call<v1::ListJobsResponse>(connection_->jobs(),
+                                                        &v1::JobService::Stub::ListJobs, request);
+    EXPECT_TRUE(page.ok()) << page.status();
+    if (!page.ok()) break;
+    jobs.insert(jobs.end(), page->jobs().begin(), page->jobs().end());
+    request.set_page_token(page->next_page_token());
+  } while (!request.page_token().empty());
+  return jobs;
 }
 
 bool ApiClient::HasBlob(const std::string& blob) {
@@ -136,7 +160,8 @@ ServerFacts ApiClient::Facts() {
   auto info = connection_->Call<v1::ServerInfo>(
       connection_->admin(), &v1::AdminService::Stub::GetServerInfo, v1::GetServerInfoRequest());
   EXPECT_TRUE(info.ok()) << info.status();
-  return {static_cast<int64_t>(List().size()), Serving(), info.ok() ? info->slots() : 0};
+  return {static_cast<int64_t>(List().size()), Serving(), info.ok() ? info->slots() : 0,
+          info.ok() ? info->warm_workers() : 0};
 }
 
 void SetInteger(const std::string& name, int64_t value, v1::JobSpec* spec) {

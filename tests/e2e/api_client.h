@@ -18,6 +18,7 @@ struct ServerFacts {
   int64_t jobs = 0;
   bool serving = false;
   int slots = 0;
+  int warm_workers = 0;
 };
 
 class ApiClient {
@@ -31,6 +32,9 @@ class ApiClient {
   absl::StatusOr<v1::Job> Create(const v1::JobSpec& spec, const std::string& request_id = "");
   absl::StatusOr<v1::Job> Get(const std::string& job);
   absl::StatusOr<v1::Job> Cancel(const std::string& job);
+  absl::StatusOr<v1::Job> Pause(const std::string& job);
+  absl::StatusOr<v1::Job> Resume(const std::string& job);
+  absl::StatusOr<v1::Job> Retry(const std::string& job, const std::string& request_id = "");
   std::vector<v1::Job> List(const std::string& filter = "");
   bool HasBlob(const std::string& blob);
   std::string Download(const std::string& blob);

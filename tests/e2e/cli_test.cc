@@ -327,5 +327,43 @@ TEST_F(CliTest, AnAbsentServerHasItsOwnExitCode) {
   EXPECT_THAT(outcome.err, HasSubstr(server_.address()));
 }
 
+TEST_F(CliTest, ARollingRestartFailsNoRun) {
+  const std::string data = NewFile("train.safetensors", ImageDataset({}, true));
+  const std::unique_ptr<ChildProcess> train =
+      Start({"train", "--architecture", "lenet", "--data", data, "--set", "epochs=100", "--out",
+             folder_.File("out"), "--json"});
+  for (int restart = 1; restart <= 2; ++restart) {
+    const std::string job = OnlyJob();
+    ASSERT_TRUE(WaitUntil([&] {
+      const absl::StatusOr<v1::Job> now = ApiClient(server_).Get(job);
+      return now.ok() && now->attempts_size() == restart && now->progress().step() > 0;
+    }));
+    EXPECT_EQ(server_.Stop(), 0);
+    server_.Start();
+  }
+  EXPECT_EQ(train->Wait().value_or(-1), 0) << train->Stderr();
+  EXPECT_TRUE(std::filesystem::exists(folder_.File("out/model.safetensors")));
+}
+
+TEST_F(CliTest, JobsArePausedResumedAndTriedAgain) {
+  const std::string data = NewFile("train.safetensors", ImageDataset({}, true));
+  const std::string job =
+      client::LastSegment(Run({"train", "--architecture", "lenet", "--data", data, "--set",
+                               "epochs=10000", "--detach", "--json"})
+                              .json["job"]
+                              .get<std::string>());
+  EXPECT_EQ(Run({"jobs", "pause", job, "--json"}).exit_code, 0);
+  EXPECT_TRUE(WaitUntil([&] { return ApiClient(server_).List("state=PAUSED").size() == 1; }));
+  EXPECT_EQ(Run({"jobs", "resume", job, "--json"}).json["state"], int{v1::JOB_STATE_QUEUED});
+  const Outcome too_early = Run({"jobs", "retry", job});
+  EXPECT_NE(too_early.exit_code, 0);
+  EXPECT_THAT(too_early.err, HasSubstr("only a job that failed or was cancelled"));
+  EXPECT_EQ(Run({"jobs", "cancel", job}).exit_code, 0);
+  EXPECT_TRUE(WaitUntil([&] { return ApiClient(server_).List("state=CANCELLED").size() == 1; }));
+  const Outcome again = Run({"jobs", "retry", job, "--json"});
+  EXPECT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_THAT(again.json["retry_of"].get<std::string>(), HasSubstr(job));
+}
+
 }  // namespace
 }  // namespace acclimate::e2e

@@ -21,8 +21,8 @@ class IsolationTest : public testing::Test {
   const std::string data_ = api_.Upload(ImageDataset({}, true));
 };
 
-TEST_F(IsolationTest, AKilledWorkerFailsItsOwnJobOnly) {
-  const std::string victim = Submit(EndlessSpec(data_));
+TEST_F(IsolationTest, TheJobOfAKilledWorkerIsTriedAgainAndNoOtherNotices) {
+  const std::string victim = Submit(TrainingSpec(data_, 50));
   api_.WaitForStep(victim);
   const std::vector<pid_t> workers = server_.WorkersOn(data_);
   ASSERT_EQ(workers.size(), 1u);
@@ -31,12 +31,12 @@ TEST_F(IsolationTest, AKilledWorkerFailsItsOwnJobOnly) {
   api_.WaitForStep(other);
   ASSERT_EQ(kill(workers[0], SIGKILL), 0);
 
-  const v1::Job failed = api_.WaitForEnd(victim);
-  EXPECT_EQ(failed.state(), v1::JOB_STATE_FAILED) << failed.DebugString();
-  ASSERT_EQ(failed.attempts_size(), 1);
-  EXPECT_EQ(failed.attempts(0).signal(), SIGKILL);
-  EXPECT_EQ(failed.attempts(0).last_phase(), "training");
-  EXPECT_TRUE(failed.has_error());
+  const v1::Job ended = api_.WaitForEnd(victim);
+  EXPECT_EQ(ended.state(), v1::JOB_STATE_SUCCEEDED) << ended.DebugString();
+  ASSERT_EQ(ended.attempts_size(), 2);
+  EXPECT_EQ(ended.attempts(0).signal(), SIGKILL);
+  EXPECT_EQ(ended.attempts(0).cause(), v1::ATTEMPT_CAUSE_CRASH);
+  EXPECT_EQ(ended.attempts(0).last_phase(), "training");
   EXPECT_EQ(api_.WaitForEnd(other).state(), v1::JOB_STATE_SUCCEEDED);
 
   // The slot is filled again.
@@ -44,21 +44,52 @@ TEST_F(IsolationTest, AKilledWorkerFailsItsOwnJobOnly) {
   EXPECT_TRUE(api_.Serving());
 }
 
-TEST_F(IsolationTest, AnAbortLeavesTheTailOfStderr) {
+TEST_F(IsolationTest, ASecondAbortAtTheSamePlaceEndsTheJobAndLeavesTheTailOfStderr) {
   const std::string victim = Submit(EndlessSpec(data_));
-  api_.WaitForStep(victim);
-  const std::vector<pid_t> workers = server_.WorkersOn(data_);
-  ASSERT_EQ(workers.size(), 1u);
-  // What a worker writes to stderr is what its own descriptor 2 takes.
-  WriteFile("/proc/" + std::to_string(workers[0]) + "/fd/2", "the last words of a worker\n");
-  ASSERT_EQ(kill(workers[0], SIGABRT), 0);
+  for (int attempt = 1; attempt <= 2; ++attempt) {
+    ASSERT_TRUE(WaitUntil([&] {
+      const absl::StatusOr<v1::Job> job = api_.Get(victim);
+      return job.ok() && job->attempts_size() == attempt && job->progress().step() > 0;
+    }));
+    const std::vector<pid_t> workers = server_.WorkersOn(data_);
+    ASSERT_EQ(workers.size(), 1u);
+    // What a worker writes to stderr is what its own descriptor 2 takes.
+    WriteFile("/proc/" + std::to_string(workers[0]) + "/fd/2", "the last words of a worker\n");
+    ASSERT_EQ(kill(workers[0], SIGABRT), 0);
+  }
   const v1::Job failed = api_.WaitForEnd(victim);
   EXPECT_EQ(failed.state(), v1::JOB_STATE_FAILED);
-  ASSERT_EQ(failed.attempts_size(), 1);
+  EXPECT_NE(failed.error().message().find("crashed twice at the same place"), std::string::npos)
+      << failed.DebugString();
+  ASSERT_EQ(failed.attempts_size(), 2);
   EXPECT_EQ(failed.attempts(0).signal(), SIGABRT);
   EXPECT_EQ(failed.attempts(0).cause(), v1::ATTEMPT_CAUSE_CRASH);
   EXPECT_NE(failed.attempts(0).stderr_tail().find("the last words of a worker"), std::string::npos)
       << failed.DebugString();
+}
+
+TEST_F(IsolationTest, AJobSurvivesTheDeathOfAWorkerThatWaitedForIt) {
+  ASSERT_TRUE(WaitUntil([&] { return api_.Facts().warm_workers == 2; }));
+  for (const pid_t worker : server_.Workers()) ASSERT_EQ(kill(worker, SIGKILL), 0);
+  EXPECT_EQ(api_.WaitForEnd(Submit(TrainingSpec(data_, 1))).state(), v1::JOB_STATE_SUCCEEDED);
+}
+
+TEST(SilentWorkerTest, AStoppedWorkerIsReplacedAndWhatItSaysLaterIsRefused) {
+  const ServerProcess server(/*slots=*/1, {"--no-progress-timeout=1s"});
+  ApiClient api(server);
+  const std::string data = api.Upload(ImageDataset({}, true));
+  const absl::StatusOr<v1::Job> job = api.Create(TrainingSpec(data, 50));
+  ASSERT_TRUE(job.ok()) << job.status();
+  api.WaitForStep(job->name());
+  const std::vector<pid_t> workers = server.WorkersOn(data);
+  ASSERT_EQ(workers.size(), 1u);
+  ASSERT_EQ(kill(workers[0], SIGSTOP), 0);
+  ASSERT_TRUE(WaitUntil([&] { return api.Get(job->name())->attempts_size() == 2; }));
+  kill(workers[0], SIGCONT);
+  const v1::Job ended = api.WaitForEnd(job->name());
+  EXPECT_EQ(ended.state(), v1::JOB_STATE_SUCCEEDED) << ended.DebugString();
+  ASSERT_EQ(ended.attempts_size(), 2);
+  EXPECT_EQ(ended.attempts(0).cause(), v1::ATTEMPT_CAUSE_LOST);
 }
 
 TEST_F(IsolationTest, ACancelTakesEffectWithinOneStep) {

@@ -75,8 +75,16 @@ std::unique_ptr<ServerProcess> ServerProcess::Acclimated(const fs::path& directo
   std::string program = absl::GetFlag(FLAGS_acclimated);
   if (program.empty()) program = ProgramDirectory() / "acclimated";
   const fs::path data = directory / "data";
-  std::vector<std::string> command = {program,    "serve",       "--data-dir",       data,
-                                      "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"};
+  std::vector<std::string> command = {program,
+                                      "serve",
+                                      "--data-dir",
+                                      data,
+                                      "--listen",
+                                      "127.0.0.1:0",
+                                      "--metrics-listen",
+                                      "127.0.0.1:0",
+                                      "--tenant-call-rate",
+                                      "0"};
   command.insert(command.end(), flags.begin(), flags.end());
   // Of an earlier start in the same directory.
   fs::remove(data / "endpoint.json");

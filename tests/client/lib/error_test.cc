@@ -41,6 +41,30 @@ TEST(ErrorTest, AnErrorWithoutDetailsIsItsMessageOrItsCode) {
   EXPECT_TRUE(FromGrpc(grpc::Status::OK).ok());
 }
 
+TEST(ErrorTest, TheServerSaysWhenToTryAgain) {
+  google::rpc::RetryInfo retry;
+  retry.mutable_retry_delay()->set_seconds(1);
+  retry.mutable_retry_delay()->set_nanos(500'000'000);
+  google::rpc::Status proto;
+  proto.set_code(static_cast<int>(absl::StatusCode::kResourceExhausted));
+  proto.add_details()->PackFrom(retry);
+  const absl::Status status = FromProto(proto);
+  EXPECT_EQ(RetryDelay(status), absl::Milliseconds(1500));
+  EXPECT_TRUE(IsTransient(status));
+  EXPECT_EQ(RetryDelay(absl::ResourceExhaustedError("the disk is full")), std::nullopt);
+}
+
+TEST(ErrorTest, TheLastEntryMayCountWhatWasLeftOut) {
+  google::rpc::BadRequest bad_request;
+  bad_request.add_field_violations()->set_field("spec.seed");
+  bad_request.add_field_violations()->set_description("and 7 more fields");
+  google::rpc::Status proto;
+  proto.set_code(3);
+  proto.set_message("no");
+  proto.add_details()->PackFrom(bad_request);
+  EXPECT_EQ(ErrorText(FromProto(proto)), "no\n  spec.seed: \n  and 7 more fields");
+}
+
 TEST(ErrorTest, OnlyWhatPassesIsTriedAgain) {
   EXPECT_TRUE(IsTransient(absl::UnavailableError("")));
   EXPECT_TRUE(IsTransient(absl::AbortedError("")));

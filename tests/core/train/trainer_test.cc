@@ -4,7 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <limits>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "core/losses/cross_entropy.h"
@@ -376,6 +378,23 @@ TEST_F(TrainerTest, StatesAreDueOnTheWayButNotAtTheEnd) {
   };
   ASSERT_TRUE(Run(task, {{}, on_state}, /*state_every_steps=*/2).ok());
   EXPECT_THAT(steps, ElementsAre(2, 4));
+}
+
+TEST_F(TrainerTest, StatesAreDueInTimeButTakeAFiftiethOfIt) {
+  FakeTask task(Steps(60, 60), Nothing);
+  int states = 0;
+  TrainerOptions options;
+  options.state_every_seconds = 1e-9;
+  // Each takes so long that no other is due in this run.
+  const auto on_state = [&](int64_t) {
+    ++states;
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    return absl::OkStatus();
+  };
+  Trainer trainer(task, *model_, sources_, target_, options, {{}, on_state});
+  StopSignal stop([] { return Directive::kContinue; });
+  ASSERT_TRUE(trainer.Run(stop).ok());
+  EXPECT_EQ(states, 1);
 }
 
 TEST_F(TrainerTest, StateThatCannotBeWrittenEndsTheRun) {

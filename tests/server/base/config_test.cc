@@ -58,7 +58,14 @@ TEST(ConfigTest, ReadsEverySetting) {
                                         "\n"
                                         "  data-dir = \"/var/lib/a b\"  \n"
                                         "job-memory-limit=2GiB\n"
+                                        "job-scratch-limit=1GiB\n"
+                                        "job-thread-limit=7\n"
                                         "job-time-limit = 90m\n"
+                                        "require-sandbox = false\n"
+                                        "tenant-call-rate = 9\n"
+                                        "connections-per-client = 11\n"
+                                        "streams-per-client = 8\n"
+                                        "min-upload-rate = 1KiB\n"
                                         "max-blob-bytes = 512MiB\n"
                                         "min-free-disk-bytes = 4096\n"
                                         "disk-watermark = 0.8\n"
@@ -74,7 +81,14 @@ TEST(ConfigTest, ReadsEverySetting) {
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->data_dir, "/var/lib/a b");
   EXPECT_EQ(config->job_memory_limit_bytes, int64_t{2} << 30);
+  EXPECT_EQ(config->job_scratch_limit_bytes, int64_t{1} << 30);
+  EXPECT_EQ(config->job_thread_limit, 7);
   EXPECT_EQ(config->job_time_limit, absl::Minutes(90));
+  EXPECT_FALSE(config->require_sandbox);
+  EXPECT_EQ(config->tenant_call_rate, 9);
+  EXPECT_EQ(config->connections_per_client, 11);
+  EXPECT_EQ(config->streams_per_client, 8);
+  EXPECT_EQ(config->min_upload_rate, 1024);
   EXPECT_EQ(config->max_blob_bytes, int64_t{512} << 20);
   EXPECT_EQ(config->min_free_disk_bytes, 4096);
   EXPECT_EQ(config->disk_watermark, 0.8);
@@ -86,6 +100,21 @@ TEST(ConfigTest, ReadsEverySetting) {
   EXPECT_EQ(config->otlp_endpoint, "http://collector:4318");
   EXPECT_EQ(config->otlp_sample_ratio, 0.25);
   EXPECT_EQ(config->worker, "/w");
+}
+
+TEST(ConfigTest, WhatIsNotSaidIsSafe) {
+  const auto config = Load({"--data-dir=/d"});
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_TRUE(config->require_sandbox);
+  EXPECT_GT(config->job_memory_limit_bytes, int64_t{32} << 20);
+  EXPECT_GT(config->job_scratch_limit_bytes, 0);
+  EXPECT_GT(config->job_thread_limit, 0);
+  EXPECT_GT(config->tenant_call_rate, 0);
+  EXPECT_GT(config->connections_per_client, 0);
+  EXPECT_GT(config->streams_per_client, 0);
+  EXPECT_GT(config->min_upload_rate, 0);
+  EXPECT_EQ(Load({"--data-dir=/d", "--job-memory-limit=0"})->job_memory_limit_bytes, 0);
+  EXPECT_FALSE(Load({"--data-dir=/d", "--require-sandbox=false"})->require_sandbox);
 }
 
 TEST(ConfigTest, EveryErrorNamesItsPlace) {

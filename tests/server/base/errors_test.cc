@@ -1,5 +1,8 @@
 #include "server/base/errors.h"
 
+#include <algorithm>
+
+#include "absl/strings/cord.h"
 #include "acclimate/v1/explanation.pb.h"
 #include "gmock/gmock.h"
 #include "google/rpc/error_details.pb.h"
@@ -32,6 +35,70 @@ TEST(ErrorsTest, OneBadRequestHoldsEveryField) {
   EXPECT_EQ(detail.field_violations(0).field(), "spec.seed");
   EXPECT_EQ(detail.field_violations(1).field(), "spec.hyperparameters[\"lr\"]");
   EXPECT_EQ(detail.field_violations(1).description(), "is too large");
+}
+
+// Bytes of metadata on the wire: gRPC's clients take 8192, and each entry counts 32 more.
+size_t MetadataBytes(const grpc::Status& status) {
+  size_t message = 0;
+  for (unsigned char c : status.error_message())
+    message += c < 0x20 || c > 0x7e || c == '%' ? 3 : 1;
+  const size_t details = (status.error_details().size() + 2) / 3 * 4;
+  const size_t traceparent = 11 + 55 + 32;
+  return 12 + message + 32 + 23 + details + 32 + 11 + 2 + 32 + traceparent;
+}
+
+TEST(ErrorsTest, AnyNumberOfFieldsFitsAnAnswerWhichCountsTheRest) {
+  for (int count : {1, 8, 30, 5000}) {
+    for (const std::string& text :
+         {std::string("is unknown"), std::string(500, 'x'), std::string(4 << 20, 'x')}) {
+      std::vector<FieldViolation> violations;
+      for (int i = 0; i < std::min(count, 5000 / static_cast<int>(text.size() / 500 + 1) + 1);
+           ++i) {
+        violations.push_back({"spec.hyperparameters[\"h" + std::to_string(i) + "\"]", text});
+      }
+      const absl::Status status = BadRequest(violations);
+      const grpc::Status answer = ToGrpcStatus(status);
+      EXPECT_LT(MetadataBytes(answer), 8192u) << count << " of " << text.size();
+      const auto detail = DetailOf<google::rpc::BadRequest>(status);
+      const bool all = detail.field_violations_size() == static_cast<int>(violations.size());
+      const auto& last = *detail.field_violations().rbegin();
+      EXPECT_EQ(last.field().empty(), !all);
+      if (!all) {
+        const size_t left_out = violations.size() - (detail.field_violations_size() - 1);
+        EXPECT_EQ(last.description(),
+                  "and " + std::to_string(left_out) + " more field" + (left_out == 1 ? "" : "s"));
+        EXPECT_NE(answer.error_message().find(" more field"), std::string::npos);
+      }
+      EXPECT_EQ(detail.field_violations(0).field(), violations[0].field);
+    }
+  }
+}
+
+TEST(ErrorsTest, NoTextOfAClientIsTooLongForAnAnswer) {
+  const std::string characters = [] {
+    std::string text;
+    for (int i = 0; i < 100'000; ++i) text += "€";
+    return text;
+  }();
+  for (const absl::Status& status :
+       {absl::NotFoundError(characters), BadRequest(characters, characters),
+        ErrorWithReason(v1::REQUEST_ID_REUSED, characters, {{"job", characters}}),
+        QuotaExceeded(v1::DISK_FULL, characters, characters),
+        PreconditionFailed(v1::JOB_STATE, characters, characters)}) {
+    const grpc::Status answer = ToGrpcStatus(status);
+    EXPECT_LT(MetadataBytes(answer), 8192u) << status.code();
+    EXPECT_THAT(answer.error_message(), testing::HasSubstr("bytes left out"));
+    google::rpc::Status details;
+    EXPECT_TRUE(details.ParseFromString(answer.error_details()));
+  }
+}
+
+TEST(ErrorsTest, DetailsBeyondTheLimitAreLeftOutAndCounted) {
+  absl::Status status = ErrorWithReason(v1::JOB_STATE, "text");
+  status.SetPayload("type.googleapis.com/z.Large", absl::Cord(std::string(1 << 20, 'x')));
+  const grpc::Status answer = ToGrpcStatus(status);
+  EXPECT_LT(MetadataBytes(answer), 8192u);
+  EXPECT_THAT(answer.error_message(), testing::HasSubstr("details left out"));
 }
 
 TEST(ErrorsTest, QuotaAndPreconditionNameTheirSubject) {

@@ -72,6 +72,16 @@ TEST_F(LogTest, WhatIsNotUtf8IsReplaced) {
   EXPECT_EQ(json["zero"], std::string("a\0b", 3));
 }
 
+TEST_F(LogTest, ALongTextIsCut) {
+  const std::string line = Written([] {
+    LogInfo(std::string(5 << 20, 'm'), {{"field", std::string(5 << 20, 'f')}});
+  });
+  EXPECT_LT(line.size(), 20'000u);
+  const Json json = Json::parse(line);
+  EXPECT_THAT(std::string(json["message"]), testing::HasSubstr("bytes left out"));
+  EXPECT_THAT(std::string(json["field"]), testing::HasSubstr("bytes left out"));
+}
+
 TEST_F(LogTest, NumbersThatJsonLacksStayJson) {
   const Json json = Json::parse(Written([] {
     LogInfo("", {{"nan", std::numeric_limits<double>::quiet_NaN()},

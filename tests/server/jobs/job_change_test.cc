@@ -2,13 +2,14 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "server/base/proto_time.h"
 
 namespace acclimate::jobs {
 namespace {
 
 using ::testing::HasSubstr;
 
-constexpr int kMaxLostAttempts = 3;
+const RetryPolicy kPolicy;
 const absl::Time kNow = absl::FromUnixSeconds(1700000000);
 
 AttemptOutcome Failed(v1::AttemptCause cause, const absl::Status& error) {
@@ -57,7 +58,7 @@ TEST(JobChangeTest, AForbiddenChangeLeavesTheJobAndItsHistory) {
 TEST(JobChangeTest, EveryAttemptHasALargerEpoch) {
   JobChange change = Leased(v1::JOB_STATE_RUNNING);
   const v1::AttemptId first = CurrentId(change.job);
-  ASSERT_TRUE(EndAttempt(change, kLost, kMaxLostAttempts, kNow).ok());
+  ASSERT_TRUE(EndAttempt(change, kLost, kPolicy, /*jitter=*/0.5, kNow).ok());
   ASSERT_TRUE(BeginAttempt(change, "node", kNow).ok());
   const v1::AttemptId second = CurrentId(change.job);
   EXPECT_GT(second.epoch(), first.epoch());
@@ -83,7 +84,7 @@ TEST(JobChangeTest, TheResultComesBeforeTheEnd) {
   AttemptOutcome outcome;
   outcome.kind = AttemptOutcome::Kind::kSucceeded;
   (*outcome.result.mutable_metrics())["accuracy"] = 0.5;
-  ASSERT_TRUE(EndAttempt(change, outcome, kMaxLostAttempts, kNow).ok());
+  ASSERT_TRUE(EndAttempt(change, outcome, kPolicy, /*jitter=*/0.5, kNow).ok());
   EXPECT_EQ(change.job.result().metrics().at("accuracy"), 0.5);
   EXPECT_TRUE(change.job.has_end_time());
   ASSERT_EQ(change.events.size(), 2u);
@@ -94,19 +95,19 @@ TEST(JobChangeTest, TheResultComesBeforeTheEnd) {
 TEST(JobChangeTest, AnErrorEndsTheJobAndIsToldInFull) {
   JobChange change = Leased(v1::JOB_STATE_RUNNING);
   AttemptOutcome outcome =
-      Failed(v1::ATTEMPT_CAUSE_CRASH, absl::InternalError("was ended by SIGSEGV"));
-  outcome.signal = 11;
+      Failed(v1::ATTEMPT_CAUSE_USER_ERROR, absl::InvalidArgumentError("a NaN in row 3"));
+  outcome.exit_code = 3;
   outcome.last_phase = "training";
   outcome.stderr_tail = "last words";
-  ASSERT_TRUE(EndAttempt(change, outcome, kMaxLostAttempts, kNow).ok());
+  ASSERT_TRUE(EndAttempt(change, outcome, kPolicy, /*jitter=*/0.5, kNow).ok());
   EXPECT_EQ(change.job.state(), v1::JOB_STATE_FAILED);
-  EXPECT_EQ(change.job.error().code(), static_cast<int>(absl::StatusCode::kInternal));
+  EXPECT_EQ(change.job.error().code(), static_cast<int>(absl::StatusCode::kInvalidArgument));
   const v1::Attempt& attempt = change.job.attempts(0);
-  EXPECT_EQ(attempt.cause(), v1::ATTEMPT_CAUSE_CRASH);
-  EXPECT_EQ(attempt.signal(), 11);
+  EXPECT_EQ(attempt.cause(), v1::ATTEMPT_CAUSE_USER_ERROR);
+  EXPECT_EQ(attempt.exit_code(), 3);
   EXPECT_EQ(attempt.last_phase(), "training");
   EXPECT_EQ(attempt.stderr_tail(), "last words");
-  EXPECT_EQ(attempt.message(), "was ended by SIGSEGV");
+  EXPECT_EQ(attempt.message(), "a NaN in row 3");
 }
 
 TEST(JobChangeTest, AnInterruptedAttemptLeadsWhereTheClientWanted) {
@@ -117,13 +118,14 @@ TEST(JobChangeTest, AnInterruptedAttemptLeadsWhereTheClientWanted) {
       {v1::JOB_STATE_CANCELLING, v1::JOB_STATE_CANCELLED},
   };
   for (v1::AttemptCause cause :
-       {v1::ATTEMPT_CAUSE_LOST, v1::ATTEMPT_CAUSE_PREEMPTED, v1::ATTEMPT_CAUSE_DRAINED}) {
+       {v1::ATTEMPT_CAUSE_LOST, v1::ATTEMPT_CAUSE_CRASH, v1::ATTEMPT_CAUSE_DISK_FULL,
+        v1::ATTEMPT_CAUSE_OUT_OF_MEMORY, v1::ATTEMPT_CAUSE_PREEMPTED, v1::ATTEMPT_CAUSE_DRAINED}) {
     for (const auto& [from, to] : kCases) {
       JobChange change = Leased(from);
       change.job.mutable_progress()->set_step(7);
-      ASSERT_TRUE(
-          EndAttempt(change, Failed(cause, absl::UnavailableError("")), kMaxLostAttempts, kNow)
-              .ok());
+      ASSERT_TRUE(EndAttempt(change, Failed(cause, absl::UnavailableError("")), kPolicy,
+                             /*jitter=*/0.5, kNow)
+                      .ok());
       EXPECT_EQ(change.job.state(), to) << from;
       EXPECT_FALSE(change.job.has_error());
       if (to == v1::JOB_STATE_QUEUED) {
@@ -133,21 +135,55 @@ TEST(JobChangeTest, AnInterruptedAttemptLeadsWhereTheClientWanted) {
   }
 }
 
-TEST(JobChangeTest, OnlyLostAttemptsAreCounted) {
-  JobChange change = NewJob("tenants/default/jobs/a", {}, kNow);
-  for (v1::AttemptCause cause :
-       {v1::ATTEMPT_CAUSE_DRAINED, v1::ATTEMPT_CAUSE_LOST, v1::ATTEMPT_CAUSE_PREEMPTED,
-        v1::ATTEMPT_CAUSE_LOST, v1::ATTEMPT_CAUSE_DRAINED}) {
-    ASSERT_TRUE(BeginAttempt(change, "node", kNow).ok());
-    ASSERT_TRUE(
-        EndAttempt(change, Failed(cause, absl::UnavailableError("")), kMaxLostAttempts, kNow).ok());
-    ASSERT_EQ(change.job.state(), v1::JOB_STATE_QUEUED);
-  }
+TEST(JobChangeTest, AFailedAttemptWaitsInTheQueueAndAnInterruptedOneDoesNot) {
+  JobChange change = Leased(v1::JOB_STATE_RUNNING);
+  ASSERT_TRUE(EndAttempt(change, kLost, kPolicy, /*jitter=*/0.5, kNow).ok());
+  EXPECT_EQ(FromProtoTimestamp(change.job.next_attempt_time()), kNow + 0.5 * kPolicy.first_delay);
   ASSERT_TRUE(BeginAttempt(change, "node", kNow).ok());
-  ASSERT_TRUE(EndAttempt(change, kLost, kMaxLostAttempts, kNow).ok());
+  EXPECT_FALSE(change.job.has_next_attempt_time());
+  const AttemptOutcome drained =
+      Failed(v1::ATTEMPT_CAUSE_DRAINED, absl::UnavailableError("stopped"));
+  ASSERT_TRUE(EndAttempt(change, drained, kPolicy, /*jitter=*/0.5, kNow).ok());
+  EXPECT_EQ(change.job.state(), v1::JOB_STATE_QUEUED);
+  EXPECT_FALSE(change.job.has_next_attempt_time());
+}
+
+TEST(JobChangeTest, AResultWhoseStartWasNotWrittenIsKept) {
+  JobChange change = Leased(v1::JOB_STATE_STARTING);
+  AttemptOutcome outcome;
+  outcome.kind = AttemptOutcome::Kind::kSucceeded;
+  ASSERT_TRUE(EndAttempt(change, outcome, kPolicy, /*jitter=*/0.5, kNow).ok());
+  EXPECT_EQ(change.job.state(), v1::JOB_STATE_SUCCEEDED);
+  ASSERT_EQ(change.events.size(), 3u);
+  EXPECT_EQ(change.events[0].state().to(), v1::JOB_STATE_RUNNING);
+}
+
+TEST(JobChangeTest, TheErrorOfTheLastAttemptSaysHowOftenItWasTried) {
+  JobChange change = NewJob("tenants/default/jobs/a", {}, kNow);
+  for (int failure = 0; failure <= kPolicy.max_retries; ++failure) {
+    ASSERT_EQ(change.job.state(), v1::JOB_STATE_QUEUED);
+    ASSERT_TRUE(BeginAttempt(change, "node", kNow).ok());
+    ASSERT_TRUE(EndAttempt(change, kLost, kPolicy, /*jitter=*/0, kNow).ok());
+  }
   EXPECT_EQ(change.job.state(), v1::JOB_STATE_FAILED);
   EXPECT_EQ(change.job.error().code(), static_cast<int>(absl::StatusCode::kAborted));
-  EXPECT_THAT(change.job.error().message(), HasSubstr("3 times"));
+  EXPECT_THAT(change.job.error().message(), HasSubstr("gone; failed 6 times"));
+}
+
+TEST(JobChangeTest, WithLessMemoryTheNextAttemptTakesHalfTheBatchWhereTheJobAllowsIt) {
+  const AttemptOutcome no_memory =
+      Failed(v1::ATTEMPT_CAUSE_OUT_OF_MEMORY, absl::ResourceExhaustedError("no memory"));
+  for (const bool allowed : {false, true}) {
+    JobChange change = NewJob("tenants/default/jobs/a", {}, kNow);
+    change.job.mutable_spec()->set_smaller_batch(allowed);
+    ASSERT_TRUE(BeginAttempt(change, "node", kNow).ok());
+    EXPECT_EQ(change.job.attempts(0).batch_divisor(), 0);
+    ASSERT_TRUE(EndAttempt(change, no_memory, kPolicy, /*jitter=*/0, kNow).ok());
+    ASSERT_TRUE(BeginAttempt(change, "node", kNow).ok());
+    EXPECT_EQ(change.job.attempts(1).batch_divisor(), allowed ? 2 : 0);
+    ASSERT_TRUE(EndAttempt(change, no_memory, kPolicy, /*jitter=*/0, kNow).ok());
+    EXPECT_EQ(change.job.state(), v1::JOB_STATE_FAILED);
+  }
 }
 
 }  // namespace

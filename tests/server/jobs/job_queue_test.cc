@@ -336,7 +336,7 @@ TEST_F(JobQueueTest, ARestartClosesLeasesAndQueuesTheirJobsAgain) {
 
 TEST_F(JobQueueTest, AJobThatIsLostTooOftenIsNotTriedAgain) {
   const std::string job = Create();
-  for (int attempt = 1; attempt <= JobQueueOptions().max_lost_attempts; ++attempt) {
+  for (int attempt = 1; attempt <= RetryPolicy().max_retries + 1; ++attempt) {
     EXPECT_EQ(State(job), v1::JOB_STATE_QUEUED);
     EXPECT_EQ(Acquire().id.attempt(), attempt);
     Restart();
@@ -344,6 +344,60 @@ TEST_F(JobQueueTest, AJobThatIsLostTooOftenIsNotTriedAgain) {
   EXPECT_EQ(State(job), v1::JOB_STATE_FAILED);
   EXPECT_THAT(Get(job).error().message(), HasSubstr("not tried again"));
   EXPECT_TRUE(NothingQueued());
+}
+
+TEST_F(JobQueueTest, AFailedJobIsLeasedAgainOnceItHasWaited) {
+  JobQueueOptions options;
+  options.retry.first_delay = options.retry.longest_delay = absl::Milliseconds(20);
+  NewQueue(options);
+  const Lease lease = CreateRunning();
+  ASSERT_TRUE(queue_->Finish(lease.id, Failed(v1::ATTEMPT_CAUSE_CRASH)).ok());
+  const auto next = queue_->Acquire("node", absl::InfiniteDuration());
+  ASSERT_TRUE(next.ok() && next->has_value());
+  EXPECT_EQ((*next)->id.job(), lease.id.job());
+  EXPECT_EQ((*next)->id.attempt(), 2);
+}
+
+TEST_F(JobQueueTest, AJobThatWaitsLetsOthersGoFirst) {
+  JobQueueOptions options;
+  options.retry.first_delay = options.retry.longest_delay = absl::Hours(1000);
+  NewQueue(options);
+  const Lease lease = CreateRunning();
+  ASSERT_TRUE(queue_->Finish(lease.id, Failed(v1::ATTEMPT_CAUSE_CRASH)).ok());
+  EXPECT_TRUE(Get(lease.id.job()).has_next_attempt_time());
+  EXPECT_TRUE(NothingQueued());
+  const std::string other = Create(-1);
+  EXPECT_EQ(Acquire().id.job(), other);
+  // A restart has waited long enough.
+  Restart();
+  EXPECT_EQ(Acquire().id.job(), lease.id.job());
+}
+
+TEST_F(JobQueueTest, AJobThatWaitsCanBeCancelled) {
+  JobQueueOptions options;
+  options.retry.first_delay = options.retry.longest_delay = absl::Hours(1000);
+  NewQueue(options);
+  const Lease lease = CreateRunning();
+  ASSERT_TRUE(queue_->Finish(lease.id, Failed(v1::ATTEMPT_CAUSE_CRASH)).ok());
+  ASSERT_TRUE(queue_->Cancel(lease.id.job()).ok());
+  EXPECT_EQ(State(lease.id.job()), v1::JOB_STATE_CANCELLED);
+  EXPECT_FALSE(Get(lease.id.job()).has_next_attempt_time());
+}
+
+TEST_F(JobQueueTest, ALeaseThatNobodyRenewsIsLost) {
+  JobQueueOptions options;
+  options.lease_timeout = absl::Milliseconds(50);
+  options.retry.first_delay = absl::Milliseconds(1);
+  NewQueue(options);
+  const Lease lease = CreateRunning();
+  const auto next = queue_->Acquire("node", absl::InfiniteDuration());
+  ASSERT_TRUE(next.ok() && next->has_value());
+  EXPECT_EQ((*next)->id.job(), lease.id.job());
+  EXPECT_EQ(Get(lease.id.job()).attempts(0).cause(), v1::ATTEMPT_CAUSE_LOST);
+  // What was stopped and goes on is refused.
+  EXPECT_TRUE(absl::IsAborted(queue_->Renew(lease.id)));
+  EXPECT_TRUE(absl::IsAborted(queue_->ReportProgress(lease.id, Point("training", 1))));
+  EXPECT_TRUE(absl::IsAborted(queue_->Finish(lease.id, Succeeded())));
 }
 
 TEST_F(JobQueueTest, StatisticsCountWhatWaits) {

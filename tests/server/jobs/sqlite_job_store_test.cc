@@ -166,6 +166,44 @@ TEST_F(SqliteJobStoreTest, ATornLogNeverPartsAJobFromItsEvents) {
   EXPECT_GT(histories.size(), 5u);     // and the cuts fell between the changes
 }
 
+TEST_F(SqliteJobStoreTest, APageHasABoundInBytesToo) {
+  v1::JobSpec large;
+  large.mutable_target()->set_display_name(std::string(kMaxPageBytes / 4, 'x'));
+  for (int i = 0; i < 10; ++i) Create(absl::StrCat("job", i), large);
+  const auto page = store_->List(AllJobs(1000));
+  ASSERT_TRUE(page.ok());
+  EXPECT_THAT(page->jobs, testing::SizeIs(3));
+  EXPECT_THAT(Ids(ListAll(AllJobs(1000))), testing::SizeIs(10));
+  EXPECT_THAT(Ids(ListAll(AllJobs(2))), testing::SizeIs(10));
+}
+
+TEST_F(SqliteJobStoreTest, AJobLargerThanAPageIsAPageOfItsOwn) {
+  v1::JobSpec huge;
+  huge.mutable_target()->set_display_name(std::string(2 * kMaxPageBytes, 'x'));
+  for (const char* id : {"a", "b"}) Create(id, huge);
+  Create("small");
+  EXPECT_THAT(Ids(ListAll(AllJobs())), ElementsAre("small", "b", "a"));
+  EXPECT_THAT(Ids(store_->List(AllJobs())->jobs), ElementsAre("small"));
+}
+
+TEST_F(SqliteJobStoreTest, AListLeavesOutTheTailsOfStderr) {
+  Create("a");
+  ASSERT_TRUE(store_
+                  ->Update(Name("a"),
+                           [](JobChange& change) {
+                             v1::Attempt& attempt = *change.job.add_attempts();
+                             attempt.set_message("why");
+                             attempt.set_stderr_tail("tail");
+                             return absl::OkStatus();
+                           })
+                  .ok());
+  EXPECT_EQ(Get("a").attempts(0).stderr_tail(), "tail");
+  const std::vector<v1::Job> listed = ListAll(AllJobs());
+  ASSERT_THAT(listed, testing::SizeIs(1));
+  EXPECT_EQ(listed[0].attempts(0).stderr_tail(), "");
+  EXPECT_EQ(listed[0].attempts(0).message(), "why");
+}
+
 TEST_F(SqliteJobStoreTest, ARequestMakesOneJob) {
   const auto first = store_->Create(Queued(Name("a")), "request", "digest");
   ASSERT_TRUE(first.ok());

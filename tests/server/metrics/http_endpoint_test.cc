@@ -85,7 +85,30 @@ TEST_F(HttpEndpointTest, OtherPathsAreNotThere) {
        {"/", "/echo/", "/echo/more", "/echo/../none", "/Echo", "/etc/passwd"}) {
     EXPECT_EQ(HttpGet(address_, target).status, 404) << target;
   }
-  EXPECT_EQ(HttpGet(address_, "/none/../echo").status, 200);
+}
+
+TEST_F(HttpEndpointTest, WhatIsNoRequestIsAnswered400) {
+  Start();
+  for (const char* bytes :
+       {"\r\n\r\n", "GET\r\n\r\n", "GET /echo\r\n\r\n", "GET /echo HTTP/2.0\r\n\r\n",
+        "GET echo HTTP/1.1\r\n\r\n", "GET http://x/echo HTTP/1.1\r\n\r\n",
+        "GET /echo HTTP/1.1\r\nno header\r\n\r\n", "\x16\x03\x01 hello\r\n\r\n"}) {
+    const HttpConnection connection(address_);
+    connection.Send(bytes);
+    EXPECT_THAT(connection.Read(), testing::StartsWith("HTTP/1.1 400 ")) << bytes;
+  }
+  const HttpConnection connection(address_);
+  connection.Send("GET /echo HTTP/1.1\r\nA: " + std::string(1 << 20, 'x') + "\r\n\r\n");
+  EXPECT_THAT(connection.Read(), testing::StartsWith("HTTP/1.1 431 "));
+}
+
+TEST_F(HttpEndpointTest, ARequestMayComeByteByByte) {
+  Start();
+  const HttpConnection connection(address_);
+  for (char c : std::string("GET /echo?a=7 HTTP/1.0\r\nHost: h\r\n\r\n")) {
+    connection.Send(std::string(1, c));
+  }
+  EXPECT_THAT(connection.Read(), HasSubstr("\r\n\r\n7||"));
 }
 
 TEST_F(HttpEndpointTest, AHandlerThatThrowsIsAnErrorWithoutDetails) {
@@ -101,23 +124,60 @@ TEST_F(HttpEndpointTest, ALargeAnswerComesWhole) {
   EXPECT_EQ(HttpGet(address_, "/large").body.size(), size_t{3} << 20);
 }
 
-// Two such connections blocked the server of prometheus-cpp until they went.
+// Many more of them than threads, and for ever.
 TEST_F(HttpEndpointTest, ConnectionsThatSayNothingKeepNobodyWaiting) {
-  Start({/*threads=*/16, /*patience=*/absl::Hours(1)});
+  HttpEndpointOptions options;
+  options.threads = 1;
+  options.patience = absl::Hours(1);
+  Start(options);
   std::vector<HttpConnection> silent;
-  for (int i = 0; i < 8; ++i) silent.emplace_back(address_);
-  silent.front().Send("GET /echo HT");
+  silent.reserve(100);
+  for (int i = 0; i < 100; ++i) {
+    silent.emplace_back(address_);
+    if (i % 2 == 0) silent.back().Send("GET /echo HT");
+  }
   EXPECT_EQ(HttpGet(address_, "/echo").status, 200);
   for (const HttpConnection& connection : silent) EXPECT_FALSE(connection.ClosedByServer());
 }
 
-// More of them than there are threads: they are closed, and then others get their turn.
-TEST_F(HttpEndpointTest, AConnectionThatSaysNothingIsClosed) {
-  Start({/*threads=*/2, /*patience=*/absl::Milliseconds(200)});
-  std::vector<HttpConnection> silent;
-  for (int i = 0; i < 6; ++i) silent.emplace_back(address_);
+// The kernel's buffers take a part of the answer; the rest waits without a thread.
+TEST_F(HttpEndpointTest, ConnectionsThatReadNothingKeepNobodyWaiting) {
+  HttpEndpointOptions options;
+  options.threads = 1;
+  options.patience = absl::Hours(1);
+  Start(options);
+  std::vector<HttpConnection> deaf;
+  deaf.reserve(8);
+  for (int i = 0; i < 8; ++i) {
+    deaf.emplace_back(address_);
+    deaf.back().Send("GET /large HTTP/1.1\r\n\r\n");
+  }
   EXPECT_EQ(HttpGet(address_, "/echo").status, 200);
+  // And it is all there for one that reads at last.
+  EXPECT_GT(deaf.back().Read().size(), size_t{3} << 20);
+}
+
+TEST_F(HttpEndpointTest, AConnectionThatSaysNothingIsClosed) {
+  HttpEndpointOptions options;
+  options.patience = absl::Milliseconds(50);
+  Start(options);
+  std::vector<HttpConnection> silent;
+  silent.reserve(6);
+  for (int i = 0; i < 6; ++i) silent.emplace_back(address_);
+  silent.back().Send("GET /echo");
   for (const HttpConnection& connection : silent) EXPECT_EQ(connection.Read(), "");
+}
+
+TEST_F(HttpEndpointTest, TheOldestSilentConnectionMakesRoom) {
+  HttpEndpointOptions options;
+  options.patience = absl::Hours(1);
+  options.max_connections = 4;
+  Start(options);
+  std::vector<HttpConnection> silent;
+  silent.reserve(10);
+  for (int i = 0; i < 10; ++i) silent.emplace_back(address_);
+  EXPECT_EQ(HttpGet(address_, "/echo").status, 200);
+  EXPECT_EQ(silent.front().Read(), "") << "is closed";
 }
 
 TEST_F(HttpEndpointTest, APortThatIsTakenIsNamed) {

@@ -14,11 +14,11 @@ using ::testing::HasSubstr;
 
 std::string Message(const AttemptOutcome& outcome) { return std::string(outcome.error.message()); }
 
-google::rpc::Status Reported(int code, const std::string& message) {
-  google::rpc::Status status;
-  status.set_code(code);
-  status.set_message(message);
-  return status;
+v1::WorkerFinished Reported(int code, const std::string& message) {
+  v1::WorkerFinished finished;
+  finished.mutable_error()->set_code(code);
+  finished.mutable_error()->set_message(message);
+  return finished;
 }
 
 TEST(AttemptEndTest, ASignalIsACrashThatIsNamed) {
@@ -55,6 +55,16 @@ TEST(AttemptEndTest, OutOfMemoryHasItsOwnCause) {
   EXPECT_EQ(outcome.error.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_THAT(Message(outcome), HasSubstr("while training"));
   EXPECT_EQ(ExitLabel(outcome), "out_of_memory");
+}
+
+TEST(AttemptEndTest, ADiskWithoutRoomIsNoLackOfMemory) {
+  v1::WorkerFinished finished =
+      Reported(static_cast<int>(absl::StatusCode::kResourceExhausted), "cannot write model.pt");
+  finished.set_disk_full(true);
+  EXPECT_EQ(OutcomeOfError(finished).cause, v1::ATTEMPT_CAUSE_DISK_FULL);
+  EXPECT_EQ(OutcomeOfImport(absl::ResourceExhaustedError("the disk is full")).cause,
+            v1::ATTEMPT_CAUSE_DISK_FULL);
+  EXPECT_EQ(OutcomeOfImport(absl::InternalError("a link")).cause, v1::ATTEMPT_CAUSE_CRASH);
 }
 
 TEST(AttemptEndTest, ACodeThatAWorkerMayReportIsKeptAndTellsTheCause) {
@@ -99,6 +109,9 @@ TEST(AttemptEndTest, AStopIsToldByItsReason) {
   EXPECT_THAT(Message(late), HasSubstr("5m"));
   EXPECT_EQ(ExitLabel(late), "time_limit");
 
+  const AttemptOutcome silent = OutcomeOfStop(StopReason::kSilence, limit);
+  EXPECT_EQ(silent.cause, v1::ATTEMPT_CAUSE_LOST);
+  EXPECT_THAT(Message(silent), HasSubstr("neither spoke nor computed"));
   const AttemptOutcome drained = OutcomeOfStop(StopReason::kDrain, limit);
   EXPECT_EQ(drained.cause, v1::ATTEMPT_CAUSE_DRAINED);
   EXPECT_EQ(ExitLabel(drained), "drained");

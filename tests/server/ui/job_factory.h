@@ -58,7 +58,9 @@ class JobFactory {
   v1::Job End(const std::string& name, const jobs::AttemptOutcome& outcome,
               absl::Time end = absl::Now()) {
     return Change(name, [&](jobs::JobChange& change) {
-      return jobs::EndAttempt(change, outcome, /*max_lost_attempts=*/3, end);
+      jobs::RetryPolicy once;
+      once.max_retries = 0;
+      return jobs::EndAttempt(change, outcome, once, /*jitter=*/0, end);
     });
   }
 

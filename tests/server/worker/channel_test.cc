@@ -67,6 +67,18 @@ TEST_F(ChannelTest, MessagesArriveInOrder) {
   EXPECT_FALSE(*theirs_->TryReceive(received_));
 }
 
+TEST(ChannelLimitTest, AFrameOverWhatTheReceiverTakesEndsTheChannel) {
+  absl::StatusOr<SocketPair> pair = MakeSocketPair();
+  ASSERT_TRUE(pair.ok());
+  Channel sender(std::move(pair->ours), Channel::Descriptors::kRefuse);
+  Channel receiver(std::move(pair->theirs), Channel::Descriptors::kRefuse, 1000);
+  v1::WorkerToNode message;
+  ASSERT_TRUE(sender.Send(WarningOfBytes(1000)).ok());
+  EXPECT_TRUE(receiver.Receive(message).ok());
+  ASSERT_TRUE(sender.Send(WarningOfBytes(1001)).ok());
+  EXPECT_EQ(receiver.Receive(message).code(), absl::StatusCode::kInvalidArgument);
+}
+
 TEST_F(ChannelTest, AMessageIsWholeOrNotThereYet) {
   const std::string payload = Warning("in pieces").SerializeAsString();
   const std::string frame = Frame(payload.size(), payload);
@@ -132,12 +144,12 @@ TEST_F(ChannelTest, WhatWasSentBeforeTheEndStillArrives) {
 }
 
 TEST_F(ChannelTest, WaitsNoLongerThanItsDeadline) {
-  EXPECT_TRUE(absl::IsDeadlineExceeded(theirs_->Receive(received_, absl::Now())));
+  EXPECT_TRUE(absl::IsDeadlineExceeded(theirs_->Receive(received_, Instant::Now())));
   ASSERT_TRUE(ours_->Send(Warning("late")).ok());
   EXPECT_EQ(ReceiveCode(), absl::StatusCode::kOk) << "a deadline harms no channel that receives";
   // Nobody reads, and no socket holds this much.
   EXPECT_TRUE(
-      absl::IsDeadlineExceeded(ours_->Send(WarningOfBytes(kMaxFrameBytes), {}, absl::Now())));
+      absl::IsDeadlineExceeded(ours_->Send(WarningOfBytes(kMaxFrameBytes), {}, Instant::Now())));
 }
 
 TEST_F(ChannelTest, ThreadsThatSendAtOnceDoNotMixTheirFrames) {
