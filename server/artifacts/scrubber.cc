@@ -13,7 +13,7 @@ constexpr int kBlobsInAPage = 64;
 
 // Before every digest of the slice, and after those of the slice before.
 std::string BeforeSlice(int slice) {
-  return slice == 0 ? "" : absl::StrFormat("%02x", slice - 1) + std::string(62, 'f');
+  return slice == 0 ? "" : absl::StrFormat("%x", slice - 1) + std::string(63, 'f');
 }
 
 }  // namespace
@@ -32,7 +32,7 @@ Scrubbed Scrubber::Run(const Rest& rest) {
 }
 
 absl::Status Scrubber::ScrubOf(BlobStore& blobs, const Rest& rest, Scrubbed& scrubbed) {
-  const std::string prefix = absl::StrFormat("%02x", slice_);
+  const std::string prefix = absl::StrFormat("%x", slice_);
   std::string after = BeforeSlice(slice_);
   while (true) {
     const absl::StatusOr<std::vector<BlobInfo>> page = blobs.List(after, kBlobsInAPage);

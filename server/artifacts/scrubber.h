@@ -19,9 +19,9 @@ struct Scrubbed {
 // `stores` and `metrics` outlive it. For one thread at a time.
 class Scrubber {
  public:
-  // The blobs are taken in slices, by the first two digits of their digests, one after the other
+  // The blobs are taken in slices, by the first digit of their digests, one after the other
   // and round. Servers that restart often reach all of them if each begins with another slice.
-  static constexpr int kSlices = 256;
+  static constexpr int kSlices = 16;
 
   Scrubber(TenantStores& stores, metrics::ServerMetrics& metrics, int first_slice = 0)
       : stores_(stores), metrics_(metrics), slice_(first_slice % kSlices) {}

@@ -12,7 +12,7 @@
 namespace acclimate::auth {
 
 // Each may do what those before it may.
-//   viewer: reads jobs, reports and blobs      submitter: uploads, creates and cancels jobs
+//   viewer: reads jobs, reports and blobs      submitter: uploads, pins, creates and cancels jobs
 //   operator: deletes jobs                     admin: sees and sets what concerns the whole server
 enum class Role { kNone, kViewer, kSubmitter, kOperator, kAdmin };
 
@@ -41,8 +41,8 @@ struct Permission {
   // In the tenant of the resource that the call names; otherwise it names none, and any tenant
   // does.
   bool in_tenant = true;
-  bool changes = false;  // goes into the audit log also when it was allowed
-  bool stream = false;   // lasts as long as the client wants
+  bool changes = false;   // goes into the audit log also when it was allowed
+  bool stream = false;    // lasts as long as the client wants
   bool new_work = false;  // refused by a server that shuts down
 };
 // `call` as "acclimate.v1.JobService/GetJob". PERMISSION_DENIED for an unknown one.

@@ -167,13 +167,13 @@ TEST_F(DamageTest, TheScrubberFindsWhatNobodyReads) {
 }
 
 TEST_F(DamageTest, TheScrubberReachesEveryBlobWhereverItBegins) {
-  for (int i = 0; i < 300; ++i) Import(std::to_string(i));
+  for (int i = 0; i < 301; ++i) Import(std::to_string(i));
   ASSERT_TRUE(stores_->BlobsOf("other").ok());
-  for (const int first : {0, 7, 255, 1000}) EXPECT_EQ(ScrubAll(first).blobs, 300) << first;
+  for (const int first : {0, 7, 15, 1000}) EXPECT_EQ(ScrubAll(first).blobs, 301) << first;
 }
 
 TEST_F(DamageTest, TheScrubberStopsWhenItIsTold) {
-  const int slice = std::stoi(Import("content").substr(0, 2), nullptr, 16);
+  const int slice = std::stoi(Import("content").substr(0, 1), nullptr, 16);
   Scrubber scrubber(*stores_, metrics_, slice);
   int rests = 0;
   const auto stop = [&rests] { return ++rests > 1; };

@@ -233,7 +233,7 @@ TEST(ConfigTest, WrongValuesAreRefused) {
 TEST(ConfigTest, HelpShowsEachFlagWithItsVariable) {
   const std::string help = ServerHelp();
   for (const char* text : {"--data-dir DIR", "[ACCLIMATE_DATA_DIR]", "--metrics-listen HOST:PORT",
-                           "[ACCLIMATE_METRICS_LISTEN]", "default: 30s", "[ACCLIMATE_CONFIG]"}) {
+                           "[ACCLIMATE_METRICS_LISTEN]", "default: 20s", "[ACCLIMATE_CONFIG]"}) {
     EXPECT_THAT(help, HasSubstr(text));
   }
 }

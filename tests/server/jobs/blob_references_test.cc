@@ -24,6 +24,37 @@ std::string Blob(char digit, const std::string& tenant = "default") {
   return BlobName(tenant, Digest(digit));
 }
 
+// The tables of a store of version 1.
+constexpr char kVersion1[] = R"sql(
+  CREATE TABLE jobs (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE,
+    tenant TEXT NOT NULL,
+    state INTEGER NOT NULL,
+    method TEXT NOT NULL,
+    priority INTEGER NOT NULL,
+    proto BLOB NOT NULL);
+  CREATE TABLE labels (
+    sequence INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (sequence, key)) WITHOUT ROWID;
+  CREATE TABLE events (
+    sequence INTEGER NOT NULL,
+    cursor INTEGER NOT NULL,
+    proto BLOB NOT NULL,
+    PRIMARY KEY (sequence, cursor)) WITHOUT ROWID;
+  CREATE TABLE requests (
+    tenant TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    spec_digest TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    PRIMARY KEY (tenant, request_id)) WITHOUT ROWID;
+  PRAGMA user_version = 1)sql";
+constexpr char kCopyFromNew[] = R"sql(
+  INSERT INTO jobs SELECT sequence, name, tenant, state, method, priority, proto FROM new.jobs;
+  INSERT INTO events SELECT sequence, cursor, proto FROM new.events)sql";
+
 class BlobReferencesTest : public testing::Test {
  protected:
   BlobReferencesTest() { Reopen(); }
@@ -137,10 +168,15 @@ TEST_F(BlobReferencesTest, AStoreFromBeforeThereWereReferencesGetsThem) {
   AddCheckpoint('2');
   AddCheckpoint('3');
   store_ = nullptr;
+  fs::rename(folder_.File("jobs.sqlite"), folder_.File("new.sqlite"));
   {
     auto connection = Connection::Open(folder_.File("jobs.sqlite"), false);
     ASSERT_TRUE(connection.ok());
-    ASSERT_TRUE((*connection)->Execute("DROP TABLE blob_references; PRAGMA user_version=1").ok());
+    ASSERT_TRUE((*connection)->Execute(kVersion1).ok());
+    const absl::Status copied = (*connection)
+                                    ->Execute(absl::StrCat("ATTACH '", folder_.File("new.sqlite"),
+                                                           "' AS new;", kCopyFromNew));
+    ASSERT_TRUE(copied.ok()) << copied;
   }
   Reopen();
   EXPECT_TRUE(Needs('1'));
