@@ -99,8 +99,8 @@ grpc::Status ArtifactService::CreateUpload(grpc::ServerContext* context,
       });
 }
 
-grpc::ServerReadReactor<v1::WriteUploadRequest>* ArtifactService::WriteUpload(
-    grpc::CallbackServerContext* context, v1::Upload* response) {
+grpc::ServerReadReactor<grpc::ByteBuffer>* ArtifactService::WriteUpload(
+    grpc::CallbackServerContext* context, grpc::ByteBuffer* response) {
   auto* const stream = new UploadStream(UploadPace(min_upload_rate_));
   if (uploads_.fetch_add(1) >= kMaxUploads) {
     --uploads_;
@@ -110,9 +110,12 @@ grpc::ServerReadReactor<v1::WriteUploadRequest>* ArtifactService::WriteUpload(
     return stream;
   }
   std::thread([this, context, response, stream] {
+    v1::Upload upload;
     const grpc::Status status =
         gate_.Run(*context, "acclimate.v1.ArtifactService/WriteUpload",
-                  [&](Caller& caller) { return ReceiveUpload(*stream, caller, *response); });
+                  [&](Caller& caller) { return ReceiveUpload(*stream, caller, upload); });
+    bool own_buffer = false;
+    grpc::SerializationTraits<v1::Upload>::Serialize(upload, response, &own_buffer);
     --uploads_;
     stream->Finish(status);
   }).detach();
@@ -122,8 +125,8 @@ grpc::ServerReadReactor<v1::WriteUploadRequest>* ArtifactService::WriteUpload(
 absl::Status ArtifactService::ReceiveUpload(UploadStream& stream, Caller& caller,
                                             v1::Upload& response) {
   absl::StatusOr<v1::WriteUploadRequest*> chunk = stream.Read();
-  if (!chunk.ok()) return LimitedUpload(chunk.status());
-  if (*chunk == nullptr) return BadRequest("name", "the stream has no readable message");
+  if (!chunk.ok()) return NoteEnd(chunk.status());
+  if (*chunk == nullptr) return BadRequest("name", "the stream has no message");
   absl::StatusOr<ResourceName> name = UploadOfName((*chunk)->name(), caller);
   if (!name.ok()) return name.status();
   const std::string first_name = (*chunk)->name();
@@ -142,13 +145,13 @@ absl::Status ArtifactService::ReceiveUpload(UploadStream& stream, Caller& caller
     if (!status.ok()) return status;
   }
   absl::StatusOr<artifacts::UploadInfo> upload = (*writer)->Finish();
-  if (!chunk.ok()) return LimitedUpload(chunk.status());
+  if (!chunk.ok()) return NoteEnd(chunk.status());
   if (upload.ok()) ToProto(*upload, response);
   return upload.status();
 }
 
-absl::Status ArtifactService::LimitedUpload(const absl::Status& status) {
-  metrics_.CountLimitedCall("upload_rate");
+absl::Status ArtifactService::NoteEnd(const absl::Status& status) {
+  if (absl::IsAborted(status)) metrics_.CountLimitedCall("upload_rate");
   return status;
 }
 

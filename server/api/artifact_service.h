@@ -15,9 +15,10 @@
 namespace acclimate::api {
 
 // WriteUpload has a thread of its own for each call, since a client may take any time between two
-// chunks: none of those that answer other calls waits for it.
+// chunks: none of those that answer other calls waits for it. It reads messages as bytes, to tell
+// one that is no chunk from the end of the stream.
 using MixedArtifactService =
-    v1::ArtifactService::WithCallbackMethod_WriteUpload<v1::ArtifactService::Service>;
+    v1::ArtifactService::WithRawCallbackMethod_WriteUpload<v1::ArtifactService::Service>;
 
 // The references outlive the service, which outlives the calls that it has taken.
 class ArtifactService final : public MixedArtifactService {
@@ -32,8 +33,8 @@ class ArtifactService final : public MixedArtifactService {
                                 v1::FindMissingBlobsResponse* response) override;
   grpc::Status CreateUpload(grpc::ServerContext* context, const v1::CreateUploadRequest* request,
                             v1::Upload* response) override;
-  grpc::ServerReadReactor<v1::WriteUploadRequest>* WriteUpload(grpc::CallbackServerContext* context,
-                                                               v1::Upload* response) override;
+  grpc::ServerReadReactor<grpc::ByteBuffer>* WriteUpload(grpc::CallbackServerContext* context,
+                                                         grpc::ByteBuffer* response) override;
   grpc::Status GetUpload(grpc::ServerContext* context, const v1::GetUploadRequest* request,
                          v1::Upload* response) override;
   grpc::Status AbortUpload(grpc::ServerContext* context, const v1::AbortUploadRequest* request,
@@ -49,7 +50,8 @@ class ArtifactService final : public MixedArtifactService {
 
  private:
   absl::Status ReceiveUpload(UploadStream& stream, Caller& caller, v1::Upload& response);
-  absl::Status LimitedUpload(const absl::Status& status);
+  // Counts an upload that was too slow.
+  absl::Status NoteEnd(const absl::Status& status);
   absl::Status DescribeBlob(const ResourceName& name, v1::Blob& response);
   absl::Status SetPinned(const std::string& name, bool pinned, Caller& caller, v1::Blob& response);
   absl::Status SendBlob(const v1::ReadBlobRequest& request, Caller& caller,

@@ -1,6 +1,7 @@
 #include "server/api/upload_stream.h"
 
 #include "absl/time/clock.h"
+#include "grpcpp/support/proto_buffer_reader.h"
 #include "server/base/errors.h"
 
 namespace acclimate::api {
@@ -31,7 +32,7 @@ absl::StatusOr<v1::WriteUploadRequest*> UploadStream::Read() {
     if (state_ == State::kEnd) return nullptr;
     state_ = State::kReading;
   }
-  StartRead(&chunk_);
+  StartRead(&bytes_);
   while (true) {
     const absl::Time start = absl::Now();
     State state;
@@ -42,15 +43,22 @@ absl::StatusOr<v1::WriteUploadRequest*> UploadStream::Read() {
     }
     if (state == State::kEnd) return nullptr;
     const bool came = state == State::kChunk;
-    const int64_t bytes = came ? static_cast<int64_t>(chunk_.data().size()) : 0;
+    const int64_t bytes = came ? static_cast<int64_t>(bytes_.Length()) : 0;
     if (!pace_.Add(absl::Now() - start, bytes)) {
       return ErrorWithReason(
           v1::UPLOAD_TOO_SLOW,
           "the upload sends less than the server's least rate (--min-upload-rate); go on where "
           "GetUpload says");
     }
-    if (came) return &chunk_;
+    if (came) return Parse();
   }
+}
+
+absl::StatusOr<v1::WriteUploadRequest*> UploadStream::Parse() {
+  const bool parsed =
+      grpc::SerializationTraits<v1::WriteUploadRequest>::Deserialize(&bytes_, &chunk_).ok();
+  if (!parsed) return absl::InvalidArgumentError("a message of the stream is no readable chunk");
+  return &chunk_;
 }
 
 }  // namespace acclimate::api

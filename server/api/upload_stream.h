@@ -9,6 +9,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "acclimate/v1/artifact_service.pb.h"
+#include "grpcpp/support/byte_buffer.h"
 #include "grpcpp/support/server_callback.h"
 
 namespace acclimate::api {
@@ -38,11 +39,12 @@ class UploadPace {
 
 // Made for one call, and deletes itself when gRPC is done with it: after Finish(), which is called
 // once, and not used after it. One thread reads.
-class UploadStream : public grpc::ServerReadReactor<v1::WriteUploadRequest> {
+class UploadStream : public grpc::ServerReadReactor<grpc::ByteBuffer> {
  public:
   explicit UploadStream(UploadPace pace) : pace_(pace) {}
 
   // Waits for the next chunk, which is valid until the next call; null after the last one.
+  // INVALID_ARGUMENT: a message of the stream is no chunk, which gRPC itself takes for the end.
   // ABORTED with UPLOAD_TOO_SLOW: the client sends less than the least rate.
   absl::StatusOr<v1::WriteUploadRequest*> Read();
 
@@ -50,12 +52,14 @@ class UploadStream : public grpc::ServerReadReactor<v1::WriteUploadRequest> {
   enum class State { kIdle, kReading, kChunk, kEnd };
 
   ~UploadStream() override = default;
+  absl::StatusOr<v1::WriteUploadRequest*> Parse();
   void OnReadDone(bool ok) override;
   void OnDone() override { delete this; }
   bool HasRead() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return state_ != State::kReading; }
 
   UploadPace pace_;
-  v1::WriteUploadRequest chunk_;  // gRPC's while kReading
+  grpc::ByteBuffer bytes_;  // gRPC's while kReading
+  v1::WriteUploadRequest chunk_;
   absl::Mutex mutex_;
   State state_ ABSL_GUARDED_BY(mutex_) = State::kIdle;
 };

@@ -188,6 +188,10 @@ ServerMetrics::ServerMetrics() : state_(std::make_unique<State>()) {
       .Register(*state_->registry)
       .Add({{"version", kVersion}, {"compiler", __VERSION__}})
       .Set(1);
+  // There from the start, so that an increase can be seen.
+  for (const char* limit : {"connections", "rate", "streams", "upload_rate"}) {
+    state_->limited_calls.Add({{"limit", limit}});
+  }
 }
 ServerMetrics::~ServerMetrics() = default;
 

@@ -7,6 +7,7 @@
 #include "acclimate/v1/artifact_service.grpc.pb.h"
 #include "google/rpc/status.pb.h"
 #include "grpcpp/create_channel.h"
+#include "grpcpp/generic/generic_stub.h"
 #include "grpcpp/server_builder.h"
 #include "gtest/gtest.h"
 #include "server/base/errors.h"
@@ -44,19 +45,22 @@ TEST(UploadPaceTest, WithoutALeastRateThereIsTimeForEver) {
 
 // Counts what comes.
 class CountingService final
-    : public v1::ArtifactService::WithCallbackMethod_WriteUpload<v1::ArtifactService::Service> {
+    : public v1::ArtifactService::WithRawCallbackMethod_WriteUpload<v1::ArtifactService::Service> {
  public:
-  grpc::ServerReadReactor<v1::WriteUploadRequest>* WriteUpload(grpc::CallbackServerContext*,
-                                                               v1::Upload* response) override {
+  grpc::ServerReadReactor<grpc::ByteBuffer>* WriteUpload(grpc::CallbackServerContext*,
+                                                         grpc::ByteBuffer* response) override {
     auto* const stream = new UploadStream(pace);
     std::thread([stream, response] {
+      v1::Upload upload;
       absl::Status status;
       while (status.ok()) {
         const auto chunk = stream->Read();
         status = chunk.status();
         if (!chunk.ok() || *chunk == nullptr) break;
-        response->set_committed_bytes(response->committed_bytes() + (*chunk)->data().size());
+        upload.set_committed_bytes(upload.committed_bytes() + (*chunk)->data().size());
       }
+      bool own_buffer = false;
+      grpc::SerializationTraits<v1::Upload>::Serialize(upload, response, &own_buffer);
       stream->Finish(ToGrpcStatus(status));
     }).detach();
     return stream;
@@ -73,12 +77,14 @@ class UploadStreamTest : public testing::Test {
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
     builder.RegisterService(&service_);
     server_ = builder.BuildAndStart();
-    stub_ = v1::ArtifactService::NewStub(grpc::CreateChannel("127.0.0.1:" + std::to_string(port),
-                                                             grpc::InsecureChannelCredentials()));
+    channel_ = grpc::CreateChannel("127.0.0.1:" + std::to_string(port),
+                                   grpc::InsecureChannelCredentials());
+    stub_ = v1::ArtifactService::NewStub(channel_);
   }
 
   CountingService service_;
   std::unique_ptr<grpc::Server> server_;
+  std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::ArtifactService::Stub> stub_;
 };
 
@@ -92,6 +98,32 @@ TEST_F(UploadStreamTest, AnUploadIsReadToItsEnd) {
   writer->WritesDone();
   EXPECT_TRUE(writer->Finish().ok());
   EXPECT_EQ(answer.committed_bytes(), 8 << 20);
+}
+
+// gRPC's own reader takes such a message for the end of the stream.
+TEST_F(UploadStreamTest, AMessageThatIsNoChunkIsRefused) {
+  grpc::GenericStub stub(channel_);
+  grpc::ClientContext context;
+  grpc::CompletionQueue queue;
+  const auto next = [&queue] {
+    void* tag = nullptr;
+    bool ok = false;
+    return queue.Next(&tag, &ok) && ok;
+  };
+  const auto call = stub.PrepareCall(&context, "/acclimate.v1.ArtifactService/WriteUpload", &queue);
+  call->StartCall(nullptr);
+  ASSERT_TRUE(next());
+  for (const std::string& bytes : {std::string(), std::string("\xff\xff no chunk")}) {
+    const grpc::Slice slice(bytes);
+    call->Write(grpc::ByteBuffer(&slice, 1), nullptr);
+    EXPECT_TRUE(next());
+  }
+  call->WritesDone(nullptr);
+  next();
+  grpc::Status status;
+  call->Finish(&status, nullptr);
+  EXPECT_TRUE(next());
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
 }
 
 // The call ends although the client neither sends nor ends it.
