@@ -51,9 +51,11 @@ absl::Status Fail(JobChange& change, const AttemptOutcome& outcome, const std::s
   // The node was unavailable; the job is given up.
   const absl::StatusCode code =
       outcome.cause == v1::ATTEMPT_CAUSE_LOST ? absl::StatusCode::kAborted : outcome.error.code();
-  const absl::Status error(code, reason.empty()
-                                     ? std::string(outcome.error.message())
-                                     : absl::StrCat(outcome.error.message(), "; ", reason));
+  absl::Status error(code, reason.empty() ? std::string(outcome.error.message())
+                                          : absl::StrCat(outcome.error.message(), "; ", reason));
+  outcome.error.ForEachPayload([&error](absl::string_view type, const absl::Cord& payload) {
+    error.SetPayload(type, payload);
+  });
   *change.job.mutable_error() = ToRpcStatus(error);
   return ChangeState(change, v1::JOB_STATE_FAILED, error.message(), now);
 }

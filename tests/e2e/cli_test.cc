@@ -354,7 +354,7 @@ TEST_F(CliTest, JobsArePausedResumedAndTriedAgain) {
                               .get<std::string>());
   EXPECT_EQ(Run({"jobs", "pause", job, "--json"}).exit_code, 0);
   EXPECT_TRUE(WaitUntil([&] { return ApiClient(server_).List("state=PAUSED").size() == 1; }));
-  EXPECT_EQ(Run({"jobs", "resume", job, "--json"}).json["state"], int{v1::JOB_STATE_QUEUED});
+  EXPECT_EQ(Run({"jobs", "resume", job, "--json"}).json["state"], "JOB_STATE_QUEUED");
   const Outcome too_early = Run({"jobs", "retry", job});
   EXPECT_NE(too_early.exit_code, 0);
   EXPECT_THAT(too_early.err, HasSubstr("only a job that failed or was cancelled"));

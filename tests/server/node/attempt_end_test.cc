@@ -2,8 +2,11 @@
 
 #include <signal.h>
 
+#include <cerrno>
+
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "server/artifacts/file_system.h"
 
 namespace acclimate::node {
 namespace {
@@ -62,7 +65,8 @@ TEST(AttemptEndTest, ADiskWithoutRoomIsNoLackOfMemory) {
       Reported(static_cast<int>(absl::StatusCode::kResourceExhausted), "cannot write model.pt");
   finished.set_disk_full(true);
   EXPECT_EQ(OutcomeOfError(finished).cause, v1::ATTEMPT_CAUSE_DISK_FULL);
-  EXPECT_EQ(OutcomeOfImport(absl::ResourceExhaustedError("the disk is full")).cause,
+  errno = ENOSPC;
+  EXPECT_EQ(OutcomeOfImport(artifacts::FileError("cannot write", "model.pt")).cause,
             v1::ATTEMPT_CAUSE_DISK_FULL);
   EXPECT_EQ(OutcomeOfImport(absl::InternalError("a link")).cause, v1::ATTEMPT_CAUSE_CRASH);
 }

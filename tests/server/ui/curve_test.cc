@@ -73,7 +73,7 @@ TEST_F(CurveTest, BeginsAnewWithEachAttempt) {
   jobs::AttemptOutcome lost;
   lost.cause = v1::ATTEMPT_CAUSE_LOST;
   lost.error = absl::UnavailableError("lost");
-  factory_.End(kJob, lost);
+  factory_.End(kJob, lost, absl::Now(), jobs::RetryPolicy());
   factory_.Change(kJob, [](jobs::JobChange& change) {
     return jobs::BeginAttempt(change, "node-1", absl::Now());
   });

@@ -56,11 +56,9 @@ class JobFactory {
   }
   // Ends a running job at `end`.
   v1::Job End(const std::string& name, const jobs::AttemptOutcome& outcome,
-              absl::Time end = absl::Now()) {
+              absl::Time end = absl::Now(), const jobs::RetryPolicy& policy = {/*max_retries=*/0}) {
     return Change(name, [&](jobs::JobChange& change) {
-      jobs::RetryPolicy once;
-      once.max_retries = 0;
-      return jobs::EndAttempt(change, outcome, once, /*jitter=*/0, end);
+      return jobs::EndAttempt(change, outcome, policy, /*jitter=*/0, end);
     });
   }
 
