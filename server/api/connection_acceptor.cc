@@ -6,7 +6,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -22,6 +21,7 @@
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "server/base/log.h"
+#include "server/base/wake_up.h"
 #include "server/worker/unique_fd.h"
 
 namespace acclimate::api {
@@ -130,15 +130,13 @@ class ConnectionAcceptor::Loop {
       : per_client_(per_client),
         metrics_(metrics),
         listeners_(std::move(listeners)),
-        wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
         epoll_(epoll_create1(EPOLL_CLOEXEC)) {
-    Watch(wake_.get(), EPOLLIN, kWake);
+    Watch(wake_.fd(), EPOLLIN, kWake);
   }
 
   ~Loop() {
     if (!thread_.joinable()) return;
-    const uint64_t one = 1;
-    [[maybe_unused]] const ssize_t written = write(wake_.get(), &one, sizeof(one));
+    wake_.Wake();
     thread_.join();
   }
 
@@ -226,7 +224,7 @@ class ConnectionAcceptor::Loop {
   const int per_client_;
   metrics::ServerMetrics& metrics_;
   const std::vector<UniqueFd> listeners_;
-  const UniqueFd wake_;
+  WakeUp wake_;
   const UniqueFd epoll_;
   std::unique_ptr<ExternalConnectionAcceptor> grpc_;
   // Of the thread.

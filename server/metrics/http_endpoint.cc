@@ -4,7 +4,6 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -20,8 +19,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
+#include "server/base/instant.h"
 #include "server/base/log.h"
+#include "server/base/wake_up.h"
 
 namespace acclimate::metrics {
 namespace {
@@ -128,10 +128,7 @@ class HttpEndpoint::Loop {
  public:
   Loop(OwnedFd listener, std::map<std::string, HttpHandler> handlers,
        const HttpEndpointOptions& options)
-      : options_(options),
-        handlers_(std::move(handlers)),
-        listener_(std::move(listener)),
-        wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+      : options_(options), handlers_(std::move(handlers)), listener_(std::move(listener)) {
     for (int i = 0; i < options_.threads; ++i) threads_.emplace_back([this] { RunHandlers(); });
     threads_.emplace_back([this] { Run(); });
   }
@@ -141,7 +138,7 @@ class HttpEndpoint::Loop {
       absl::MutexLock lock(&mutex_);
       stopping_ = true;
     }
-    Wake();
+    wake_.Wake();
     for (std::thread& thread : threads_) thread.join();
   }
 
@@ -157,7 +154,7 @@ class HttpEndpoint::Loop {
   struct Connection {
     OwnedFd fd;
     std::string peer;
-    absl::Time deadline;
+    Instant deadline;
     Stage stage = Stage::kReading;
     std::string bytes = {};  // of the request, then of the answer
     size_t sent = 0;
@@ -172,11 +169,6 @@ class HttpEndpoint::Loop {
     int64_t connection;
     std::string bytes;
   };
-
-  void Wake() {
-    const uint64_t one = 1;
-    [[maybe_unused]] const ssize_t written = write(wake_.get(), &one, sizeof(one));
-  }
 
   void Run() {
     while (true) {
@@ -195,24 +187,17 @@ class HttpEndpoint::Loop {
   }
 
   // Until a connection can go on, its time is up, or there are answers or new connections.
-  void Wait() const {
-    std::vector<pollfd> entries = {{wake_.get(), POLLIN, 0}, {listener_.get(), POLLIN, 0}};
-    absl::Time deadline = absl::InfiniteFuture();
+  void Wait() {
+    std::vector<pollfd> entries = {{wake_.fd(), POLLIN, 0}, {listener_.get(), POLLIN, 0}};
+    Instant deadline = Instant::Never();
     for (const auto& [number, connection] : connections_) {
       if (connection.stage == Stage::kHandling) continue;
       const bool writes = connection.stage == Stage::kWriting;
       entries.push_back({connection.fd.get(), static_cast<short>(writes ? POLLOUT : POLLIN), 0});
       deadline = std::min(deadline, connection.deadline);
     }
-    int timeout_ms = -1;
-    if (deadline != absl::InfiniteFuture()) {
-      const int64_t left =
-          absl::ToInt64Milliseconds(absl::Ceil(deadline - absl::Now(), absl::Milliseconds(1)));
-      timeout_ms = static_cast<int>(std::clamp<int64_t>(left, 0, 1000 * 3600));
-    }
-    poll(entries.data(), entries.size(), timeout_ms);
-    uint64_t wakes;
-    [[maybe_unused]] const ssize_t got = read(wake_.get(), &wakes, sizeof(wakes));
+    poll(entries.data(), entries.size(), deadline.PollMilliseconds());
+    wake_.Clear();
   }
 
   // False: the connection is over.
@@ -230,7 +215,7 @@ class HttpEndpoint::Loop {
         if (!Discard(connection)) return false;
         break;
     }
-    return connection.stage == Stage::kHandling || absl::Now() < connection.deadline;
+    return connection.stage == Stage::kHandling || Instant::Now() < connection.deadline;
   }
 
   bool Read(int64_t number, Connection& connection) {
@@ -270,7 +255,7 @@ class HttpEndpoint::Loop {
   void BeginWriting(Connection& connection, std::string bytes) {
     connection.stage = Stage::kWriting;
     connection.bytes = std::move(bytes);
-    connection.deadline = absl::Now() + options_.patience;
+    connection.deadline = Instant::Now() + options_.patience;
     Write(connection);
   }
 
@@ -281,11 +266,11 @@ class HttpEndpoint::Loop {
       if (sent < 0 && errno == EINTR) continue;
       if (sent < 0) return errno == EAGAIN;
       connection.sent += static_cast<size_t>(sent);
-      connection.deadline = absl::Now() + options_.patience;
+      connection.deadline = Instant::Now() + options_.patience;
     }
     shutdown(connection.fd.get(), SHUT_WR);
     connection.stage = Stage::kClosing;
-    connection.deadline = absl::Now() + kClosingPatience;
+    connection.deadline = Instant::Now() + kClosingPatience;
     return true;
   }
 
@@ -322,7 +307,7 @@ class HttpEndpoint::Loop {
       }
       if (connections_.size() >= options_.max_connections && !DropOldest()) continue;
       connections_.emplace(next_number_++, Connection{std::move(fd), PeerText(address),
-                                                      absl::Now() + options_.patience});
+                                                      Instant::Now() + options_.patience});
     }
   }
 
@@ -356,7 +341,7 @@ class HttpEndpoint::Loop {
         absl::MutexLock lock(&mutex_);
         answers_.push_back(std::move(answer));
       }
-      Wake();
+      wake_.Wake();
     }
   }
 
@@ -383,7 +368,7 @@ class HttpEndpoint::Loop {
   const HttpEndpointOptions options_;
   const std::map<std::string, HttpHandler> handlers_;
   const OwnedFd listener_;
-  const OwnedFd wake_;
+  WakeUp wake_;
   // Of the thread that runs Run().
   Connections connections_;
   int64_t next_number_ = 0;
