@@ -5,9 +5,10 @@
 
 #include <filesystem>
 #include <fstream>
-#include <sstream>
+#include <optional>
 #include <string>
 
+#include "server/base/process_stat.h"
 #include "server/metrics/metric_list.h"
 
 namespace acclimate::metrics {
@@ -19,17 +20,6 @@ prometheus::MetricFamily OneValue(const char* name, double value) {
   (family.type == prometheus::MetricType::Counter ? metric.counter.value : metric.gauge.value) =
       value;
   return family;
-}
-
-// Fields of /proc/self/stat from the third on, as proc(5) numbers them: the second may hold spaces.
-std::vector<std::string> StatFields() {
-  std::ifstream file("/proc/self/stat");
-  std::string text;
-  std::getline(file, text);
-  std::istringstream rest(text.substr(text.rfind(')') + 1));
-  std::vector<std::string> fields = {"", "", ""};
-  for (std::string field; rest >> field;) fields.push_back(field);
-  return fields;
 }
 
 double BootTimeSeconds() {
@@ -54,25 +44,21 @@ double OpenDescriptors() {
 }  // namespace
 
 std::vector<prometheus::MetricFamily> ProcessMetrics::Collect() const {
-  constexpr size_t kUserTicks = 14, kSystemTicks = 15, kThreads = 20, kStartTicks = 22,
-                   kVirtualBytes = 23, kResidentPages = 24;
-  const std::vector<std::string> fields = StatFields();
-  if (fields.size() <= kResidentPages) return {};
-  const auto field = [&fields](size_t index) { return std::stod(fields[index]); };
-  const double ticks_per_second = static_cast<double>(sysconf(_SC_CLK_TCK));
+  constexpr size_t kThreads = 20, kStartTicks = 22, kVirtualBytes = 23, kResidentPages = 24;
+  const std::optional<ProcessStat> stat = ProcessStat::Read("self");
+  if (!stat) return {};
   rlimit descriptors{};
   getrlimit(RLIMIT_NOFILE, &descriptors);
   return {
-      OneValue("process_cpu_seconds_total",
-               (field(kUserTicks) + field(kSystemTicks)) / ticks_per_second),
+      OneValue("process_cpu_seconds_total", absl::ToDoubleSeconds(stat->processor_time())),
       OneValue("process_resident_memory_bytes",
-               field(kResidentPages) * static_cast<double>(sysconf(_SC_PAGESIZE))),
-      OneValue("process_virtual_memory_bytes", field(kVirtualBytes)),
-      OneValue("process_threads", field(kThreads)),
+               stat->Number(kResidentPages) * static_cast<double>(sysconf(_SC_PAGESIZE))),
+      OneValue("process_virtual_memory_bytes", stat->Number(kVirtualBytes)),
+      OneValue("process_threads", stat->Number(kThreads)),
       OneValue("process_open_fds", OpenDescriptors()),
       OneValue("process_max_fds", static_cast<double>(descriptors.rlim_cur)),
       OneValue("process_start_time_seconds",
-               BootTimeSeconds() + field(kStartTicks) / ticks_per_second),
+               BootTimeSeconds() + stat->Number(kStartTicks) / TicksPerSecond()),
   };
 }
 

@@ -20,10 +20,9 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/ascii.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "server/base/process_stat.h"
 #include "server/worker/exit_codes.h"
 #include "server/worker/message_limits.h"
 #include "server/worker/valid_utf8.h"
@@ -177,19 +176,9 @@ absl::Status WorkerProcess::LimitMemory(int64_t bytes) {
 }
 
 std::optional<absl::Duration> WorkerProcess::ProcessorTime() const {
-  std::ifstream stat(absl::StrCat("/proc/", pid_, "/stat"));
-  std::string line;
-  if (!std::getline(stat, line)) return std::nullopt;
-  // The second field is the program's name in parentheses, which may hold anything.
-  const std::vector<std::string> fields = absl::StrSplit(line.substr(line.rfind(')') + 1), ' ');
-  constexpr size_t kUserTicks = 12, kSystemTicks = 13;  // after the name, from 1
-  int64_t user = 0, system = 0;
-  if (fields.size() <= kSystemTicks || !absl::SimpleAtoi(fields[kUserTicks], &user) ||
-      !absl::SimpleAtoi(fields[kSystemTicks], &system)) {
-    return std::nullopt;
-  }
-  return absl::Seconds(static_cast<double>(user + system) /
-                       static_cast<double>(sysconf(_SC_CLK_TCK)));
+  const std::optional<ProcessStat> stat = ProcessStat::Read(absl::StrCat(pid_));
+  if (!stat) return std::nullopt;
+  return stat->processor_time();
 }
 
 void WorkerProcess::CheckUsage() {
