@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "server/base/errors.h"
+
 namespace acclimate::api {
 
 namespace health = grpc::health::v1;
@@ -24,7 +26,7 @@ class HealthService::Watcher final : public grpc::ServerWriteReactor<health::Hea
       writing_ = true;
       StartWrite(&response_);
     } else if (service_.draining_) {
-      End({grpc::StatusCode::UNAVAILABLE, "the server is shutting down"});
+      End(ToGrpcStatus(ShuttingDown()));
     }
   }
 

@@ -111,8 +111,7 @@ absl::Status CallGate::Admit(const auth::Credentials& credentials, absl::Time no
 }
 
 absl::Status CallGate::CheckTakesWork() const {
-  if (!draining_) return absl::OkStatus();
-  return WithRetryAfter(absl::UnavailableError("the server is shutting down"), absl::Seconds(1));
+  return draining_ ? ShuttingDown() : absl::OkStatus();
 }
 
 // By name where there are names, otherwise by address, without the port.

@@ -152,6 +152,10 @@ absl::Status WithRetryAfter(absl::Status status, absl::Duration delay) {
   return status;
 }
 
+absl::Status ShuttingDown() {
+  return WithRetryAfter(absl::UnavailableError("the server is shutting down"), absl::Seconds(1));
+}
+
 google::rpc::Status ToRpcStatus(const absl::Status& status) {
   google::rpc::Status result;
   result.set_code(static_cast<int>(status.code()));

@@ -48,6 +48,8 @@ std::string ReasonOf(const absl::Status& status);
 
 // The status with a RetryInfo.
 absl::Status WithRetryAfter(absl::Status status, absl::Duration delay);
+// UNAVAILABLE, with when the next server may be there.
+absl::Status ShuttingDown();
 
 google::rpc::Status ToRpcStatus(const absl::Status& status);
 absl::Status FromRpcStatus(const google::rpc::Status& status);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <vector>
 
+#include <utility>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -49,6 +51,11 @@ absl::StatusOr<ResourceName> ParseBlobName(absl::string_view name) {
 }
 absl::StatusOr<ResourceName> ParseUploadName(absl::string_view name) {
   return Parse(name, "uploads", "tenants/{tenant}/uploads/{upload}", IsId);
+}
+
+std::string TenantOfJob(absl::string_view name) {
+  absl::StatusOr<ResourceName> job = ParseJobName(name);
+  return job.ok() ? std::move(job->tenant) : "";
 }
 
 std::string JobName(absl::string_view tenant, absl::string_view job) {

@@ -22,6 +22,9 @@ absl::StatusOr<ResourceName> ParseJobName(absl::string_view name);
 absl::StatusOr<ResourceName> ParseBlobName(absl::string_view name);
 absl::StatusOr<ResourceName> ParseUploadName(absl::string_view name);
 
+// The tenant of a job's name; empty: it is none.
+std::string TenantOfJob(absl::string_view name);
+
 std::string JobName(absl::string_view tenant, absl::string_view job);
 std::string BlobName(absl::string_view tenant, absl::string_view sha256);
 std::string UploadName(absl::string_view tenant, absl::string_view upload);

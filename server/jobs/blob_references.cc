@@ -44,11 +44,6 @@ void Collect(const Message& message, const std::string& tenant, std::set<std::st
   }
 }
 
-std::string TenantOfJob(const v1::Job& job) {
-  absl::StatusOr<ResourceName> name = ParseJobName(job.name());
-  return name.ok() ? name->tenant : "";
-}
-
 absl::Status Insert(Connection& connection, int64_t sequence, const std::string& tenant,
                     Origin origin, const std::set<std::string>& digests) {
   for (const std::string& sha256 : digests) {
@@ -97,7 +92,7 @@ std::set<std::string> BlobsNamedIn(const Message& message, const std::string& te
 }
 
 absl::Status AddSpecReferences(Connection& connection, int64_t sequence, const v1::Job& job) {
-  const std::string tenant = TenantOfJob(job);
+  const std::string tenant = TenantOfJob(job.name());
   return Insert(connection, sequence, tenant, kSpec, BlobsNamedIn(job.spec(), tenant));
 }
 
@@ -105,7 +100,7 @@ absl::Status AddEventReferences(Connection& connection, int64_t sequence, const 
                                 const v1::JobEvent& event) {
   // By far the most events, and they name none.
   if (event.has_progress()) return absl::OkStatus();
-  const std::string tenant = TenantOfJob(job);
+  const std::string tenant = TenantOfJob(job.name());
   if (event.has_checkpoint() || event.has_result()) {
     if (absl::Status status = DropTrainingStates(connection, sequence); !status.ok()) return status;
   }

@@ -31,8 +31,8 @@ Span JobSpan(const v1::Job& job, const TraceContext& call) {
                      {"acclimate.method", job.spec().method()},
                      {"acclimate.state", std::string(ShortName(job.state()))},
                      {"acclimate.attempts", int64_t{job.attempts_size()}}};
-  if (const absl::StatusOr<ResourceName> name = ParseJobName(job.name()); name.ok()) {
-    span.attributes["acclimate.tenant"] = name->tenant;
+  if (const std::string tenant = TenantOfJob(job.name()); !tenant.empty()) {
+    span.attributes["acclimate.tenant"] = tenant;
   }
   span.failed = job.state() == v1::JOB_STATE_FAILED;
   span.error = job.error().message();

@@ -69,11 +69,7 @@ class JobQueue::Subscription {
     };
     if (nothing_new()) channel.changed.WaitWithTimeout(&queue_->mutex_, limit);
     if (channel.deleted) return absl::NotFoundError("the job was deleted");
-    if (queue_->shutdown_) {
-      return WithRetryAfter(absl::UnavailableError("the server is shutting down"),
-                            absl::Seconds(1));
-    }
-    return absl::OkStatus();
+    return queue_->shutdown_ ? ShuttingDown() : absl::OkStatus();
   }
 
  private:

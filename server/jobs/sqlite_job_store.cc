@@ -68,11 +68,6 @@ absl::StatusOr<Row> FindJob(Connection& connection, const std::string& name) {
   return ReadOne(statement, NoSuchJob(name));
 }
 
-std::string TenantOf(const v1::Job& job) {
-  absl::StatusOr<ResourceName> name = ParseJobName(job.name());
-  return name.ok() ? name->tenant : "";
-}
-
 absl::Status InsertEvents(Connection& connection, int64_t sequence, JobChange& change) {
   for (v1::JobEvent& event : change.events) {
     event.set_cursor(change.job.last_cursor() + 1);
@@ -102,7 +97,7 @@ absl::Status WriteJob(Connection& connection, int64_t sequence, const v1::Job& j
 
 absl::Status InsertJob(Connection& connection, JobChange& change) {
   const v1::Job& job = change.job;
-  const std::string tenant = TenantOf(job);
+  const std::string tenant = TenantOfJob(job.name());
   int64_t sequence = 0;
   {
     Statement statement = connection.Prepare(
@@ -310,7 +305,7 @@ absl::StatusOr<CreatedJob> SqliteJobStore::Create(const JobChange& change,
                                                   const std::string& request_id,
                                                   const std::string& spec_digest) {
   CreatedJob created;
-  const std::string tenant = TenantOf(change.job);
+  const std::string tenant = TenantOfJob(change.job.name());
   absl::Status status = writer_.Run([&](Connection& connection) -> absl::Status {
     JobChange copy = change;
     if (!request_id.empty()) {

@@ -166,8 +166,8 @@ absl::Status Slot::AwaitReady(WorkerProcess& worker) {
 void Slot::RunLease(const jobs::Lease& lease, std::unique_ptr<WorkerProcess> worker) {
   LogContext log({{"job", lease.id.job()}, {"attempt", lease.id.attempt()}, {"slot", number_}});
   if (!lease.trace_id.empty()) log.Add({"trace", lease.trace_id});
-  if (const absl::StatusOr<ResourceName> job = ParseJobName(lease.id.job()); job.ok()) {
-    log.Add({"tenant", job->tenant});
+  if (const std::string tenant = TenantOfJob(lease.id.job()); !tenant.empty()) {
+    log.Add({"tenant", tenant});
   }
   LogInfo("attempt begins");
   wishes_.Begin(lease.id, control_);
