@@ -41,11 +41,6 @@ bool IsInterruption(const AttemptOutcome& outcome) {
          outcome.kind == AttemptOutcome::Kind::kPaused;
 }
 
-absl::Status Requeue(JobChange& change, absl::string_view reason, absl::Time now) {
-  change.job.clear_progress();
-  return ChangeState(change, v1::JOB_STATE_QUEUED, reason, now);
-}
-
 absl::Status Fail(JobChange& change, const AttemptOutcome& outcome, const std::string& reason,
                   absl::Time now) {
   // The node was unavailable; the job is given up.
@@ -197,8 +192,10 @@ absl::Status EndAttempt(JobChange& change, const AttemptOutcome& outcome, const 
   if (job.state() == v1::JOB_STATE_PAUSING) {
     return ChangeState(change, v1::JOB_STATE_PAUSED, "the attempt has ended", now);
   }
-  absl::Status status =
-      Requeue(change, outcome.error.ok() ? "attempt interrupted" : outcome.error.message(), now);
+  job.clear_progress();
+  const absl::Status status =
+      ChangeState(change, v1::JOB_STATE_QUEUED,
+                  outcome.error.ok() ? "attempt interrupted" : outcome.error.message(), now);
   if (const absl::Duration wait = decision.longest_wait * jitter; wait > absl::ZeroDuration()) {
     *job.mutable_next_attempt_time() = ToProtoTimestamp(now + wait);
   }

@@ -245,9 +245,9 @@ absl::StatusOr<std::optional<Lease>> JobQueue::LeaseNext(const std::string& node
   const v1::AttemptId id = CurrentAttempt(*job);
   {
     absl::MutexLock lock(&mutex_);
-    LeaseState& lease = leases_[id.job()];
+    LeaseState lease;
     lease.id = id;
-    lease.renewed = Instant::Now();
+    leases_[id.job()] = std::move(lease);
   }
   keeper_wake_up_.Wake();
   Publish(*job);
@@ -397,15 +397,23 @@ std::deque<v1::Progress> JobQueue::TakePending(const v1::AttemptId& id) {
   return std::exchange(found->second.pending, {});
 }
 
+Instant JobQueue::LostAt(const LeaseState& lease) const {
+  return lease.renewed + options_.lease_timeout;
+}
+
+Instant JobQueue::FlushAt(const LeaseState& lease) const {
+  if (lease.pending.empty()) return Instant::Never();
+  return lease.prompt ? Instant::Always() : lease.last_flush + options_.progress_interval;
+}
+
 JobQueue::Due JobQueue::TakeDue() {
   absl::MutexLock lock(&mutex_);
   const Instant now = Instant::Now();
   Due due;
   for (const auto& [job, lease] : leases_) {
-    if (lease.renewed + options_.lease_timeout <= now) {
+    if (LostAt(lease) <= now) {
       due.lost.push_back(lease.id);
-    } else if (!lease.pending.empty() &&
-               (lease.prompt || lease.last_flush + options_.progress_interval <= now)) {
+    } else if (FlushAt(lease) <= now) {
       due.flush.push_back(lease.id);
     }
   }
@@ -419,10 +427,7 @@ Instant JobQueue::NextDue() {
   absl::MutexLock lock(&mutex_);
   Instant next = waits_.empty() ? Instant::Never() : waits_.begin()->first;
   for (const auto& [job, lease] : leases_) {
-    next = std::min(next, lease.renewed + options_.lease_timeout);
-    if (lease.pending.empty()) continue;
-    next = std::min(
-        next, lease.prompt ? Instant::Always() : lease.last_flush + options_.progress_interval);
+    next = std::min({next, LostAt(lease), FlushAt(lease)});
   }
   return next;
 }

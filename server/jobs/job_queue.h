@@ -145,6 +145,9 @@ class JobQueue : public LeaseBroker {
     std::vector<v1::AttemptId> lost;   // leases that were not renewed
     std::vector<std::string> waited;   // jobs that may be tried again
   };
+  // When the lease is lost, and its progress written, unless something comes before.
+  Instant LostAt(const LeaseState& lease) const;
+  Instant FlushAt(const LeaseState& lease) const;
   void KeepTime();
   Due TakeDue();
   // When TakeDue() may have something, unless something new comes before.
