@@ -434,7 +434,7 @@ Instant JobQueue::NextDue() {
 
 void JobQueue::KeepTime() {
   while (true) {
-    const Instant next = NextDue();
+    const Instant next = std::max(NextDue(), Instant::Now());
     keeper_wake_up_.WaitUntil(next);
     keeper_wake_up_.Clear();
     {
