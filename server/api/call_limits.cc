@@ -13,21 +13,21 @@ constexpr absl::Duration kRetryStream = absl::Seconds(5);
 
 }  // namespace
 
-double CallLimits::CallsAt(const Bucket& bucket, absl::Time now) const {
-  // A clock that was set back fills nothing.
+double CallLimits::CallsAt(const Bucket& bucket, Instant now) const {
+  // Of two calls at once the later may come first.
   const double passed = std::max(0.0, absl::ToDoubleSeconds(now - bucket.filled));
   return std::min(Capacity(), bucket.calls + passed * options_.calls_per_second);
 }
 
 // A full bucket is as good as none.
-void CallLimits::ForgetFullBuckets(absl::Time now) {
+void CallLimits::ForgetFullBuckets(Instant now) {
   for (auto it = buckets_.begin(); it != buckets_.end();) {
     it = CallsAt(it->second, now) >= Capacity() ? buckets_.erase(it) : std::next(it);
   }
   forget_at_ = std::max<size_t>(1024, 2 * buckets_.size());
 }
 
-absl::Status CallLimits::TakeCall(const std::string& whose, double cost, absl::Time now) {
+absl::Status CallLimits::TakeCall(const std::string& whose, double cost, Instant now) {
   if (options_.calls_per_second <= 0) return absl::OkStatus();
   double missing = 0;
   {

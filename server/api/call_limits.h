@@ -14,6 +14,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "server/base/instant.h"
 #include "server/metrics/server_metrics.h"
 
 namespace acclimate::api {
@@ -37,7 +38,7 @@ class CallLimits {
   // Takes `cost` from the bucket of `whose`, "tenants/default", which fills by calls_per_second.
   // RESOURCE_EXHAUSTED with CALL_RATE_EXCEEDED, QuotaFailure, and a RetryInfo that says when there
   // is enough again.
-  absl::Status TakeCall(const std::string& whose, double cost, absl::Time now);
+  absl::Status TakeCall(const std::string& whose, double cost, Instant now);
 
   // Ends with the object.
   class Stream {
@@ -61,12 +62,12 @@ class CallLimits {
  private:
   struct Bucket {
     double calls = 0;  // at `filled`
-    absl::Time filled;
+    Instant filled = Instant::Always();
   };
 
   double Capacity() const { return options_.calls_per_second * absl::ToDoubleSeconds(kBurst); }
-  double CallsAt(const Bucket& bucket, absl::Time now) const;
-  void ForgetFullBuckets(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  double CallsAt(const Bucket& bucket, Instant now) const;
+  void ForgetFullBuckets(Instant now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const CallLimitOptions options_;
   metrics::ServerMetrics& metrics_;

@@ -3,7 +3,7 @@
 #include <utility>
 #include <vector>
 
-#include "absl/time/clock.h"
+#include "server/base/earliest_now.h"
 #include "server/base/log.h"
 
 namespace acclimate::artifacts {
@@ -57,7 +57,7 @@ absl::Status Collector::CollectOf(const std::string& tenant, const Rest& rest,
 
 absl::Status Collector::CollectOne(const std::string& tenant, const BlobInfo& blob,
                                    Collected& collected) {
-  const absl::Duration unused = absl::Now() - blob.last_needed;
+  const absl::Duration unused = EarliestNow() - blob.last_needed;
   if (blob.pinned || unused <= grace_ / 2) return absl::OkStatus();
   absl::StatusOr<BlobStore*> blobs = stores_.BlobsOf(tenant);
   if (!blobs.ok()) return blobs.status();

@@ -17,6 +17,7 @@
 #include "nlohmann/json.hpp"
 #include "server/artifacts/crc32c.h"
 #include "server/artifacts/file_system.h"
+#include "server/base/earliest_now.h"
 #include "server/base/errors.h"
 #include "server/base/log.h"
 #include "server/base/random_id.h"
@@ -208,7 +209,7 @@ void UploadStore::ReleaseReserveOf(const std::string& id) {
 }
 
 void UploadStore::ExpireOld() {
-  const absl::Time horizon = absl::Now() - options_.expiry;
+  const absl::Time horizon = EarliestNow() - options_.expiry;
   for (auto it = entries_.begin(); it != entries_.end();) {
     if (!it->second.busy && it->second.last_use < horizon) {
       Remove(it->first);
