@@ -9,6 +9,7 @@
 #include "server/api/list_filter.h"
 #include "server/api/rpc.h"
 #include "server/api/tenant_access.h"
+#include "server/api/watch_stream.h"
 #include "server/artifacts/file_system.h"
 #include "server/base/errors.h"
 
@@ -98,23 +99,9 @@ grpc::Status JobService::ListJobs(grpc::ServerContext* context, const v1::ListJo
                    });
 }
 
-grpc::Status JobService::WatchJob(grpc::ServerContext* context, const v1::WatchJobRequest* request,
-                                  grpc::ServerWriter<v1::WatchJobResponse>* writer) {
-  return gate_.Run(*context, "acclimate.v1.JobService/WatchJob",
-                   [&](Caller& caller) -> absl::Status {
-                     absl::StatusOr<ResourceName> name = JobOfName(request->name(), caller);
-                     if (!name.ok()) return name.status();
-                     if (request->after_cursor() < 0)
-                       return BadRequest("after_cursor", "must not be negative");
-                     v1::WatchJobResponse response;
-                     return queue_.Watch(
-                         request->name(), request->after_cursor(),
-                         [&](const v1::JobEvent& event) {
-                           *response.mutable_event() = event;
-                           return writer->Write(response);
-                         },
-                         [context] { return context->IsCancelled(); });
-                   });
+grpc::ServerWriteReactor<v1::WatchJobResponse>* JobService::WatchJob(
+    grpc::CallbackServerContext* context, const v1::WatchJobRequest* request) {
+  return WatchStream::Start(queue_, gate_, *context, *request);
 }
 
 grpc::Status JobService::CancelJob(grpc::ServerContext* context,

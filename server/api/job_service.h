@@ -13,8 +13,10 @@
 namespace acclimate::api {
 
 // GetJob, which clients poll, answers on gRPC's own threads, which spares it a change of thread
-// (docs/performance.md). It reads one row; the other calls may wait for longer things.
-using MixedJobService = v1::JobService::WithCallbackMethod_GetJob<v1::JobService::Service>;
+// (docs/performance.md); it reads one row. WatchJob holds no thread while it waits. The other calls
+// may wait for longer things.
+using MixedJobService = v1::JobService::WithCallbackMethod_GetJob<
+    v1::JobService::WithCallbackMethod_WatchJob<v1::JobService::Service>>;
 
 // The references outlive the service.
 class JobService final : public MixedJobService {
@@ -35,8 +37,8 @@ class JobService final : public MixedJobService {
                                    const v1::GetJobRequest* request, v1::Job* response) override;
   grpc::Status ListJobs(grpc::ServerContext* context, const v1::ListJobsRequest* request,
                         v1::ListJobsResponse* response) override;
-  grpc::Status WatchJob(grpc::ServerContext* context, const v1::WatchJobRequest* request,
-                        grpc::ServerWriter<v1::WatchJobResponse>* writer) override;
+  grpc::ServerWriteReactor<v1::WatchJobResponse>* WatchJob(
+      grpc::CallbackServerContext* context, const v1::WatchJobRequest* request) override;
   grpc::Status PauseJob(grpc::ServerContext* context, const v1::PauseJobRequest* request,
                         v1::Job* response) override;
   grpc::Status ResumeJob(grpc::ServerContext* context, const v1::ResumeJobRequest* request,

@@ -28,27 +28,56 @@ bool IsServersFault(absl::StatusCode code) {
 // Whose calls are counted together that name no tenant, as of the catalogue.
 constexpr char kNoTenant[] = "calls without a tenant";
 
+// Empty where the call has no such metadata.
+std::string MetadataOf(const grpc::ServerContextBase& context, const char* key) {
+  const auto& metadata = context.client_metadata();
+  const auto found = metadata.find(key);
+  if (found == metadata.end()) return "";
+  return {found->second.data(), found->second.size()};
+}
+
+void AddCertificateNames(const grpc::AuthContext& context, auth::Credentials& credentials) {
+  if (!context.IsPeerAuthenticated()) return;
+  for (const char* property : {"x509_common_name", "x509_subject_alternative_name"}) {
+    for (const grpc::string_ref& name : context.FindPropertyValues(property)) {
+      credentials.certificate_names.emplace_back(name.data(), name.size());
+    }
+  }
+}
+
+auth::Credentials CredentialsOf(const grpc::ServerContextBase& context) {
+  auth::Credentials credentials;
+  credentials.authorization = MetadataOf(context, "authorization");
+  AddCertificateNames(*context.auth_context(), credentials);
+  return credentials;
+}
+
 double CostOf(const auth::Permission& permission) {
   return permission.changes ? CallLimits::kCostOfChange : 1;
 }
 
 }  // namespace
 
-Caller::Caller(absl::string_view call, const TraceContext& trace, CallLimits& limits)
-    : call_(call), trace_(trace), limits_(limits), log_({{"trace", trace.trace_id}}) {}
-
 // Names of resources have been parsed before they come here.
 bool Caller::NamesJob() const { return absl::StrContains(resource_, "/jobs/"); }
+
+void Caller::AddTo(LogContext& log) const {
+  log.Add({"trace", trace_.trace_id});
+  if (!tenant_.empty()) log.Add({"tenant", tenant_});
+  if (NamesJob()) log.Add({"job", resource_});
+}
 
 absl::Status Caller::Authorize(absl::string_view tenant, absl::string_view resource) {
   asked_ = true;
   tenant_ = std::string(tenant);
   resource_ = std::string(resource);
-  log_.Add({"tenant", tenant_});
-  if (NamesJob()) log_.Add({"job", resource_});
+  if (log_ != nullptr) {
+    log_->Add({"tenant", tenant_});
+    if (NamesJob()) log_->Add({"job", resource_});
+  }
   const auth::Role role = identity_.RoleIn(tenant);
   if (role >= permission_.role && role != auth::Role::kNone) {
-    return limits_.TakeCall(absl::StrCat("tenants/", tenant), CostOf(permission_), absl::Now());
+    return limits_.TakeCall(absl::StrCat("tenants/", tenant), CostOf(permission_), Instant::Now());
   }
   if (identity_.source == "none") {
     return absl::NotFoundError(absl::StrCat("there is no tenant ", tenant));
@@ -59,16 +88,6 @@ absl::Status Caller::Authorize(absl::string_view tenant, absl::string_view resou
                    tenant, "; ", identity_.subject,
                    role == auth::Role::kNone ? " has none there" : " is " + auth::RoleName(role)),
       {{"role", auth::RoleName(permission_.role)}, {"tenant", std::string(tenant)}});
-}
-
-void CallGate::AddCertificateNames(const grpc::AuthContext& context,
-                                   auth::Credentials& credentials) {
-  if (!context.IsPeerAuthenticated()) return;
-  for (const char* property : {"x509_common_name", "x509_subject_alternative_name"}) {
-    for (const grpc::string_ref& name : context.FindPropertyValues(property)) {
-      credentials.certificate_names.emplace_back(name.data(), name.size());
-    }
-  }
 }
 
 absl::Status CallGate::ExceptionToStatus(const std::exception& exception) {
@@ -102,7 +121,7 @@ absl::Status CallGate::Admit(const auth::Credentials& credentials, absl::Time no
   // For the others the handler asks, which knows the tenant.
   if (permission->in_tenant) return absl::OkStatus();
   if (caller.identity_.HighestRole() >= permission->role) {
-    return limits_.TakeCall(kNoTenant, CostOf(*permission), now);
+    return limits_.TakeCall(kNoTenant, CostOf(*permission), Instant::Now());
   }
   return ErrorWithReason(v1::ROLE_MISSING,
                          absl::StrCat(call, " needs the role ", auth::RoleName(permission->role),
@@ -166,9 +185,35 @@ void CallGate::Trace(const Caller& caller, const std::optional<TraceContext>& pa
   tracing_.spans->Add(std::move(span));
 }
 
-grpc::Status CallGate::End(const Caller& caller, absl::Time start, const absl::Status& status) {
-  metrics_.ObserveCall(caller.call_, absl::StatusCodeToString(status.code()), absl::Now() - start);
-  if (!status.ok()) LogDebug("call failed", {{"call", caller.call_}, {"status", status}});
+OpenCall::OpenCall(CallGate& gate, grpc::ServerContextBase& context, absl::string_view call)
+    : gate_(gate),
+      context_(context),
+      parent_(ParseTraceparent(MetadataOf(context, kTraceparent))),
+      caller_(call, gate.TraceOfCall(parent_), gate.limits_) {
+  context.AddTrailingMetadata(kTraceparent, ToTraceparent(caller_.trace()));
+}
+
+absl::Status OpenCall::Admit() {
+  absl::Status status = gate_.Admit(CredentialsOf(context_), start_, caller_);
+  if (status.ok() && caller_.permission_.stream) {
+    status = gate_.OpenStream(caller_, context_.peer(), stream_);
+  }
+  return status;
+}
+
+grpc::Status OpenCall::End(const absl::Status& status) {
+  LogContext log({});
+  caller_.AddTo(log);
+  stream_.reset();
+  if (gate_.BelongsInAudit(caller_, status)) {
+    gate_.Note(caller_, context_.peer(), start_, status);
+  }
+  if (gate_.tracing_.spans != nullptr && caller_.trace().sampled) {
+    gate_.Trace(caller_, parent_, start_, status);
+  }
+  gate_.metrics_.ObserveCall(caller_.call_, absl::StatusCodeToString(status.code()),
+                             absl::Now() - start_);
+  if (!status.ok()) LogDebug("call failed", {{"call", caller_.call_}, {"status", status}});
   return ToGrpcStatus(status);
 }
 

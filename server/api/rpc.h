@@ -13,7 +13,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "absl/types/optional.h"
-#include "grpcpp/security/auth_context.h"
+#include "grpcpp/server_context.h"
 #include "grpcpp/support/status.h"
 #include "server/api/call_limits.h"
 #include "server/auth/audit_log.h"
@@ -28,9 +28,8 @@ namespace acclimate::api {
 // Who makes a call, in which trace, and what the call needs.
 class Caller {
  public:
-  // Lines that the thread logs while this lives name the trace, and the tenant and the job once
-  // they are known.
-  Caller(absl::string_view call, const TraceContext& trace, CallLimits& limits);
+  Caller(absl::string_view call, const TraceContext& trace, CallLimits& limits)
+      : call_(call), trace_(trace), limits_(limits) {}
 
   // Whether the caller has the call's role in `tenant`; notes `resource` for the audit. A caller
   // without any role there gets the same answer whether the resource exists or not:
@@ -46,14 +45,17 @@ class Caller {
 
  private:
   friend class CallGate;
+  friend class OpenCall;
   bool NamesJob() const;
+  // Lines that the thread logs name the trace, and the tenant and the job as far as they are known.
+  void AddTo(LogContext& log) const;
 
   auth::Identity identity_;
   auth::Permission permission_;
   const absl::string_view call_;
   const TraceContext trace_;
   CallLimits& limits_;
-  LogContext log_;
+  LogContext* log_ = nullptr;  // of the thread that is at work for the call
   bool asked_ = false;
   std::string tenant_;
   std::string resource_;
@@ -80,27 +82,8 @@ class CallGate {
   // Runs the body of a handler: a callable from Caller& to absl::Status. `call` is
   // "acclimate.v1.JobService/GetJob". The call's span is a child of the caller's, or begins a
   // trace; the caller learns its traceparent from the trailing metadata.
-  template <typename Context, typename Body>
-  grpc::Status Run(Context& context, absl::string_view call, const Body& body) {
-    const absl::Time start = absl::Now();
-    const std::optional<TraceContext> parent = ParseTraceparent(MetadataOf(context, kTraceparent));
-    Caller caller(call, TraceOfCall(parent), limits_);
-    context.AddTrailingMetadata(kTraceparent, ToTraceparent(caller.trace()));
-    absl::Status status;
-    try {
-      status = Admit(CredentialsOf(context), start, caller);
-      absl::optional<CallLimits::Stream> stream;
-      if (status.ok() && caller.permission_.stream) {
-        status = OpenStream(caller, context.peer(), stream);
-      }
-      if (status.ok()) status = CheckAsked(caller, body(caller));
-    } catch (const std::exception& exception) {
-      status = ExceptionToStatus(exception);
-    }
-    if (BelongsInAudit(caller, status)) Note(caller, context.peer(), start, status);
-    if (tracing_.spans != nullptr && caller.trace().sampled) Trace(caller, parent, start, status);
-    return End(caller, start, status);
-  }
+  template <typename Body>
+  grpc::Status Run(grpc::ServerContextBase& context, absl::string_view call, const Body& body);
 
   // From now on new work is refused, and what brings it ends as soon as it asks.
   void Drain() { draining_ = true; }
@@ -108,22 +91,7 @@ class CallGate {
   absl::Status CheckTakesWork() const;
 
  private:
-  // Empty where the call has no such metadata.
-  template <typename Context>
-  static std::string MetadataOf(const Context& context, const char* key) {
-    const auto& metadata = context.client_metadata();
-    const auto found = metadata.find(key);
-    if (found == metadata.end()) return "";
-    return {found->second.data(), found->second.size()};
-  }
-  template <typename Context>
-  static auth::Credentials CredentialsOf(const Context& context) {
-    auth::Credentials credentials;
-    credentials.authorization = MetadataOf(context, "authorization");
-    AddCertificateNames(*context.auth_context(), credentials);
-    return credentials;
-  }
-  static void AddCertificateNames(const grpc::AuthContext& context, auth::Credentials& credentials);
+  friend class OpenCall;
   static absl::Status ExceptionToStatus(const std::exception& exception);
   TraceContext TraceOfCall(const std::optional<TraceContext>& parent) const;
   absl::Status Admit(const auth::Credentials& credentials, absl::Time now, Caller& caller);
@@ -137,7 +105,6 @@ class CallGate {
             const absl::Status& status);
   void Trace(const Caller& caller, const std::optional<TraceContext>& parent, absl::Time start,
              const absl::Status& status);
-  grpc::Status End(const Caller& caller, absl::Time start, const absl::Status& status);
 
   auth::Authenticator& authenticator_;
   auth::AuditLog* const audit_;
@@ -146,6 +113,50 @@ class CallGate {
   const CallTracing tracing_;
   std::atomic<bool> draining_{false};
 };
+
+// One call, from its beginning to its end: what Run() does for a call that ends with its handler. A
+// call that goes on after its handler keeps this, and ends it from any thread. The context and the
+// gate outlive it.
+class OpenCall {
+ public:
+  OpenCall(CallGate& gate, grpc::ServerContextBase& context, absl::string_view call);
+
+  // Admits the caller and runs the body.
+  template <typename Body>
+  absl::Status Enter(const Body& body) {
+    LogContext log({});
+    caller_.AddTo(log);
+    caller_.log_ = &log;
+    absl::Status status;
+    try {
+      status = Admit();
+      if (status.ok()) status = CallGate::CheckAsked(caller_, body(caller_));
+    } catch (const std::exception& exception) {
+      status = CallGate::ExceptionToStatus(exception);
+    }
+    caller_.log_ = nullptr;
+    return status;
+  }
+  // Notes and counts the call, once. What is to be sent.
+  grpc::Status End(const absl::Status& status);
+
+ private:
+  absl::Status Admit();
+
+  CallGate& gate_;
+  grpc::ServerContextBase& context_;
+  const absl::Time start_ = absl::Now();
+  const std::optional<TraceContext> parent_;
+  Caller caller_;
+  absl::optional<CallLimits::Stream> stream_;
+};
+
+template <typename Body>
+grpc::Status CallGate::Run(grpc::ServerContextBase& context, absl::string_view call,
+                           const Body& body) {
+  OpenCall open(*this, context, call);
+  return open.End(open.Enter(body));
+}
 
 }  // namespace acclimate::api
 

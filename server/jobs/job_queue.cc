@@ -24,9 +24,6 @@
 namespace acclimate::jobs {
 namespace {
 
-// Progress points of one job that wait to be written; more phases than this in one interval lose
-// the oldest.
-constexpr size_t kMaxPendingProgress = 16;
 // Phases of one attempt that become spans; a longer list keeps the first.
 constexpr size_t kMaxPhaseSpans = 64;
 
@@ -57,6 +54,15 @@ bool SameAttempt(const v1::AttemptId& a, const v1::AttemptId& b) {
   return a.epoch() == b.epoch() && a.attempt() == b.attempt();
 }
 
+// The mutation, which also leaves its events in `events`.
+JobStore::Mutation Noting(std::vector<v1::JobEvent>& events, const JobStore::Mutation& mutation) {
+  return [&events, mutation](JobChange& change) {
+    const absl::Status status = mutation(change);
+    events = change.events;
+    return status;
+  };
+}
+
 AttemptOutcome LostAttempt(absl::string_view why) {
   AttemptOutcome lost;
   lost.cause = v1::ATTEMPT_CAUSE_LOST;
@@ -67,7 +73,11 @@ AttemptOutcome LostAttempt(absl::string_view why) {
 }  // namespace
 
 JobQueue::JobQueue(JobStore* store, metrics::ServerMetrics* metrics, JobQueueOptions options)
-    : store_(store), metrics_(metrics), options_(options), keeper_([this] { KeepTime(); }) {}
+    : store_(store),
+      metrics_(metrics),
+      options_(options),
+      watches_(store, options.watch_backlog_bytes),
+      keeper_([this] { KeepTime(); }) {}
 
 JobQueue::~JobQueue() {
   Shutdown();
@@ -80,10 +90,10 @@ JobQueue::~JobQueue() {
 }
 
 void JobQueue::Shutdown() {
+  watches_.Shutdown();
   absl::MutexLock lock(&mutex_);
   shutdown_ = true;
   queued_.SignalAll();
-  for (auto& [name, channel] : channels_) channel.changed.SignalAll();
 }
 
 absl::Status JobQueue::Recover() {
@@ -168,22 +178,22 @@ absl::StatusOr<v1::Job> JobQueue::Resume(const std::string& name) {
 }
 
 absl::Status JobQueue::Delete(const std::string& name) {
-  v1::Job deleted;
-  absl::Status status = store_->Delete(name, [&deleted](JobChange& change) {
-    deleted = change.job;
-    if (IsTerminal(deleted.state())) return absl::OkStatus();
-    return PreconditionFailed(v1::JOB_STATE, deleted.name(),
-                              absl::StrCat(deleted.name(), " is ", ShortName(deleted.state()),
+  absl::Status status = store_->Delete(name, [](JobChange& change) {
+    const v1::Job& job = change.job;
+    if (IsTerminal(job.state())) return absl::OkStatus();
+    return PreconditionFailed(v1::JOB_STATE, job.name(),
+                              absl::StrCat(job.name(), " is ", ShortName(job.state()),
                                            "; only a job that has ended can be deleted"));
   });
-  if (status.ok()) Publish(deleted, /*deleted=*/true);
+  if (status.ok()) watches_.PublishDeleted(name);
   return status;
 }
 
 absl::StatusOr<v1::Job> JobQueue::Update(const std::string& name,
                                          const JobStore::Mutation& mutation) {
-  absl::StatusOr<v1::Job> job = store_->Update(name, mutation);
-  if (job.ok()) Publish(*job);
+  std::vector<v1::JobEvent> events;
+  absl::StatusOr<v1::Job> job = store_->Update(name, Noting(events, mutation));
+  if (job.ok()) watches_.Publish(*job, std::move(events));
   return job;
 }
 
@@ -197,16 +207,6 @@ absl::StatusOr<v1::Job> JobQueue::UpdateLeased(const v1::AttemptId& id,
   });
   if (absl::IsNotFound(job.status())) return absl::AbortedError(job.status().message());
   return job;
-}
-
-void JobQueue::Publish(const v1::Job& job, bool deleted) {
-  absl::MutexLock lock(&mutex_);
-  const auto found = channels_.find(job.name());
-  if (found == channels_.end()) return;
-  Channel& channel = found->second;
-  channel.last_cursor = std::max(channel.last_cursor, job.last_cursor());
-  channel.deleted |= deleted;
-  channel.changed.SignalAll();
 }
 
 void JobQueue::AnnounceQueued() {
@@ -236,10 +236,11 @@ absl::StatusOr<std::optional<Lease>> JobQueue::Acquire(const std::string& node,
 
 absl::StatusOr<std::optional<Lease>> JobQueue::LeaseNext(const std::string& node) {
   absl::Time queued_since;
-  absl::StatusOr<v1::Job> job = store_->UpdateNextQueued([&](JobChange& change) {
+  std::vector<v1::JobEvent> events;
+  absl::StatusOr<v1::Job> job = store_->UpdateNextQueued(Noting(events, [&](JobChange& change) {
     queued_since = FromProtoTimestamp(change.job.update_time());
     return BeginAttempt(change, node, absl::Now());
-  });
+  }));
   if (absl::IsNotFound(job.status())) return std::nullopt;
   if (!job.ok()) return job.status();
   const v1::AttemptId id = CurrentAttempt(*job);
@@ -250,7 +251,7 @@ absl::StatusOr<std::optional<Lease>> JobQueue::LeaseNext(const std::string& node
     leases_[id.job()] = std::move(lease);
   }
   keeper_wake_up_.Wake();
-  Publish(*job);
+  watches_.Publish(*job, std::move(events));
   metrics_->ObserveQueueWait(job->spec().method(), absl::Now() - queued_since);
   return Lease{id, job->spec(), TraceIdOf(*job), BatchDivisor(*job), job->checkpoint()};
 }
@@ -273,23 +274,9 @@ absl::Status JobQueue::ReportProgress(const v1::AttemptId& id, const v1::Progres
     return absl::AbortedError(absl::StrCat("the lease on ", id.job(), " is over"));
   }
   LeaseState& lease = found->second;
-  const bool new_phase = progress.phase() != lease.phase;
-  const bool first_step = progress.step() > 0 && !lease.stepped;
+  const bool new_phase = lease.progress.Add(progress);
   if (new_phase && options_.spans != nullptr && lease.phases.size() < kMaxPhaseSpans) {
     lease.phases.push_back({progress.phase(), absl::Now()});
-  }
-  lease.phase = progress.phase();
-  lease.stepped |= first_step;
-  if ((new_phase || first_step) && lease.prompt_left > 0) {
-    lease.prompt = true;
-    --lease.prompt_left;
-  }
-  std::deque<v1::Progress>& pending = lease.pending;
-  if (!pending.empty() && pending.back().phase() == progress.phase()) {
-    pending.back() = progress;
-  } else {
-    if (pending.size() == kMaxPendingProgress) pending.pop_front();
-    pending.push_back(progress);
   }
   lease.renewed = Instant::Now();
   keeper_wake_up_.Wake();
@@ -392,18 +379,12 @@ std::deque<v1::Progress> JobQueue::TakePending(const v1::AttemptId& id) {
   absl::MutexLock lock(&mutex_);
   const auto found = leases_.find(id.job());
   if (found == leases_.end() || !SameAttempt(found->second.id, id)) return {};
-  found->second.last_flush = found->second.renewed = Instant::Now();
-  found->second.prompt = false;
-  return std::exchange(found->second.pending, {});
+  found->second.renewed = Instant::Now();
+  return found->second.progress.Take(found->second.renewed);
 }
 
 Instant JobQueue::LostAt(const LeaseState& lease) const {
   return lease.renewed + options_.lease_timeout;
-}
-
-Instant JobQueue::FlushAt(const LeaseState& lease) const {
-  if (lease.pending.empty()) return Instant::Never();
-  return lease.prompt ? Instant::Always() : lease.last_flush + options_.progress_interval;
 }
 
 JobQueue::Due JobQueue::TakeDue() {
@@ -413,7 +394,7 @@ JobQueue::Due JobQueue::TakeDue() {
   for (const auto& [job, lease] : leases_) {
     if (LostAt(lease) <= now) {
       due.lost.push_back(lease.id);
-    } else if (FlushAt(lease) <= now) {
+    } else if (lease.progress.FlushAt(options_.progress_interval) <= now) {
       due.flush.push_back(lease.id);
     }
   }
@@ -427,7 +408,7 @@ Instant JobQueue::NextDue() {
   absl::MutexLock lock(&mutex_);
   Instant next = waits_.empty() ? Instant::Never() : waits_.begin()->first;
   for (const auto& [job, lease] : leases_) {
-    next = std::min({next, LostAt(lease), FlushAt(lease)});
+    next = std::min({next, LostAt(lease), lease.progress.FlushAt(options_.progress_interval)});
   }
   return next;
 }

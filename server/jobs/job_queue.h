@@ -24,7 +24,9 @@
 #include "server/jobs/job_spans.h"
 #include "server/jobs/job_store.h"
 #include "server/jobs/lease_broker.h"
+#include "server/jobs/progress_buffer.h"
 #include "server/jobs/retry_policy.h"
+#include "server/jobs/watch_hub.h"
 #include "server/metrics/server_metrics.h"
 #include "server/tracing/span.h"
 
@@ -38,7 +40,7 @@ struct JobQueueOptions {
   // points of a phase do not wait, as long as there are not many phases.
   absl::Duration progress_interval = absl::Milliseconds(100);
   // A watcher that is further behind than this loses metric points.
-  int max_watch_backlog = 256;
+  int64_t watch_backlog_bytes = 256 << 10;
   tracing::SpanSink* spans = nullptr;  // null: none are made
 };
 
@@ -76,13 +78,12 @@ class JobQueue : public LeaseBroker {
                                    const std::string& traceparent = "");
   absl::Status Delete(const std::string& name);
 
-  // Gives `sink` every event after the cursor, in order, until the job has ended. A sink that
-  // cannot keep up loses progress points only, and gets a MetricsDropped in their place; what was
-  // there when the watch began is replayed in full. Ends with OK also when `sink` returns false;
-  // CANCELLED when `cancelled` turns true (looked at every 200 ms); UNAVAILABLE on Shutdown().
-  using EventSink = std::function<bool(const v1::JobEvent&)>;
-  absl::Status Watch(const std::string& name, int64_t after_cursor, const EventSink& sink,
-                     const std::function<bool()>& cancelled);
+  // Every event after the cursor, live ones too, until the job has ended; as WatchHub::Open().
+  absl::StatusOr<std::shared_ptr<WatchHub::Watch>> Watch(const std::string& name,
+                                                         int64_t after_cursor,
+                                                         std::function<void()> ready) {
+    return watches_.Open(name, after_cursor, std::move(ready));
+  }
 
   // For nodes.
   absl::StatusOr<std::optional<Lease>> Acquire(const std::string& node,
@@ -106,22 +107,9 @@ class JobQueue : public LeaseBroker {
   struct LeaseState {
     v1::AttemptId id;
     Instant renewed = Instant::Now();
-    std::deque<v1::Progress> pending;  // one a phase, newest last
-    Instant last_flush = Instant::Always();
-    std::string phase;     // of the newest point
-    bool stepped = false;  // a point with a training step has come
-    bool prompt = false;   // do not wait for the interval
-    int prompt_left = 32;  // a worker that changes its phase for ever is slowed down
+    ProgressBuffer progress;
     std::vector<PhaseStart> phases;
   };
-  // Where the watchers of one job wait.
-  struct Channel {
-    absl::CondVar changed;
-    int64_t last_cursor = 0;
-    bool deleted = false;
-    int watchers = 0;
-  };
-  class Subscription;
 
   absl::StatusOr<CreatedJob> Add(const JobChange& change, const std::string& request_id);
   absl::StatusOr<v1::Job> Update(const std::string& name, const JobStore::Mutation& mutation);
@@ -130,7 +118,6 @@ class JobQueue : public LeaseBroker {
   void MakeWish(const v1::Job& job);
   // As Update, refused when the attempt's lease is over; pending progress is written first.
   absl::StatusOr<v1::Job> UpdateLeased(const v1::AttemptId& id, const JobStore::Mutation& mutation);
-  void Publish(const v1::Job& job, bool deleted = false);
   void AnnounceQueued();
   void ObserveEnd(const v1::Job& job, const std::vector<PhaseStart>& phases);
   void AddSpans(std::vector<tracing::Span> spans);
@@ -145,9 +132,8 @@ class JobQueue : public LeaseBroker {
     std::vector<v1::AttemptId> lost;   // leases that were not renewed
     std::vector<std::string> waited;   // jobs that may be tried again
   };
-  // When the lease is lost, and its progress written, unless something comes before.
+  // When the lease is lost, unless something comes before.
   Instant LostAt(const LeaseState& lease) const;
-  Instant FlushAt(const LeaseState& lease) const;
   void KeepTime();
   Due TakeDue();
   // When TakeDue() may have something, unless something new comes before.
@@ -158,6 +144,7 @@ class JobQueue : public LeaseBroker {
   JobStore* const store_;
   metrics::ServerMetrics* const metrics_;
   const JobQueueOptions options_;
+  WatchHub watches_;
 
   absl::Mutex mutex_;
   absl::CondVar queued_;  // with queued_version_
@@ -166,7 +153,6 @@ class JobQueue : public LeaseBroker {
   bool stop_keeper_ ABSL_GUARDED_BY(mutex_) = false;
   absl::flat_hash_map<std::string, LeaseState> leases_ ABSL_GUARDED_BY(mutex_);
   std::multimap<Instant, std::string> waits_ ABSL_GUARDED_BY(mutex_);  // until when, which job
-  std::map<std::string, Channel> channels_ ABSL_GUARDED_BY(mutex_);    // of watched jobs
   std::function<void(const v1::AttemptId&, Wish)> on_wish_ ABSL_GUARDED_BY(mutex_);
   WakeUp keeper_wake_up_;
   std::thread keeper_;

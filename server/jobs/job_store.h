@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -68,6 +69,14 @@ struct StateQuery {
   int limit = 50;
 };
 
+// Which events of a job: those with a cursor > after, at most `limit`, none after the one with
+// which they have `max_bytes` serialised.
+struct EventRange {
+  int64_t after = 0;
+  int limit = std::numeric_limits<int>::max();
+  int64_t max_bytes = std::numeric_limits<int64_t>::max();
+};
+
 // Contract:
 // 1. Every call that returns OK after a change is durable: it survives kill -9 and power loss.
 // 2. A job and its events change in one transaction; cursors rise by one without gaps.
@@ -93,9 +102,9 @@ class JobStore {
   // next_attempt_time. NOT_FOUND: none.
   virtual absl::StatusOr<v1::Job> UpdateNextQueued(const Mutation& mutation) = 0;
   virtual absl::Status Delete(const std::string& name, const Mutation& check) = 0;
-  // Events with cursor > after, in order, at most `limit`.
-  virtual absl::StatusOr<std::vector<v1::JobEvent>> Events(const std::string& name, int64_t after,
-                                                           int limit) = 0;
+  // In the order of their cursors.
+  virtual absl::StatusOr<std::vector<v1::JobEvent>> Events(const std::string& name,
+                                                           const EventRange& range) = 0;
   // The first `limit` jobs of the query's order.
   virtual absl::StatusOr<std::vector<v1::Job>> Select(const StateQuery& query) = 0;
   // The names of the jobs with next_attempt_time.

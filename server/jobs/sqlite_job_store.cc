@@ -406,21 +406,24 @@ absl::Status SqliteJobStore::Delete(const std::string& name, const Mutation& che
 }
 
 absl::StatusOr<std::vector<v1::JobEvent>> SqliteJobStore::Events(const std::string& name,
-                                                                 int64_t after, int limit) {
+                                                                 const EventRange& range) {
   std::vector<v1::JobEvent> events;
   absl::Status status = Read([&](Connection& connection) -> absl::Status {
     Statement statement = connection.Prepare(
         "SELECT events.proto FROM events JOIN jobs USING (sequence) "
         "WHERE name = ? AND cursor > ? ORDER BY cursor LIMIT ?");
-    statement.Bind(name).Bind(after).Bind(int64_t{limit});
-    while (true) {
+    statement.Bind(name).Bind(range.after).Bind(int64_t{range.limit});
+    int64_t bytes = 0;
+    while (bytes < range.max_bytes) {
       absl::StatusOr<bool> more = statement.Step();
       if (!more.ok()) return more.status();
-      if (!*more) return absl::OkStatus();
+      if (!*more) break;
+      bytes += static_cast<int64_t>(statement.Bytes(0).size());
       if (absl::Status parsed = Parse(statement.Bytes(0), events.emplace_back()); !parsed.ok()) {
         return parsed;
       }
     }
+    return absl::OkStatus();
   });
   if (!status.ok()) return status;
   return events;

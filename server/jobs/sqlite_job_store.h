@@ -34,8 +34,8 @@ class SqliteJobStore : public JobStore {
   absl::StatusOr<v1::Job> Update(const std::string& name, const Mutation& mutation) override;
   absl::StatusOr<v1::Job> UpdateNextQueued(const Mutation& mutation) override;
   absl::Status Delete(const std::string& name, const Mutation& check) override;
-  absl::StatusOr<std::vector<v1::JobEvent>> Events(const std::string& name, int64_t after,
-                                                   int limit) override;
+  absl::StatusOr<std::vector<v1::JobEvent>> Events(const std::string& name,
+                                                   const EventRange& range) override;
   absl::StatusOr<std::vector<v1::Job>> Select(const StateQuery& query) override;
   absl::StatusOr<std::vector<std::string>> Waiting() override;
   absl::StatusOr<std::vector<StateCount>> Counts() override;

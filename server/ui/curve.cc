@@ -50,7 +50,7 @@ absl::StatusOr<Curve> ReadCurve(jobs::JobStore& store, const v1::Job& job, int64
     const int limit = all          ? static_cast<int>(events)
                       : place == 0 ? kEventsAtTheBegin
                                    : kEventsAtAPlace;
-    auto read = store.Events(job.name(), from, limit);
+    auto read = store.Events(job.name(), {.after = from, .limit = limit});
     if (!read.ok()) return read.status();
     for (const v1::JobEvent& event : *read) {
       if (event.has_progress() && event.attempt() == curve.attempt) AddPoints(event, curve);

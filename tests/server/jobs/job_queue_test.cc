@@ -88,17 +88,29 @@ class JobQueueTest : public testing::Test {
   v1::Job Get(const std::string& name) { return queue_->Get(name).value(); }
   v1::JobState State(const std::string& name) { return Get(name).state(); }
   std::vector<v1::JobEvent> Events(const std::string& name) {
-    return store_->Events(name, 0, 100000).value();
+    return store_->Events(name, {}).value();
+  }
+  // Gives `sink` what a watch has, and waits where there is nothing, until its end.
+  absl::Status Follow(const std::string& name, int64_t after,
+                      const std::function<void(const v1::JobEvent&)>& sink) {
+    const auto ready = std::make_shared<WakeUp>();
+    const auto watch = queue_->Watch(name, after, [ready] { ready->Wake(); });
+    if (!watch.ok()) return watch.status();
+    while (true) {
+      ready->Clear();
+      const WatchHub::Step step = (*watch)->Next();
+      if (step.end.has_value()) return *step.end;
+      if (step.event.has_value()) {
+        sink(*step.event);
+      } else {
+        ready->WaitUntil(Instant::Never());
+      }
+    }
   }
   std::vector<v1::JobEvent> Watch(const std::string& name, int64_t after = 0) {
     std::vector<v1::JobEvent> events;
-    const absl::Status status = queue_->Watch(
-        name, after,
-        [&](const v1::JobEvent& event) {
-          events.push_back(event);
-          return true;
-        },
-        [] { return false; });
+    const absl::Status status =
+        Follow(name, after, [&](const v1::JobEvent& event) { events.push_back(event); });
     EXPECT_TRUE(status.ok()) << status;
     return events;
   }
@@ -432,17 +444,13 @@ class WatchTest : public JobQueueTest {
     absl::Notification stuck, ended;
     std::vector<v1::JobEvent> events;
     std::thread reader([&] {
-      const absl::Status status = queue_->Watch(
-          lease.id.job(), 0,
-          [&](const v1::JobEvent& event) {
-            events.push_back(event);
-            if (event.cursor() == kStartEvents) {
-              stuck.Notify();
-              ended.WaitForNotification();
-            }
-            return true;
-          },
-          [] { return false; });
+      const absl::Status status = Follow(lease.id.job(), 0, [&](const v1::JobEvent& event) {
+        events.push_back(event);
+        if (event.cursor() == kStartEvents) {
+          stuck.Notify();
+          ended.WaitForNotification();
+        }
+      });
       EXPECT_TRUE(status.ok()) << status;
     });
     stuck.WaitForNotification();
@@ -463,10 +471,8 @@ TEST_F(WatchTest, ReplaysFromTheCursorAndEndsWithTheJob) {
   for (int64_t after = 0; after <= last; ++after) {
     EXPECT_EQ(Cursors(Watch(lease.id.job(), after)), Range(after + 1, last));
   }
-  const auto sink = [](const v1::JobEvent&) { return true; };
-  const auto stays = [] { return false; };
-  EXPECT_TRUE(absl::IsOutOfRange(queue_->Watch(lease.id.job(), last + 1, sink, stays)));
-  EXPECT_TRUE(absl::IsNotFound(queue_->Watch("tenants/default/jobs/none", 0, sink, stays)));
+  EXPECT_TRUE(absl::IsOutOfRange(queue_->Watch(lease.id.job(), last + 1, [] {}).status()));
+  EXPECT_TRUE(absl::IsNotFound(queue_->Watch("tenants/default/jobs/none", 0, [] {}).status()));
 }
 
 TEST_F(WatchTest, FollowsLiveWithoutGapOrDuplicate) {
@@ -474,14 +480,10 @@ TEST_F(WatchTest, FollowsLiveWithoutGapOrDuplicate) {
   absl::Notification caught_up;
   std::vector<v1::JobEvent> events;
   std::thread reader([&] {
-    const absl::Status status = queue_->Watch(
-        lease.id.job(), 1,
-        [&](const v1::JobEvent& event) {
-          events.push_back(event);
-          if (event.cursor() == kStartEvents) caught_up.Notify();
-          return true;
-        },
-        [] { return false; });
+    const absl::Status status = Follow(lease.id.job(), 1, [&](const v1::JobEvent& event) {
+      events.push_back(event);
+      if (event.cursor() == kStartEvents) caught_up.Notify();
+    });
     EXPECT_TRUE(status.ok()) << status;
   });
   caught_up.WaitForNotification();
@@ -494,7 +496,7 @@ TEST_F(WatchTest, FollowsLiveWithoutGapOrDuplicate) {
 
 TEST_F(WatchTest, ASlowReaderLosesMetricPointsOnlyAndIsToldWhich) {
   constexpr int kPoints = 10;
-  NewQueue({.max_watch_backlog = 4});
+  NewQueue({.watch_backlog_bytes = 1});
   const Lease lease = CreateRunning();
   const std::vector<v1::JobEvent> events = WatchSlowly(lease, kPoints);
   constexpr int64_t kLastPoint = kStartEvents + kPoints;
@@ -511,13 +513,13 @@ TEST_F(WatchTest, ASlowReaderLosesMetricPointsOnlyAndIsToldWhich) {
 
 TEST_F(WatchTest, AReaderThatIsALittleBehindLosesNothing) {
   constexpr int kPoints = 10;
-  NewQueue({.max_watch_backlog = kPoints + 3});
+  NewQueue({.watch_backlog_bytes = 64 << 10});
   const Lease lease = CreateRunning();
   EXPECT_EQ(Cursors(WatchSlowly(lease, kPoints)), Range(1, kStartEvents + kPoints + 3));
 }
 
 TEST_F(WatchTest, HistoryIsReplayedInFullHoweverLong) {
-  NewQueue({.max_watch_backlog = 1});
+  NewQueue({.watch_backlog_bytes = 1});
   const Lease lease = CreateRunning();
   constexpr int kPoints = 600;  // several reads
   ASSERT_TRUE(store_
@@ -533,17 +535,86 @@ TEST_F(WatchTest, HistoryIsReplayedInFullHoweverLong) {
   EXPECT_EQ(Cursors(Watch(lease.id.job())), Range(1, kStartEvents + kPoints + 2));
 }
 
-TEST_F(WatchTest, EndsForAReaderThatHasGone) {
+TEST_F(WatchTest, AReaderThatHasGoneIsCalledNoMore) {
   const Lease lease = CreateRunning();
-  int seen = 0;
-  EXPECT_TRUE(queue_
-                  ->Watch(
-                      lease.id.job(), 0, [&](const v1::JobEvent&) { return ++seen < 2; },
-                      [] { return false; })
-                  .ok());
-  EXPECT_EQ(seen, 2);
-  EXPECT_TRUE(absl::IsCancelled(queue_->Watch(
-      lease.id.job(), 0, [](const v1::JobEvent&) { return true; }, [] { return true; })));
+  int calls = 0;
+  {
+    const auto gone = queue_->Watch(lease.id.job(), kStartEvents, [&] { ++calls; });
+    ASSERT_TRUE(gone.ok()) << gone.status();
+    const WatchHub::Step step = (*gone)->Next();
+    EXPECT_FALSE(step.event.has_value() || step.end.has_value());
+  }
+  ASSERT_TRUE(queue_->Finish(lease.id, Succeeded()).ok());
+  Watch(lease.id.job());
+  EXPECT_EQ(calls, 0);
+}
+
+TEST_F(WatchTest, OfADeletedJobEnds) {
+  const Lease lease = CreateRunning();
+  absl::Notification caught_up;
+  absl::Status status;
+  std::thread reader([&] {
+    status = Follow(lease.id.job(), 0, [&](const v1::JobEvent& event) {
+      if (event.cursor() == kStartEvents) caught_up.Notify();
+      // Until the job is deleted, so that its end is not read.
+      if (event.has_result()) {
+        while (queue_->Get(lease.id.job()).ok()) absl::SleepFor(absl::Milliseconds(1));
+      }
+    });
+  });
+  caught_up.WaitForNotification();
+  ASSERT_TRUE(queue_->Finish(lease.id, Succeeded()).ok());
+  ASSERT_TRUE(queue_->Delete(lease.id.job()).ok());
+  reader.join();
+  EXPECT_TRUE(absl::IsNotFound(status)) << status;
+}
+
+TEST_F(WatchTest, ManyReadersEachGetEverything) {
+  const Lease lease = CreateRunning();
+  std::vector<std::vector<v1::JobEvent>> seen(16);
+  std::vector<std::thread> readers;
+  for (std::vector<v1::JobEvent>& events : seen) {
+    readers.emplace_back([&] { events = Watch(lease.id.job()); });
+  }
+  for (int round = 0; round < 20; ++round) Report(lease, 4);
+  ASSERT_TRUE(queue_->Finish(lease.id, Succeeded()).ok());
+  for (std::thread& reader : readers) reader.join();
+  for (const std::vector<v1::JobEvent>& events : seen) {
+    EXPECT_EQ(Cursors(events), Range(1, Get(lease.id.job()).last_cursor()));
+  }
+}
+
+// Commits are made in one order and may be published in another.
+TEST_F(WatchTest, TheOrderOfPublicationDoesNotMatter) {
+  const Lease lease = CreateRunning();
+  WatchHub hub(store_.get(), 64 << 10);
+  const auto ready = std::make_shared<WakeUp>();
+  const auto watch = hub.Open(lease.id.job(), kStartEvents, [ready] { ready->Wake(); });
+  ASSERT_TRUE(watch.ok()) << watch.status();
+  std::vector<std::pair<v1::Job, std::vector<v1::JobEvent>>> commits;
+  for (int i = 0; i < 4; ++i) {
+    std::vector<v1::JobEvent> events;
+    const auto job = store_->Update(lease.id.job(), [&](JobChange& change) {
+      AddProgress(change, Point("training", i), absl::Now());
+      events = change.events;
+      return absl::OkStatus();
+    });
+    ASSERT_TRUE(job.ok()) << job.status();
+    commits.emplace_back(*job, std::move(events));
+  }
+  for (const int i : {1, 0, 3, 2}) hub.Publish(commits[i].first, commits[i].second);
+  std::vector<int64_t> cursors;
+  while (cursors.size() < 4) {
+    ready->Clear();
+    const WatchHub::Step step = (*watch)->Next();
+    ASSERT_FALSE(step.end.has_value()) << *step.end;
+    if (step.event.has_value()) {
+      cursors.push_back(step.event->cursor());
+    } else {
+      ready->WaitUntil(Instant::Never());
+    }
+  }
+  EXPECT_EQ(cursors, Range(kStartEvents + 1, kStartEvents + 4));
 }
 
 TEST_F(WatchTest, ShutdownTellsReadersToComeBack) {
@@ -551,13 +622,9 @@ TEST_F(WatchTest, ShutdownTellsReadersToComeBack) {
   absl::Notification caught_up;
   absl::Status status;
   std::thread reader([&] {
-    status = queue_->Watch(
-        lease.id.job(), 0,
-        [&](const v1::JobEvent& event) {
-          if (event.cursor() == kStartEvents) caught_up.Notify();
-          return true;
-        },
-        [] { return false; });
+    status = Follow(lease.id.job(), 0, [&](const v1::JobEvent& event) {
+      if (event.cursor() == kStartEvents) caught_up.Notify();
+    });
   });
   caught_up.WaitForNotification();
   queue_->Shutdown();

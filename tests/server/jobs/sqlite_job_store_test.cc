@@ -84,7 +84,7 @@ class SqliteJobStoreTest : public testing::Test {
     return job.ok() ? *job : v1::Job();
   }
   std::vector<v1::JobEvent> Events(const std::string& id) {
-    auto events = store_->Events(Name(id), 0, 100000);
+    auto events = store_->Events(Name(id), {});
     EXPECT_TRUE(events.ok()) << events.status();
     return *events;
   }
@@ -150,7 +150,7 @@ TEST_F(SqliteJobStoreTest, ATornLogNeverPartsAJobFromItsEvents) {
     const auto recovered = OpenIn(crashed.path());
     ASSERT_NE(recovered, nullptr) << cut;
     const auto job = recovered->Get(Name("a"));
-    const auto events = *recovered->Events(Name("a"), 0, 100);
+    const auto events = *recovered->Events(Name("a"), {});
     if (!job.ok()) {
       EXPECT_THAT(events, IsEmpty());
       continue;
@@ -283,11 +283,11 @@ TEST_F(SqliteJobStoreTest, CursorsRiseByOneWhoeverWrites) {
 TEST_F(SqliteJobStoreTest, EventsStartAfterTheCursorAndEndAtTheLimit) {
   Create("a");
   for (int i = 0; i < 4; ++i) ASSERT_TRUE(store_->Update(Name("a"), Become({})).ok());
-  const auto events = *store_->Events(Name("a"), 2, 2);
+  const auto events = *store_->Events(Name("a"), {.after = 2, .limit = 2});
   ASSERT_EQ(events.size(), 2u);
   EXPECT_EQ(events[0].cursor(), 3);
   EXPECT_EQ(events[1].cursor(), 4);
-  EXPECT_THAT(*store_->Events(Name("a"), 5, 10), IsEmpty());
+  EXPECT_THAT(*store_->Events(Name("a"), {.after = 5}), IsEmpty());
 }
 
 TEST_F(SqliteJobStoreTest, TheNextJobIsTheOldestOfTheHighestPriority) {
