@@ -6,6 +6,8 @@
 #include <thread>
 #include <utility>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "acclimate/v1/worker.pb.h"
 #include "core/io/atomic_file.h"
 #include "core/job/run.h"
@@ -67,6 +69,20 @@ v1::WorkerFinished Finished(const absl::StatusOr<job::RunResult>& result) {
   return finished;
 }
 
+// As job::Run(). A state that cannot be read is none of the client's making, and costs time only:
+// the job begins anew.
+absl::StatusOr<job::RunResult> Run(job::RunSpec spec, ProgressReporter& reporter) {
+  absl::StatusOr<job::RunResult> result = job::Run(spec, reporter);
+  if (spec.resume_state == nullptr ||
+      !absl::StartsWith(result.status().message(), "resume_state:")) {
+    return result;
+  }
+  reporter.OnWarning(absl::StrCat("the job begins anew, its saved state cannot be used: ",
+                                  result.status().message()));
+  spec.resume_state = nullptr;
+  return job::Run(spec, reporter);
+}
+
 }  // namespace
 
 int ServeOneAttempt(Channel& channel) {
@@ -78,11 +94,10 @@ int ServeOneAttempt(Channel& channel) {
     return kExitNodeGone;
   }
   ProgressReporter reporter(message.id(), channel);
-  const absl::StatusOr<job::RunSpec> spec =
-      ToRunSpec(message.assignment(), channel.TakeDescriptors());
+  absl::StatusOr<job::RunSpec> spec = ToRunSpec(message.assignment(), channel.TakeDescriptors());
   std::thread(ObeyNode, message.id(), std::ref(channel), std::ref(reporter)).detach();
   const absl::StatusOr<job::RunResult> result =
-      spec.ok() ? job::Run(*spec, reporter) : spec.status();
+      spec.ok() ? Run(*std::move(spec), reporter) : spec.status();
   reporter.Flush();
   v1::WorkerToNode last;
   *last.mutable_finished() = Finished(result);

@@ -4,6 +4,8 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "server/jobs/sqlite_job_store.h"
+#include "server/metrics/server_metrics.h"
 #include "tests/e2e/api_client.h"
 #include "tests/e2e/test_data.h"
 
@@ -137,6 +139,29 @@ TEST_F(ResumeTest, AfterAnOrderlyStop) {
   ASSERT_EQ(ended.attempts_size(), 2);
   EXPECT_EQ(ended.attempts(0).cause(), v1::ATTEMPT_CAUSE_DRAINED);
   ExpectResumed(ended);
+  ExpectTheSameModel(ended);
+}
+
+TEST_F(ResumeTest, AStateThatCannotBeReadCostsTimeOnly) {
+  const std::string job = Submit();
+  WaitForCheckpoint(job);
+  server_.Kill();
+  {
+    metrics::ServerMetrics metrics;
+    const auto store = jobs::SqliteJobStore::Open(server_.data_folder() + "/jobs.sqlite", &metrics);
+    ASSERT_TRUE(store.ok()) << store.status();
+    const auto changed = (*store)->Update(job, [&](jobs::JobChange& change) {
+      change.job.mutable_checkpoint()->set_blob(data_);
+      return absl::OkStatus();
+    });
+    ASSERT_TRUE(changed.ok()) << changed.status();
+  }
+  server_.Start();
+  Connect();
+  const v1::Job ended = api_->WaitForEnd(job);
+  std::string warnings;
+  for (const v1::JobEvent& event : api_->Events(job)) warnings += event.warning();
+  EXPECT_THAT(warnings, HasSubstr("the job begins anew, its saved state cannot be used"));
   ExpectTheSameModel(ended);
 }
 
