@@ -7,12 +7,14 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "server/api/description.h"
+#include "server/api/init_process.h"
 #include "server/api/maintenance_command.h"
 #include "server/api/method_catalog.h"
 #include "server/api/server.h"
@@ -136,6 +138,7 @@ int Main(int argc, char** argv) {
   }
   RouteLibraryLogs();
   SetLogLevel(config->log_level);
+  if (const std::optional<int> code = api::RunAsInit()) return *code;
   return Serve(*config);
 }
 

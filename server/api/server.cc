@@ -31,7 +31,7 @@
 namespace acclimate::api {
 namespace {
 
-// A call holds a thread while it runs, a watch for as long as it lasts; calls beyond these are
+// A call holds a thread while it runs, but for those that only wait; calls beyond these are
 // answered RESOURCE_EXHAUSTED.
 constexpr int kMaxGrpcThreads = 2048;
 constexpr int kMaxCallsOfAConnection = 1024;  // at a time; more wait in the client
@@ -249,6 +249,7 @@ void Server::MakeNode() {
   node::NodeOptions options;
   options.worker_path = config_.worker;
   options.slots = config_.slots;
+  options.spare_worker = config_.spare_worker;
   options.device = config_.device;
   options.scratch_root = directory_->PathOf("scratch");
   options.run_time_limit = config_.job_time_limit;

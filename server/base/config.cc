@@ -16,7 +16,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 #include "server/base/loopback.h"
-#include "server/base/machine_memory.h"
+#include "server/base/machine_resources.h"
 
 namespace acclimate {
 namespace {
@@ -147,8 +147,12 @@ const std::vector<Setting>& Settings() {
       {"Where", "ui", "auto|on|off", "auto",
        "the status page, at /ui beside /metrics; auto: where only this machine reaches it",
        Store(&ServerConfig::ui, ParseStatusPageMode)},
-      {"Jobs", "slots", "N", "number of cores", "jobs at a time; 0 only queues",
+      {"Jobs", "slots", "N", "number of cores",
+       "jobs at a time; 0 only queues. The cores are the machine's, or the container's share",
        Store(&ServerConfig::slots, [](const std::string& t) { return ParseInteger(t, 0, 1024); })},
+      {"Jobs", "spare-worker", "true|false", "true",
+       "one more warm worker while slots are busy, for the next job, as long as memory allows",
+       Store(&ServerConfig::spare_worker, ParseSwitch)},
       {"Jobs", "device", "DEVICE", "auto", "of jobs that do not ask: auto, cpu, cuda, cuda:<i>",
        Store(&ServerConfig::device, ParseDevice)},
       {"Jobs", "worker", "PATH", "beside acclimated", "the acclimate-worker program",
@@ -421,7 +425,7 @@ bool ServerConfig::ShowsStatusPage() const {
 absl::StatusOr<ServerConfig> LoadServerConfig(const std::vector<std::string>& arguments,
                                               const Environment& environment) {
   ServerConfig config;
-  config.slots = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  config.slots = MachineProcessors();
   config.worker = WorkerBesideThisProgram();
   config.job_memory_limit_bytes = MachineMemoryBytes() / 5 * 4;
 

@@ -28,6 +28,7 @@ struct ServerConfig {
   absl::Duration drain_timeout = absl::Seconds(20);
 
   int slots = 0;  // jobs at a time; 0: none are run here
+  bool spare_worker = true;
   std::string device = "auto";
   std::string worker;                                   // path of acclimate-worker
   int64_t job_memory_limit_bytes = 0;                   // of a worker; 0: none

@@ -1,6 +1,5 @@
 #include "server/node/node.h"
 
-#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,19 +12,17 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/base/log.h"
+#include "server/base/machine_resources.h"
 #include "server/node/slot.h"
+#include "server/node/spare_worker.h"
+#include "server/node/worker_starter.h"
 
 namespace acclimate::node {
 namespace {
 
-int UsableCores() {
-  cpu_set_t set;
-  return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
-}
-
 NodeOptions Resolved(NodeOptions options) {
   if (options.threads_per_slot <= 0) {
-    options.threads_per_slot = std::max(1, UsableCores() / std::max(1, options.slots));
+    options.threads_per_slot = std::max(1, MachineProcessors() / std::max(1, options.slots));
   }
   return options;
 }
@@ -70,8 +67,9 @@ class Node::Impl {
     services_.broker.OnWish([this](const v1::AttemptId& id, jobs::LeaseBroker::Wish wish) {
       wishes_.Deliver(id, wish);
     });
+    if (options_.spare_worker) spare_.Start();
     for (int i = 0; i < options_.slots; ++i) {
-      slots_.push_back(std::make_unique<Slot>(i, options_, services_, wishes_));
+      slots_.push_back(std::make_unique<Slot>(i, options_, services_, wishes_, starter_, spare_));
       slots_.back()->Start();
     }
     started_ = true;
@@ -83,7 +81,9 @@ class Node::Impl {
     const Instant deadline = Instant::Now() + grace;
     const Instant pause = deadline + -std::min(grace / 2, absl::Seconds(5));
     for (const auto& slot : slots_) slot->Drain(pause, deadline);
+    spare_.Drain();
     for (const auto& slot : slots_) slot->Join();
+    spare_.Join();
     stop_renewing_.Wake();
     if (renewer_.joinable()) renewer_.join();
     services_.broker.OnWish([](const v1::AttemptId&, jobs::LeaseBroker::Wish) {});
@@ -99,12 +99,14 @@ class Node::Impl {
       const Slot::State state = slot->state();
       info.busy_slots += state.busy;
       info.warm_workers += state.warm;
-      if (!state.start_error.empty()) info.worker_start_error = state.start_error;
-      if (state.last_ready.libtorch_version().empty()) continue;
-      info.libtorch_version = state.last_ready.libtorch_version();
-      info.device = state.last_ready.device();
-      info.sandbox = {state.last_ready.sandbox().begin(), state.last_ready.sandbox().end()};
     }
+    info.warm_workers += spare_.ready();
+    const WorkerStarter::Report report = starter_.report();
+    info.worker_start_error = report.start_error;
+    if (report.last_ready.libtorch_version().empty()) return info;
+    info.libtorch_version = report.last_ready.libtorch_version();
+    info.device = report.last_ready.device();
+    info.sandbox = {report.last_ready.sandbox().begin(), report.last_ready.sandbox().end()};
     return info;
   }
 
@@ -123,6 +125,8 @@ class Node::Impl {
   const NodeOptions options_;
   const Services services_;
   WishBoard wishes_;
+  WorkerStarter starter_{options_, services_.metrics};
+  SpareWorker spare_{starter_, services_.metrics};
   std::vector<std::unique_ptr<Slot>> slots_;
   WakeUp stop_renewing_;
   std::thread renewer_;

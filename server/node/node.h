@@ -28,8 +28,10 @@ namespace acclimate::node {
 
 struct NodeOptions {
   std::string node_name = "local";
-  std::string worker_path;      // of the acclimate-worker binary
-  int slots = 1;                // attempts at a time; each has a warm worker while it waits
+  std::string worker_path;  // of the acclimate-worker binary
+  int slots = 1;            // attempts at a time; each has a warm worker while it waits
+  // One more warm worker while slots are busy, for the next attempt, as long as memory allows.
+  bool spare_worker = true;
   std::string device = "auto";  // for jobs that leave it open: auto, cpu, cuda or cuda:<i>
   // Created if it is missing, on the file system of the blob store: outputs are moved, not copied.
   // What an earlier node left in it is removed.

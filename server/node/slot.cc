@@ -19,24 +19,16 @@ bool MayPass(const absl::Status& status) {
          absl::IsDeadlineExceeded(status);
 }
 
-// FAILED_PRECONDITION names what the kernel has refused, and what lets jobs run all the same.
-absl::Status CheckSandbox(const v1::WorkerReady& ready) {
-  for (const char* measure : {"no_new_privs", "landlock", "seccomp"}) {
-    const auto found = ready.sandbox().find(measure);
-    if (found != ready.sandbox().end() && found->second == "on") continue;
-    return absl::FailedPreconditionError(absl::StrCat(
-        "the sandbox is not complete: ", measure, " is ",
-        found == ready.sandbox().end() ? "unknown" : found->second,
-        "; --require-sandbox=false runs jobs without it, and a model could then read this "
-        "server's files"));
-  }
-  return absl::OkStatus();
-}
-
 }  // namespace
 
-Slot::Slot(int number, const NodeOptions& options, const Services& services, WishBoard& wishes)
-    : number_(number), options_(options), services_(services), wishes_(wishes) {}
+Slot::Slot(int number, const NodeOptions& options, const Services& services, WishBoard& wishes,
+           WorkerStarter& starter, SpareWorker& spare)
+    : number_(number),
+      options_(options),
+      services_(services),
+      wishes_(wishes),
+      starter_(starter),
+      spare_(spare) {}
 
 void Slot::Start() {
   thread_ = std::thread([this] { Run(); });
@@ -72,6 +64,7 @@ void Slot::Run() {
     const std::optional<jobs::Lease> lease = NextLease();
     if (!lease.has_value()) continue;
     SetState(/*warm=*/false, /*busy=*/true);
+    spare_.Prepare();
     RunLease(*lease, std::exchange(worker, nullptr));
     SetState(/*warm=*/false, /*busy=*/false);
   }
@@ -95,9 +88,11 @@ std::optional<jobs::Lease> Slot::NextLease() {
 
 std::unique_ptr<WorkerProcess> Slot::WarmWorker() {
   SetState(/*warm=*/false, state().busy);
+  if (std::unique_ptr<WorkerProcess> spare = spare_.Take()) return spare;
   for (absl::Duration back_off = kFirstBackOff; !control_.draining();
        back_off = std::min(2 * back_off, kLongestBackOff)) {
-    absl::StatusOr<std::unique_ptr<WorkerProcess>> worker = StartWorker();
+    absl::StatusOr<std::unique_ptr<WorkerProcess>> worker =
+        starter_.Start(control_.wake_fd(), [this] { return control_.Read().drain; });
     if (worker.ok()) return *std::move(worker);
     if (control_.draining()) break;
     LogError("a worker does not start; jobs wait",
@@ -105,62 +100,6 @@ std::unique_ptr<WorkerProcess> Slot::WarmWorker() {
     control_.SleepUnlessDraining(back_off);
   }
   return nullptr;
-}
-
-absl::StatusOr<std::unique_ptr<WorkerProcess>> Slot::StartWorker() {
-  WorkerProcessOptions options;
-  options.path = options_.worker_path;
-  options.scratch_directory =
-      absl::StrCat(options_.scratch_root, "/", number_, "-", ++workers_started_);
-  options.threads = options_.threads_per_slot;
-  options.device = options_.device;
-  options.file_size_limit_bytes = options_.scratch_limit_bytes;
-  options.usage = {options_.thread_limit, options_.scratch_limit_bytes};
-  absl::StatusOr<std::unique_ptr<WorkerProcess>> worker = WorkerProcess::Start(options);
-  absl::Status status = worker.status();
-  if (status.ok()) {
-    services_.metrics.WorkerStarted();
-    status = AwaitReady(**worker);
-  }
-  if (worker.ok() && !status.ok()) services_.metrics.WorkerExited("start_failed");
-  absl::MutexLock lock(&mutex_);
-  state_.start_error = std::string(status.message());
-  if (!status.ok()) return status;
-  return worker;
-}
-
-absl::Status Slot::AwaitReady(WorkerProcess& worker) {
-  const Instant start = Instant::Now();
-  const Instant deadline = start + options_.warm_up_limit;
-  v1::WorkerToNode message;
-  while (true) {
-    worker.Wait(control_.wake_fd(), deadline);
-    const absl::StatusOr<bool> whole = worker.channel().TryReceive(message);
-    if (control_.Read().drain) return absl::CancelledError("the node shuts down");
-    if (whole.ok() && *whole) break;
-    if (whole.ok() && Instant::Now() < deadline) continue;
-    const bool late = whole.ok();
-    if (late) worker.Kill();
-    const WorkerExit exit = worker.Reap(absl::Seconds(1));
-    return absl::UnavailableError(absl::StrCat(
-        late ? absl::StrCat("not ready after ", absl::FormatDuration(options_.warm_up_limit))
-        : exit.signal != 0 ? absl::StrCat("ended by ", SignalName(exit.signal))
-                           : absl::StrCat("exited with code ", exit.exit_code),
-        "; stderr: ", worker.StderrTail()));
-  }
-  if (!message.has_ready()) return absl::InternalError("its first message is not that it is ready");
-  const absl::Status sandboxed =
-      options_.require_sandbox ? CheckSandbox(message.ready()) : absl::OkStatus();
-  if (sandboxed.ok()) {
-    LogInfo("worker ready", {{"slot", number_},
-                             {"pid", static_cast<int64_t>(worker.pid())},
-                             {"blas", message.ready().blas()},
-                             {"device", message.ready().device()},
-                             {"seconds", Instant::Now() - start}});
-  }
-  absl::MutexLock lock(&mutex_);
-  state_.last_ready = message.ready();
-  return sandboxed;
 }
 
 void Slot::RunLease(const jobs::Lease& lease, std::unique_ptr<WorkerProcess> worker) {

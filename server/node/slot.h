@@ -16,7 +16,9 @@
 #include "server/node/attempt_control.h"
 #include "server/node/attempt_supervisor.h"
 #include "server/node/node.h"
+#include "server/node/spare_worker.h"
 #include "server/node/worker_process.h"
+#include "server/node/worker_starter.h"
 
 namespace acclimate::node {
 
@@ -24,7 +26,8 @@ namespace acclimate::node {
 class Slot {
  public:
   // Everything outlives the slot.
-  Slot(int number, const NodeOptions& options, const Services& services, WishBoard& wishes);
+  Slot(int number, const NodeOptions& options, const Services& services, WishBoard& wishes,
+       WorkerStarter& starter, SpareWorker& spare);
 
   void Start();
   void Drain(Instant pause, Instant deadline) { control_.Drain(pause, deadline); }
@@ -33,8 +36,6 @@ class Slot {
   struct State {
     bool warm = false;  // a ready worker waits for a lease
     bool busy = false;
-    v1::WorkerReady last_ready;  // of the last worker that became ready
-    std::string start_error;     // of the last worker, when it did not
   };
   State state() const;
 
@@ -42,8 +43,6 @@ class Slot {
   void Run();
   // A ready worker; null when the slot drains first.
   std::unique_ptr<WorkerProcess> WarmWorker();
-  absl::StatusOr<std::unique_ptr<WorkerProcess>> StartWorker();
-  absl::Status AwaitReady(WorkerProcess& worker);
   std::optional<jobs::Lease> NextLease();
   void RunLease(const jobs::Lease& lease, std::unique_ptr<WorkerProcess> worker);
   void Finish(const v1::AttemptId& id, const jobs::AttemptOutcome& outcome);
@@ -53,8 +52,9 @@ class Slot {
   const NodeOptions& options_;
   const Services& services_;
   WishBoard& wishes_;
+  WorkerStarter& starter_;
+  SpareWorker& spare_;
   AttemptControl control_;
-  int workers_started_ = 0;
   mutable absl::Mutex mutex_;
   State state_ ABSL_GUARDED_BY(mutex_);
   std::thread thread_;
