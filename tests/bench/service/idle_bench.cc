@@ -1,6 +1,5 @@
 // What the server costs before it does anything: the time from exec to listening, and the memory
 // that is resident while it is idle.
-#include <cstdlib>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -11,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
+#include "tests/bench/service/process_usage.h"
 #include "tests/bench/service/report.h"
 #include "tests/bench/service/server_process.h"
 
@@ -24,14 +24,6 @@ namespace {
 
 constexpr double kRequiredSeconds = 0.2;
 constexpr double kRequiredMebibytes = 60;
-
-double ResidentMebibytes(pid_t pid) {
-  std::ifstream status(absl::StrCat("/proc/", pid, "/status"));
-  for (std::string line; std::getline(status, line);) {
-    if (line.rfind("VmRSS:", 0) == 0) return std::atof(line.c_str() + 6) / 1024;
-  }
-  Die(absl::StrCat("process ", pid, " has gone"));
-}
 
 std::vector<pid_t> Children(pid_t pid) {
   std::vector<pid_t> children;
@@ -54,10 +46,10 @@ void Run() {
   TemporaryDirectory directory;
   const auto server = ServerProcess::Acclimated(directory.path());
   absl::SleepFor(absl::GetFlag(FLAGS_idle));
-  const double resident = ResidentMebibytes(server->pid());
+  const double resident = UsageOf(server->pid()).resident_mebibytes;
   Json workers = Json::array();
   for (pid_t worker : Children(server->pid())) {
-    workers.push_back(Rounded(ResidentMebibytes(worker), 1));
+    workers.push_back(Rounded(UsageOf(worker).resident_mebibytes, 1));
   }
   const double start = Median(starts);
   Print({{"benchmark", "idle"},
