@@ -249,9 +249,8 @@ absl::Status ArtifactService::SendBlob(const v1::ReadBlobRequest& request, Calle
     return absl::OutOfRangeError(absl::StrCat("offset is ", request.offset(), "; the blob has ",
                                               blob->size_bytes, " bytes"));
   }
-  absl::StatusOr<artifacts::FileDescriptor> file = (*blobs)->OpenForReading(name->id);
-  if (!file.ok()) return AtOffset(request.offset(), name->id, file.status());
-  posix_fadvise(file->get(), request.offset(), request.limit(), POSIX_FADV_SEQUENTIAL);
+  absl::StatusOr<std::unique_ptr<artifacts::BlobReader>> reader = (*blobs)->Open(name->id);
+  if (!reader.ok()) return AtOffset(request.offset(), name->id, reader.status());
 
   const int64_t available = blob->size_bytes - request.offset();
   const int64_t end =
@@ -260,9 +259,9 @@ absl::Status ArtifactService::SendBlob(const v1::ReadBlobRequest& request, Calle
   for (int64_t offset = request.offset(); offset < end;) {
     const int64_t size = std::min<int64_t>(end - offset, artifacts::kMaxChunkBytes);
     absl::Status status =
-        artifacts::ReadAt(file->get(), offset, static_cast<size_t>(size), *response.mutable_data());
+        (*reader)->ReadAt(offset, static_cast<size_t>(size), *response.mutable_data());
     // It was whole when it was opened: looked at again, it is quarantined.
-    if (absl::IsDataLoss(status)) status = (*blobs)->OpenForReading(name->id).status();
+    if (absl::IsDataLoss(status)) status = (*blobs)->Open(name->id).status();
     if (!status.ok()) return AtOffset(offset, name->id, status);
     response.set_offset(offset);
     response.set_crc32c(artifacts::Crc32c(response.data()));

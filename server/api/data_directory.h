@@ -6,7 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "server/artifacts/blob_store.h"
+#include "server/artifacts/file_descriptor.h"
 
 namespace acclimate::api {
 

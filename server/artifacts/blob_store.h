@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
 namespace acclimate::artifacts {
@@ -29,33 +30,32 @@ struct HeldBlob : BlobInfo {
   BlobHold hold;
 };
 
-// A file descriptor that closes itself.
-class FileDescriptor {
+// The bytes of one blob, which stay readable when it is removed. For one thread at a time.
+class BlobReader {
  public:
-  explicit FileDescriptor(int fd = -1) : fd_(fd) {}
-  FileDescriptor(FileDescriptor&& other) noexcept : fd_(other.Release()) {}
-  FileDescriptor& operator=(FileDescriptor&& other) noexcept;
-  ~FileDescriptor();
-  int get() const { return fd_; }
-  bool valid() const { return fd_ >= 0; }
-  int Release() {
-    int fd = fd_;
-    fd_ = -1;
-    return fd;
-  }
-
- private:
-  int fd_;
+  virtual ~BlobReader() = default;
+  // Exactly `size` bytes at the offset. DATA_LOSS: it has not so many any more.
+  virtual absl::Status ReadAt(int64_t offset, size_t size, std::string& data) = 0;
 };
 
-// Contract:
-// 1. A blob appears at once, never in part: written to the side, fsynced, renamed, and its
-//    directory fsynced before a call returns OK.
+// A blob that is being written; nothing is left of it when it goes without Commit(). For one thread
+// at a time.
+class NewBlob {
+ public:
+  virtual ~NewBlob() = default;
+  virtual absl::Status Append(absl::string_view bytes) = 0;
+  // Once, at the end. Where there is such a blob already, that one stays or is healed.
+  virtual absl::StatusOr<HeldBlob> Commit() = 0;
+};
+
+// Names no path and no descriptor, so that it may be an object store (LocalBlobFiles has those).
+// tests/server/artifacts/blob_store_conformance.h holds every implementation to this:
+// 1. A blob appears at once, never in part, and is durable before a call returns OK.
 // 2. It stays until Remove() succeeds. Whoever will name it in a durable place holds it from before
 //    it has seen that the blob is there, until the name is durable; or relies on a grace time.
 // 3. Bytes that do not hash to the name are never read: the blob is quarantined, and is no longer
 //    there. Whatever asks for it gets DATA_LOSS, with the reason BLOB_DAMAGED, until its right
-//    bytes are adopted.
+//    bytes come again.
 // 4. Thread-safe. NOT_FOUND names the digest; RESOURCE_EXHAUSTED when the disk is full.
 class BlobStore {
  public:
@@ -63,16 +63,9 @@ class BlobStore {
   virtual absl::StatusOr<BlobInfo> Get(const std::string& sha256) = 0;
   // Keeps the blob, and notes that it is needed now.
   virtual absl::StatusOr<BlobHold> Hold(const std::string& sha256) = 0;
-  // Hashes the blob first, unless that was done since its file last changed.
-  virtual absl::StatusOr<FileDescriptor> OpenForReading(const std::string& sha256) = 0;
-  // Takes over a file that was written on the store's own file system (an upload, a worker's
-  // output), whose digest the caller has computed itself while writing or reading it. The file is
-  // renamed away, or removed when the blob exists already.
-  virtual absl::StatusOr<HeldBlob> Adopt(const std::string& path, const std::string& sha256) = 0;
-  // Hashes the file, then adopts it.
-  virtual absl::StatusOr<HeldBlob> Import(const std::string& path) = 0;
-  // Where to write what Adopt() will take.
-  virtual std::string StagingDirectory() const = 0;
+  // Hashes the blob first, unless that was done since it last changed.
+  virtual absl::StatusOr<std::unique_ptr<BlobReader>> Open(const std::string& sha256) = 0;
+  virtual absl::StatusOr<std::unique_ptr<NewBlob>> Create() = 0;
 
   // A pinned blob is kept although nothing else needs it. Durable.
   virtual absl::Status SetPinned(const std::string& sha256, bool pinned) = 0;
@@ -90,12 +83,14 @@ class BlobStore {
   virtual absl::Status Verify(const std::string& sha256, const std::function<bool()>& pause) = 0;
 };
 
-// One store for every tenant.
+class LocalBlobFiles;
+
+// One store for every tenant. What they return is never null, and lives as long as this.
 class BlobStores {
  public:
   virtual ~BlobStores() = default;
-  // Never null; it lives as long as this.
   virtual absl::StatusOr<BlobStore*> BlobsOf(const std::string& tenant) = 0;
+  virtual absl::StatusOr<LocalBlobFiles*> FilesOf(const std::string& tenant) = 0;
 };
 
 }  // namespace acclimate::artifacts

@@ -9,7 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "server/artifacts/blob_store.h"
+#include "server/artifacts/file_descriptor.h"
 
 namespace acclimate::artifacts {
 

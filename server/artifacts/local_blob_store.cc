@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <utility>
 
@@ -55,6 +56,47 @@ absl::StatusOr<std::vector<std::string>> DigestsIn(const std::string& directory)
   std::sort(digests.begin(), digests.end());
   return digests;
 }
+
+class FileReader : public BlobReader {
+ public:
+  explicit FileReader(FileDescriptor file) : file_(std::move(file)) {}
+  absl::Status ReadAt(int64_t offset, size_t size, std::string& data) override {
+    return artifacts::ReadAt(file_.get(), offset, size, data);
+  }
+
+ private:
+  const FileDescriptor file_;
+};
+
+class NewFile : public NewBlob {
+ public:
+  NewFile(LocalBlobStore& store, std::string path, FileDescriptor file)
+      : store_(store), path_(std::move(path)), file_(std::move(file)) {}
+  ~NewFile() override {
+    if (!committed_) unlink(path_.c_str());
+  }
+
+  absl::Status Append(absl::string_view bytes) override {
+    absl::Status status = WriteAt(file_.get(), bytes, size_bytes_, path_);
+    if (!status.ok()) return status;
+    hash_.Update(bytes);
+    size_bytes_ += static_cast<int64_t>(bytes.size());
+    return status;
+  }
+  absl::StatusOr<HeldBlob> Commit() override {
+    absl::StatusOr<HeldBlob> blob = store_.Adopt(path_, hash_.Finish());
+    committed_ = blob.ok();
+    return blob;
+  }
+
+ private:
+  LocalBlobStore& store_;
+  const std::string path_;
+  const FileDescriptor file_;
+  Sha256 hash_;
+  int64_t size_bytes_ = 0;
+  bool committed_ = false;
+};
 
 }  // namespace
 
@@ -150,7 +192,7 @@ absl::StatusOr<BlobHold> LocalBlobStore::Hold(const std::string& sha256) {
 absl::StatusOr<LocalBlobStore::OpenBlob> LocalBlobStore::OpenBlobFile(const std::string& sha256,
                                                                       int flags) {
   if (!IsSha256(sha256)) return NoSuchBlob(sha256);
-  absl::StatusOr<FileDescriptor> file = OpenFile(PathOf(sha256), flags);
+  absl::StatusOr<FileDescriptor> file = artifacts::OpenFile(PathOf(sha256), flags);
   if (absl::IsNotFound(file.status())) return Absent(sha256);
   if (!file.ok()) return file.status();
   OpenBlob blob{*std::move(file), {}};
@@ -158,7 +200,7 @@ absl::StatusOr<LocalBlobStore::OpenBlob> LocalBlobStore::OpenBlobFile(const std:
   return blob;
 }
 
-absl::StatusOr<FileDescriptor> LocalBlobStore::OpenForReading(const std::string& sha256) {
+absl::StatusOr<FileDescriptor> LocalBlobStore::OpenFile(const std::string& sha256) {
   absl::StatusOr<OpenBlob> blob = OpenBlobFile(sha256, O_RDONLY);
   if (!blob.ok()) return blob.status();
   if (!verified_.Contains(sha256, blob->status)) {
@@ -166,6 +208,20 @@ absl::StatusOr<FileDescriptor> LocalBlobStore::OpenForReading(const std::string&
     if (!status.ok()) return status;
   }
   return std::move(blob->file);
+}
+
+absl::StatusOr<std::unique_ptr<BlobReader>> LocalBlobStore::Open(const std::string& sha256) {
+  absl::StatusOr<FileDescriptor> file = OpenFile(sha256);
+  if (!file.ok()) return file.status();
+  posix_fadvise(file->get(), 0, 0, POSIX_FADV_SEQUENTIAL);
+  return std::make_unique<FileReader>(*std::move(file));
+}
+
+absl::StatusOr<std::unique_ptr<NewBlob>> LocalBlobStore::Create() {
+  std::string path = StagingDirectory() + "/new-XXXXXX";
+  FileDescriptor file(mkostemp(path.data(), O_CLOEXEC));
+  if (!file.valid()) return FileError("make", path);
+  return std::make_unique<NewFile>(*this, std::move(path), std::move(file));
 }
 
 absl::Status LocalBlobStore::Verify(const std::string& sha256, const std::function<bool()>& pause) {
@@ -214,7 +270,7 @@ void LocalBlobStore::Quarantine(const std::string& sha256, const struct stat& fi
 }
 
 absl::Status LocalBlobStore::Sync(const std::string& path) {
-  absl::StatusOr<FileDescriptor> file = OpenFile(path, O_RDONLY);
+  absl::StatusOr<FileDescriptor> file = artifacts::OpenFile(path, O_RDONLY);
   if (!file.ok()) return file.status();
   const absl::Time start = absl::Now();
   if (fdatasync(file->get()) != 0) return FileError("sync", path);
@@ -255,7 +311,7 @@ absl::StatusOr<HeldBlob> LocalBlobStore::Adopt(const std::string& path, const st
 }
 
 absl::StatusOr<HeldBlob> LocalBlobStore::Import(const std::string& path) {
-  absl::StatusOr<FileDescriptor> file = OpenFile(path, O_RDONLY);
+  absl::StatusOr<FileDescriptor> file = artifacts::OpenFile(path, O_RDONLY);
   if (!file.ok()) return file.status();
   absl::StatusOr<int64_t> size = FileSize(file->get(), path);
   if (!size.ok()) return size.status();
@@ -269,7 +325,7 @@ absl::Status LocalBlobStore::SetPinned(const std::string& sha256, bool pinned) {
   if (!hold.ok()) return hold.status();
   const std::string path = PinPathOf(sha256);
   if (pinned) {
-    const absl::Status status = OpenFile(path, O_WRONLY | O_CREAT).status();
+    const absl::Status status = artifacts::OpenFile(path, O_WRONLY | O_CREAT).status();
     if (!status.ok()) return status;
   } else if (unlink(path.c_str()) != 0 && errno != ENOENT) {
     return FileError("remove", path);

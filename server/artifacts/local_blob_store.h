@@ -14,12 +14,13 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "server/artifacts/blob_store.h"
+#include "server/artifacts/local_blob_files.h"
 #include "server/artifacts/verified_files.h"
 #include "server/metrics/server_metrics.h"
 
 namespace acclimate::artifacts {
 
-class LocalBlobStore : public BlobStore {
+class LocalBlobStore : public BlobStore, public LocalBlobFiles {
  public:
   // Makes the directories, and empties what an earlier process left in staging. `metrics` outlives
   // the store.
@@ -28,15 +29,19 @@ class LocalBlobStore : public BlobStore {
 
   absl::StatusOr<BlobInfo> Get(const std::string& sha256) override;
   absl::StatusOr<BlobHold> Hold(const std::string& sha256) override;
-  absl::StatusOr<FileDescriptor> OpenForReading(const std::string& sha256) override;
-  absl::StatusOr<HeldBlob> Adopt(const std::string& path, const std::string& sha256) override;
-  absl::StatusOr<HeldBlob> Import(const std::string& path) override;
-  std::string StagingDirectory() const override;
+  absl::StatusOr<std::unique_ptr<BlobReader>> Open(const std::string& sha256) override;
+  absl::StatusOr<std::unique_ptr<NewBlob>> Create() override;
   absl::Status SetPinned(const std::string& sha256, bool pinned) override;
   absl::StatusOr<std::vector<BlobInfo>> List(const std::string& after, int limit) override;
   absl::StatusOr<std::vector<BlobInfo>> ListQuarantined() override;
   absl::StatusOr<bool> Remove(const std::string& sha256, const NeedQuery& is_needed) override;
   absl::Status Verify(const std::string& sha256, const std::function<bool()>& pause) override;
+
+  absl::StatusOr<FileDescriptor> OpenFile(const std::string& sha256) override;
+  absl::StatusOr<HeldBlob> Adopt(const std::string& path, const std::string& sha256) override;
+  absl::StatusOr<HeldBlob> Import(const std::string& path) override;
+  // On the file system of the blobs; emptied when the store is opened.
+  std::string StagingDirectory() const;
 
  private:
   // Shared with the holds, which may outlive the store.

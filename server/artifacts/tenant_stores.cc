@@ -27,8 +27,8 @@ absl::StatusOr<TenantStores::Stores> TenantStores::OpenIn(const std::string& dir
   if (absl::Status status = MakeDirectories(directory); !status.ok()) return status;
   auto blobs = LocalBlobStore::Open(directory, metrics_);
   if (!blobs.ok()) return blobs.status();
-  auto uploads =
-      UploadStore::Open(absl::StrCat(directory, "/uploads"), blobs->get(), metrics_, options_);
+  auto uploads = UploadStore::Open(absl::StrCat(directory, "/uploads"), blobs->get(), blobs->get(),
+                                   metrics_, options_);
   if (!uploads.ok()) return uploads.status();
   return Stores{*std::move(blobs), *std::move(uploads)};
 }
@@ -44,6 +44,12 @@ absl::StatusOr<const TenantStores::Stores*> TenantStores::StoresOf(const std::st
 std::vector<std::string> TenantStores::Tenants() const { return TenantsIn(directory_); }
 
 absl::StatusOr<BlobStore*> TenantStores::BlobsOf(const std::string& tenant) {
+  const absl::StatusOr<const Stores*> stores = StoresOf(tenant);
+  if (!stores.ok()) return stores.status();
+  return (*stores)->blobs.get();
+}
+
+absl::StatusOr<LocalBlobFiles*> TenantStores::FilesOf(const std::string& tenant) {
   const absl::StatusOr<const Stores*> stores = StoresOf(tenant);
   if (!stores.ok()) return stores.status();
   return (*stores)->blobs.get();

@@ -30,6 +30,7 @@ class TenantStores : public BlobStores {
 
   // What they return lives as long as this.
   absl::StatusOr<BlobStore*> BlobsOf(const std::string& tenant) override;
+  absl::StatusOr<LocalBlobFiles*> FilesOf(const std::string& tenant) override;
   absl::StatusOr<UploadStore*> UploadsOf(const std::string& tenant);
   // Of those that have ever stored something, also in an earlier process.
   std::vector<std::string> Tenants() const;

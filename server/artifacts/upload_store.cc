@@ -118,7 +118,7 @@ absl::StatusOr<UploadInfo> UploadWriter::Complete() {
                       absl::StrCat("the bytes received have the SHA-256 ", actual, ", not ",
                                    info_.sha256, "; the upload is discarded"));
   }
-  const absl::StatusOr<HeldBlob> blob = store_->blobs_->Adopt(store_->DataPath(info_.id), actual);
+  const absl::StatusOr<HeldBlob> blob = store_->files_->Adopt(store_->DataPath(info_.id), actual);
   if (absl::IsNotFound(blob.status())) return NoSuchUpload(info_.tenant, info_.id);  // aborted
   if (!blob.ok()) return blob.status();
   info_.complete = true;
@@ -127,16 +127,21 @@ absl::StatusOr<UploadInfo> UploadWriter::Complete() {
 
 absl::StatusOr<std::unique_ptr<UploadStore>> UploadStore::Open(const std::string& directory,
                                                                BlobStore* blobs,
+                                                               LocalBlobFiles* files,
                                                                metrics::ServerMetrics* metrics,
                                                                const UploadOptions& options) {
-  auto store = absl::WrapUnique(new UploadStore(directory, blobs, metrics, options));
+  auto store = absl::WrapUnique(new UploadStore(directory, blobs, files, metrics, options));
   if (absl::Status status = store->Load(); !status.ok()) return status;
   return store;
 }
 
-UploadStore::UploadStore(std::string directory, BlobStore* blobs, metrics::ServerMetrics* metrics,
-                         UploadOptions options)
-    : directory_(std::move(directory)), blobs_(blobs), metrics_(metrics), options_(options) {}
+UploadStore::UploadStore(std::string directory, BlobStore* blobs, LocalBlobFiles* files,
+                         metrics::ServerMetrics* metrics, UploadOptions options)
+    : directory_(std::move(directory)),
+      blobs_(blobs),
+      files_(files),
+      metrics_(metrics),
+      options_(options) {}
 
 std::string UploadStore::DataPath(const std::string& id) const {
   return absl::StrCat(directory_, "/", id, ".data");
@@ -266,7 +271,7 @@ absl::StatusOr<HeldBlob> UploadStore::FindWhole(const std::string& sha256) {
   const absl::StatusOr<BlobInfo> info = blobs_->Get(sha256);
   if (!info.ok()) return info.status();
   if (info->size_bytes <= kMaxHashedBytes) {
-    const absl::Status readable = blobs_->OpenForReading(sha256).status();
+    const absl::Status readable = blobs_->Open(sha256).status();
     if (!readable.ok()) return readable;
   }
   return HeldBlob{*info, *std::move(hold)};

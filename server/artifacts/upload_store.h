@@ -15,6 +15,7 @@
 #include "server/artifacts/blob_store.h"
 #include "server/artifacts/blob_writer.h"
 #include "server/artifacts/disk_watermark.h"
+#include "server/artifacts/local_blob_files.h"
 #include "server/metrics/server_metrics.h"
 
 namespace acclimate::artifacts {
@@ -86,7 +87,7 @@ class UploadStore {
  public:
   // `blobs` is on the same file system as `directory`, and outlives the store, as `metrics` does.
   static absl::StatusOr<std::unique_ptr<UploadStore>> Open(const std::string& directory,
-                                                           BlobStore* blobs,
+                                                           BlobStore* blobs, LocalBlobFiles* files,
                                                            metrics::ServerMetrics* metrics,
                                                            const UploadOptions& options);
 
@@ -112,8 +113,8 @@ class UploadStore {
   };
   using Entries = std::map<std::string, Entry>;
 
-  UploadStore(std::string directory, BlobStore* blobs, metrics::ServerMetrics* metrics,
-              UploadOptions options);
+  UploadStore(std::string directory, BlobStore* blobs, LocalBlobFiles* files,
+              metrics::ServerMetrics* metrics, UploadOptions options);
   absl::Status Load();
   void LoadOne(const std::string& description_path);
   void ReleaseReserveOf(const std::string& id);
@@ -135,6 +136,7 @@ class UploadStore {
 
   const std::string directory_;
   BlobStore* const blobs_;
+  LocalBlobFiles* const files_;
   metrics::ServerMetrics* const metrics_;
   const UploadOptions options_;
   absl::Mutex mutex_;

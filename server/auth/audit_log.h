@@ -20,7 +20,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "server/artifacts/blob_store.h"
+#include "server/artifacts/file_descriptor.h"
 
 namespace acclimate::auth {
 

@@ -138,9 +138,9 @@ absl::Status AttemptSupervisor::AddFile(v1::InputFile::Role role, const v1::Data
   if (file.blob().empty()) return absl::OkStatus();
   const absl::StatusOr<ResourceName> name = ParseBlobName(file.blob());
   if (!name.ok()) return name.status();
-  const absl::StatusOr<artifacts::BlobStore*> blobs = services_.blobs.BlobsOf(name->tenant);
+  const absl::StatusOr<artifacts::LocalBlobFiles*> blobs = services_.blobs.FilesOf(name->tenant);
   if (!blobs.ok()) return absl::FailedPreconditionError(blobs.status().message());
-  absl::StatusOr<artifacts::FileDescriptor> blob = (*blobs)->OpenForReading(name->id);
+  absl::StatusOr<artifacts::FileDescriptor> blob = (*blobs)->OpenFile(name->id);
   // Not UNAVAILABLE, which is a worker's: a disk that fails here fails this attempt.
   if (absl::IsNotFound(blob.status()) || absl::IsDataLoss(blob.status())) return blob.status();
   if (!blob.ok()) return absl::FailedPreconditionError(blob.status().message());

@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "acclimate/v1/worker.pb.h"
 #include "server/artifacts/blob_store.h"
+#include "server/artifacts/local_blob_files.h"
 #include "server/base/instant.h"
 #include "server/jobs/lease_broker.h"
 #include "server/metrics/server_metrics.h"

@@ -1,16 +1,17 @@
 #include "server/node/outputs.h"
 
 #include <fcntl.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <memory>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "server/artifacts/file_system.h"
+#include "server/artifacts/local_blob_files.h"
 #include "server/base/resource_names.h"
 #include "server/worker/message_limits.h"
 #include "server/worker/unique_fd.h"
@@ -42,11 +43,15 @@ absl::StatusOr<UniqueFd> OpenOutput(const std::string& directory, const std::str
   return file;
 }
 
-absl::Status Copy(int from, int to) {
+absl::Status Copy(int from, artifacts::NewBlob& to) {
+  std::string buffer(size_t{1} << 20, '\0');
   while (true) {
-    const ssize_t copied = sendfile(to, from, nullptr, size_t{1} << 30);
-    if (copied == 0) return absl::OkStatus();
-    if (copied < 0 && errno != EINTR) return artifacts::FileError("copy", "an output");
+    const ssize_t got = read(from, buffer.data(), buffer.size());
+    if (got == 0) return absl::OkStatus();
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return artifacts::FileError("read", "an output");
+    absl::Status status = to.Append(absl::string_view(buffer).substr(0, got));
+    if (!status.ok()) return status;
   }
 }
 
@@ -56,7 +61,7 @@ absl::StatusOr<v1::JobResult> ImportOutputs(const v1::WorkerFinished& finished,
                                             const std::string& scratch_directory,
                                             const std::string& tenant, artifacts::BlobStores& blobs,
                                             std::vector<artifacts::BlobHold>& holds) {
-  const absl::StatusOr<artifacts::BlobStore*> store = blobs.BlobsOf(tenant);
+  const absl::StatusOr<artifacts::LocalBlobFiles*> store = blobs.FilesOf(tenant);
   if (!store.ok()) return store.status();
   v1::JobResult result;
   *result.mutable_metrics() = finished.metrics();
@@ -83,13 +88,10 @@ absl::StatusOr<artifacts::HeldBlob> ImportCopy(const std::string& file,
   if (!original.ok()) return original.status();
   const absl::StatusOr<artifacts::BlobStore*> store = blobs.BlobsOf(tenant);
   if (!store.ok()) return store.status();
-  std::string path = absl::StrCat((*store)->StagingDirectory(), "/worker-XXXXXX");
-  const UniqueFd copy(mkostemp(path.data(), O_CLOEXEC));
-  if (!copy.valid()) return artifacts::FileError("make", path);
-  const absl::Status copied = Copy(original->get(), copy.get());
-  absl::StatusOr<artifacts::HeldBlob> blob = copied.ok() ? (*store)->Import(path) : copied;
-  if (!blob.ok()) unlink(path.c_str());
-  return blob;
+  absl::StatusOr<std::unique_ptr<artifacts::NewBlob>> copy = (*store)->Create();
+  if (!copy.ok()) return copy.status();
+  if (absl::Status status = Copy(original->get(), **copy); !status.ok()) return status;
+  return (*copy)->Commit();
 }
 
 }  // namespace acclimate::node

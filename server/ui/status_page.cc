@@ -247,11 +247,11 @@ absl::StatusOr<HttpResponse> StatusPage::Report(const HttpRequest& request, cons
   if (info->size_bytes > kMaxReportBytes) {
     return absl::NotFoundError("the report is too large for this page: download it");
   }
-  absl::StatusOr<artifacts::FileDescriptor> file = (*store)->OpenForReading(name->id);
-  if (!file.ok()) return file.status();
+  const absl::StatusOr<std::unique_ptr<artifacts::BlobReader>> report = (*store)->Open(name->id);
+  if (!report.ok()) return report.status();
   HttpResponse response;
   const auto size = static_cast<size_t>(info->size_bytes);
-  if (!artifacts::ReadAt(file->get(), 0, size, response.body).ok()) {
+  if (!(*report)->ReadAt(0, size, response.body).ok()) {
     return absl::UnavailableError("the report cannot be read");
   }
   response.content_type = "text/html; charset=utf-8";

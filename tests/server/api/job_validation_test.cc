@@ -80,7 +80,7 @@ TEST_F(JobValidationTest, ADamagedBlobIsNotFoundUntilItIsHealed) {
   const std::string path = folder_.File("blobs/" + source_.substr(0, 2) + "/" + source_);
   std::filesystem::permissions(path, std::filesystem::perms::owner_all);
   std::ofstream(path) << "damage";
-  ASSERT_TRUE(absl::IsDataLoss(blobs_->OpenForReading(source_).status()));
+  ASSERT_TRUE(absl::IsDataLoss(blobs_->Open(source_).status()));
   EXPECT_TRUE(absl::IsNotFound(Validate()));
   Blob("source");
   EXPECT_TRUE(Validate().ok());

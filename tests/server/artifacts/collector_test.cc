@@ -5,7 +5,6 @@
 
 #include <atomic>
 #include <filesystem>
-#include <fstream>
 #include <set>
 #include <thread>
 
@@ -13,6 +12,7 @@
 #include "gtest/gtest.h"
 #include "server/artifacts/crc32c.h"
 #include "server/artifacts/sha256.h"
+#include "tests/server/artifacts/stored_blob.h"
 #include "tests/server/temporary_folder.h"
 
 namespace acclimate::artifacts {
@@ -36,9 +36,7 @@ class CollectorTest : public testing::Test {
   std::string Blob(const std::string& bytes, absl::Duration age,
                    const std::string& tenant = "default") {
     BlobStore& blobs = **stores_->BlobsOf(tenant);
-    const std::string path = blobs.StagingDirectory() + "/file";
-    std::ofstream(path) << bytes;
-    const auto blob = blobs.Import(path);
+    const auto blob = StoreBlob(blobs, bytes);
     EXPECT_TRUE(blob.ok()) << blob.status();
     Age(blob->sha256, age, tenant);
     return blob->sha256;
@@ -206,9 +204,7 @@ TEST_F(CollectorTest, AJobNeverNamesABlobThatVanishes) {
   int created = 0;
   for (int i = 0; i < 200; ++i) {
     const std::string sha256 = Sha256Of(std::to_string(i % 5));
-    const std::string path = blobs.StagingDirectory() + "/file";
-    std::ofstream(path) << i % 5;
-    ASSERT_TRUE(blobs.Import(path).ok());
+    ASSERT_TRUE(StoreBlob(blobs, std::to_string(i % 5)).ok());
     const auto hold = blobs.Hold(sha256);
     if (!hold.ok()) {
       EXPECT_TRUE(absl::IsNotFound(hold.status())) << hold.status();

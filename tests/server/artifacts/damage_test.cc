@@ -16,6 +16,7 @@
 #include "server/artifacts/tenant_stores.h"
 #include "server/base/errors.h"
 #include "server/metrics/exposition.h"
+#include "tests/server/artifacts/stored_blob.h"
 #include "tests/server/temporary_folder.h"
 
 namespace acclimate::artifacts {
@@ -38,9 +39,7 @@ class DamageTest : public testing::Test {
     blobs_ = *stores_->BlobsOf("default");
   }
   std::string Import(const std::string& bytes) {
-    const std::string path = blobs_->StagingDirectory() + "/file";
-    std::ofstream(path) << bytes;
-    const auto blob = blobs_->Import(path);
+    const auto blob = StoreBlob(*blobs_, bytes);
     EXPECT_TRUE(blob.ok()) << blob.status();
     return blob.ok() ? blob->sha256 : "";
   }
@@ -60,7 +59,7 @@ class DamageTest : public testing::Test {
     const timespec times[] = {absl::ToTimespec(time), absl::ToTimespec(time)};
     ASSERT_EQ(utimensat(AT_FDCWD, PathOf(sha256).c_str(), times, 0), 0);
   }
-  absl::Status Read(const std::string& sha256) { return blobs_->OpenForReading(sha256).status(); }
+  absl::Status Read(const std::string& sha256) { return blobs_->Open(sha256).status(); }
   // One round.
   Scrubbed ScrubAll(int first_slice) {
     Scrubber scrubber(*stores_, metrics_, first_slice);

@@ -30,7 +30,7 @@ class LocalBlobStoreTest : public testing::Test {
     return folder_.Write("staging/" + name, bytes);
   }
   std::string Content(const std::string& sha256) {
-    auto file = store_->OpenForReading(sha256);
+    auto file = store_->OpenFile(sha256);
     EXPECT_TRUE(file.ok()) << file.status();
     if (!file.ok()) return "";
     std::string bytes(1 << 16, '\0');
@@ -71,7 +71,7 @@ TEST_F(LocalBlobStoreTest, ABlobCannotBeWrittenTo) {
   struct stat info {};
   ASSERT_EQ(stat(folder_.File("blobs/" + sha256.substr(0, 2) + "/" + sha256).c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0222, 0u);
-  auto file = store_->OpenForReading(sha256);
+  auto file = store_->OpenFile(sha256);
   EXPECT_EQ(write(file->get(), "x", 1), -1);
 }
 
@@ -107,7 +107,7 @@ TEST_F(LocalBlobStoreTest, OnlyDigestsNameBlobs) {
        {std::string("../../secret"), std::string(), std::string(64, 'A'), std::string(63, 'a'),
         std::string(64, 'g'), "../" + std::string(61, 'a')}) {
     EXPECT_TRUE(absl::IsNotFound(store_->Get(name).status())) << name;
-    EXPECT_TRUE(absl::IsNotFound(store_->OpenForReading(name).status())) << name;
+    EXPECT_TRUE(absl::IsNotFound(store_->Open(name).status())) << name;
     const std::string path = Stage("file", "content");
     EXPECT_TRUE(absl::IsInvalidArgument(store_->Adopt(path, name).status())) << name;
     EXPECT_TRUE(fs::exists(path)) << "a refused file stays its owner's";
@@ -117,7 +117,7 @@ TEST_F(LocalBlobStoreTest, OnlyDigestsNameBlobs) {
 TEST_F(LocalBlobStoreTest, AMissingBlobIsNamed) {
   const std::string sha256 = Sha256Of("nobody has this");
   EXPECT_THAT(std::string(store_->Get(sha256).status().message()), HasSubstr(sha256));
-  EXPECT_THAT(std::string(store_->OpenForReading(sha256).status().message()), HasSubstr(sha256));
+  EXPECT_THAT(std::string(store_->Open(sha256).status().message()), HasSubstr(sha256));
 }
 
 }  // namespace

@@ -31,7 +31,8 @@ class UploadStoreTest : public testing::Test {
   void Reopen(const UploadOptions& options = {}) {
     uploads_ = nullptr;
     blobs_ = *LocalBlobStore::Open(folder_.path(), &metrics_);
-    auto uploads = UploadStore::Open(folder_.File("uploads"), blobs_.get(), &metrics_, options);
+    auto uploads =
+        UploadStore::Open(folder_.File("uploads"), blobs_.get(), blobs_.get(), &metrics_, options);
     ASSERT_TRUE(uploads.ok()) << uploads.status();
     uploads_ = *std::move(uploads);
   }
@@ -52,7 +53,7 @@ class UploadStoreTest : public testing::Test {
     return uploads_->Get(kTenant, info.id)->committed_bytes;
   }
   std::string BlobContent(const std::string& sha256) {
-    auto file = blobs_->OpenForReading(sha256);
+    auto file = blobs_->OpenFile(sha256);
     EXPECT_TRUE(file.ok()) << file.status();
     std::string bytes(1 << 16, '\0');
     bytes.resize(file.ok() ? pread(file->get(), bytes.data(), bytes.size(), 0) : 0);

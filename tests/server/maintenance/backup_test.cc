@@ -53,9 +53,9 @@ TEST_F(BackupTest, WhatIsRestoredIsWhatWasThere) {
   EXPECT_EQ(store->Get(one)->SerializeAsString(), before.SerializeAsString());
   EXPECT_TRUE(store->Get(two).ok());
   auto stores = *artifacts::TenantStores::Open(to_.File("restored"), &metrics, {});
-  EXPECT_TRUE((*stores->BlobsOf("default"))->OpenForReading(sha256).ok());
+  EXPECT_TRUE((*stores->BlobsOf("default"))->Open(sha256).ok());
   EXPECT_TRUE((*stores->BlobsOf("default"))->Get(pinned)->pinned);
-  EXPECT_TRUE((*stores->BlobsOf("team"))->OpenForReading(other).ok());
+  EXPECT_TRUE((*stores->BlobsOf("team"))->Open(other).ok());
 }
 
 TEST_F(BackupTest, ALaterBackupIsBroughtUpToDate) {

@@ -85,7 +85,7 @@ TEST_F(FsckTest, NamesEveryDamagedAndMissingBlob) {
 TEST_F(FsckTest, NamesQuarantinedBlobs) {
   const std::string sha256 = stored_.AddBlob("content");
   StoredJobs::Flip(stored_.BlobPath(sha256));
-  ASSERT_FALSE(stored_.blobs().OpenForReading(sha256).ok());
+  ASSERT_FALSE(stored_.blobs().Open(sha256).ok());
   EXPECT_THAT(Problems(), ElementsAre(BlobName("default", sha256) + " is damaged and quarantined"));
 }
 

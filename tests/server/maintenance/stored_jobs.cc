@@ -1,4 +1,5 @@
 #include "tests/server/maintenance/stored_jobs.h"
+#include "tests/server/artifacts/stored_blob.h"
 
 #include <filesystem>
 #include <fstream>
@@ -32,9 +33,7 @@ artifacts::BlobStore& StoredJobs::blobs(const std::string& tenant) {
 }
 
 std::string StoredJobs::AddBlob(const std::string& bytes, const std::string& tenant) {
-  const std::string file = blobs(tenant).StagingDirectory() + "/file";
-  std::ofstream(file) << bytes;
-  const auto blob = blobs(tenant).Import(file);
+  const auto blob = artifacts::StoreBlob(blobs(tenant), bytes);
   EXPECT_TRUE(blob.ok()) << blob.status();
   return blob.ok() ? blob->sha256 : "";
 }

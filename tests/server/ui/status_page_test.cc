@@ -13,6 +13,7 @@
 #include "server/artifacts/tenant_stores.h"
 #include "server/base/resource_names.h"
 #include "server/metrics/exposition.h"
+#include "tests/server/artifacts/stored_blob.h"
 #include "tests/server/ui/job_factory.h"
 
 namespace acclimate::ui {
@@ -64,9 +65,7 @@ class StatusPageTest : public testing::Test {
     factory_.Run(job);
     factory_.Progress(job, 1, 0.5);
     artifacts::BlobStore& blobs = **stores_->BlobsOf("default");
-    const std::string path = blobs.StagingDirectory() + "/report";
-    std::ofstream(path) << kReportText;
-    const auto info = blobs.Import(path);
+    const auto info = artifacts::StoreBlob(blobs, kReportText);
     ASSERT_TRUE(info.ok()) << info.status();
     report_sha256_ = info->sha256;
     jobs::AttemptOutcome outcome;
