@@ -11,6 +11,7 @@
 #include "core/data/extremes.h"
 #include "core/job/normalization.h"
 #include "core/job/precision.h"
+#include "core/methods/needs.h"
 #include "core/methods/registry.h"
 #include "core/methods/selection.h"
 #include "core/model/architectures.h"
@@ -36,32 +37,33 @@ std::string ShapeText(const std::vector<int64_t>& shape) {
   return absl::StrCat("[", absl::StrJoin(shape, ", "), "]");
 }
 
-absl::Status CheckExtraInputs(const MethodSpec& method, const RunSpec& spec) {
-  for (const auto& [name, file] : spec.inputs) {
-    const bool known =
-        std::any_of(method.inputs.begin(), method.inputs.end(),
-                    [&name = name](const auto& input) { return input.name == name; });
-    if (!known) return Invalid(InputField(name), absl::StrCat(method.name, " takes no such input"));
+std::string FieldOf(const methods::NeedProblem& problem) {
+  switch (problem.what) {
+    case methods::NeedProblem::What::kCheckpoint:
+      return "checkpoint";
+    case methods::NeedProblem::What::kArchitecture:
+      return "architecture";
+    case methods::NeedProblem::What::kSources:
+      return "sources";
+    case methods::NeedProblem::What::kTarget:
+      return "target";
+    case methods::NeedProblem::What::kInput:
+      return InputField(problem.input);
   }
-  for (const InputSpec& input : method.inputs) {
-    if (input.need == DataNeed::kRequired && spec.inputs.count(input.name) == 0) {
-      return Invalid(InputField(input.name),
-                     absl::StrCat(method.name, " needs it: ", input.description));
-    }
-  }
-  return absl::OkStatus();
+  return "";
 }
 
-// What the spec alone shows to be missing.
-absl::Status CheckNeeds(const MethodSpec& method, const RunSpec& spec, RunObserver& observer) {
-  if (spec.target == nullptr) {
-    return Invalid("target", absl::StrCat(method.name, " needs target data"));
-  }
-  if (method.source == DataNeed::kRequired && spec.sources.empty()) {
-    return Invalid("sources", absl::StrCat(method.name, " needs labelled source data"));
-  }
-  if (method.source == DataNeed::kNone && !spec.sources.empty()) {
-    observer.OnWarning(absl::StrCat("sources: ", method.name, " uses no source data"));
+// What the spec alone shows to be missing, or not to be used.
+absl::Status CheckSpec(const MethodSpec& method, const RunSpec& spec, RunObserver& observer) {
+  methods::Given given = {spec.checkpoint != nullptr,
+                          !spec.architecture.empty(),
+                          !spec.sources.empty(),
+                          spec.target != nullptr,
+                          {}};
+  for (const auto& [name, file] : spec.inputs) given.inputs.insert(name);
+  for (const methods::NeedProblem& problem : methods::CheckNeeds(method, given)) {
+    if (!problem.superfluous) return Invalid(FieldOf(problem), problem.description);
+    observer.OnWarning(absl::StrCat(FieldOf(problem), ": not used; ", problem.description));
   }
   if (!method.trains && spec.evaluation != nullptr) {
     observer.OnWarning(absl::StrCat("evaluation: ", method.name, " evaluates the target itself"));
@@ -69,14 +71,6 @@ absl::Status CheckNeeds(const MethodSpec& method, const RunSpec& spec, RunObserv
   if (!method.labels_are_classes && spec.evaluation != nullptr) {
     observer.OnWarning(
         absl::StrCat("evaluation: not used; ", method.name, " learns no classes of its own"));
-  }
-  if (absl::Status status = CheckExtraInputs(method, spec); !status.ok()) return status;
-  if (spec.checkpoint != nullptr) return absl::OkStatus();
-  if (method.checkpoint == DataNeed::kRequired) {
-    return Invalid("checkpoint", absl::StrCat(method.name, " needs a trained model"));
-  }
-  if (spec.architecture.empty()) {
-    return Invalid("architecture", "needed where there is no checkpoint");
   }
   return absl::OkStatus();
 }
@@ -409,7 +403,7 @@ absl::StatusOr<Inputs> LoadInputs(const RunSpec& spec, RunObserver& observer) {
   absl::StatusOr<at::Device> device = runtime::ResolveDevice(spec.device);
   if (!device.ok()) return InField("device", device.status());
   inputs.device = *device;
-  absl::Status status = CheckNeeds(inputs.method->spec, spec, observer);
+  absl::Status status = CheckSpec(inputs.method->spec, spec, observer);
   if (!status.ok()) return status;
 
   observer.OnPhase("loading_data");

@@ -13,6 +13,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "core/methods/needs.h"
 #include "server/api/hyperparameter_values.h"
 #include "server/base/errors.h"
 #include "server/base/proto_time.h"
@@ -163,14 +164,10 @@ class JobValidator {
       return Add("spec.method", absl::StrCat("unknown method \"", spec.method(),
                                              "\"; there are: ", catalog_.MethodNames()));
     }
-    CheckNeed(spec.method(), "spec.sources", method->source(), spec.sources_size() > 0,
-              "labelled source data");
-    const bool labelled = method->target_labels() == v1::DATA_NEED_REQUIRED;
-    CheckNeed(spec.method(), "spec.target", method->target(), spec.has_target(),
-              labelled ? "labelled target data" : "target data");
-    CheckInputs(spec, *method);
-    CheckStartingPoint(spec, *method);
-    CheckHyperparameters(spec, *method);
+    CheckInputs(spec);
+    const methods::MethodSpec needed = ToMethodSpec(*method);
+    CheckNeeds(spec, needed);
+    CheckHyperparameters(spec, needed);
     CheckUseOfAudit(spec, *method);
     if (spec.smaller_batch() && !HasHyperparameter(*method, kBatchSizeSetting)) {
       Add("spec.smaller_batch", absl::StrCat("method ", spec.method(), " has no batch_size"));
@@ -195,55 +192,57 @@ class JobValidator {
     }
   }
 
-  void CheckNeed(const std::string& method, const std::string& field, v1::DataNeed need, bool given,
-                 const std::string& what) {
-    if (need == v1::DATA_NEED_REQUIRED && !given) {
-      Add(field, absl::StrCat("method ", method, " needs ", what));
-    } else if (need == v1::DATA_NEED_NONE && given) {
-      Add(field, absl::StrCat("method ", method, " takes no ", what));
-    }
-  }
-
-  void CheckInputs(const v1::JobSpec& spec, const v1::Method& method) {
+  void CheckInputs(const v1::JobSpec& spec) {
     std::set<std::string> given;
     for (int i = 0; i < spec.inputs_size(); ++i) {
       const v1::NamedInput& input = spec.inputs(i);
       const std::string field = absl::StrCat("spec.inputs[", i, "]");
-      const auto& known = method.inputs();
-      if (std::none_of(known.begin(), known.end(), [&](const v1::MethodInput& candidate) {
-            return candidate.name() == input.name();
-          })) {
-        Add(field,
-            absl::StrCat("method ", spec.method(), " takes no input \"", input.name(), "\""));
-      } else if (!given.insert(input.name()).second) {
+      if (!given.insert(input.name()).second) {
         Add(field, absl::StrCat("\"", input.name(), "\" is given twice"));
       }
       CheckFile(field, input);
     }
-    for (const v1::MethodInput& known : method.inputs()) {
-      if (known.need() == v1::DATA_NEED_REQUIRED && given.count(known.name()) == 0) {
-        Add("spec.inputs", absl::StrCat("method ", spec.method(), " needs \"", known.name(),
-                                        "\": ", known.description()));
-      }
+  }
+
+  void CheckNeeds(const v1::JobSpec& spec, const methods::MethodSpec& method) {
+    methods::Given given = {!spec.model().checkpoint().empty(),
+                            !spec.model().architecture().empty(),
+                            spec.sources_size() > 0,
+                            spec.has_target(),
+                            {}};
+    for (const v1::NamedInput& input : spec.inputs()) given.inputs.insert(input.name());
+    for (const methods::NeedProblem& problem : methods::CheckNeeds(method, given)) {
+      const bool open = problem.what == methods::NeedProblem::What::kArchitecture;
+      Add(FieldOf(problem, spec),
+          open ? absl::StrCat(problem.description, " (", catalog_.ArchitectureNames(), ")")
+               : problem.description);
     }
   }
 
-  void CheckStartingPoint(const v1::JobSpec& spec, const v1::Method& method) {
-    const bool has_checkpoint = !spec.model().checkpoint().empty();
-    CheckNeed(spec.method(), "spec.model.checkpoint", method.checkpoint(), has_checkpoint,
-              "checkpoint");
-    if (method.checkpoint() != v1::DATA_NEED_REQUIRED && !has_checkpoint &&
-        spec.model().architecture().empty()) {
-      Add("spec.model", absl::StrCat("needs a checkpoint or a built-in architecture (",
-                                     catalog_.ArchitectureNames(), ")"));
+  static std::string FieldOf(const methods::NeedProblem& problem, const v1::JobSpec& spec) {
+    switch (problem.what) {
+      case methods::NeedProblem::What::kCheckpoint:
+        return "spec.model.checkpoint";
+      case methods::NeedProblem::What::kArchitecture:
+        return "spec.model";
+      case methods::NeedProblem::What::kSources:
+        return "spec.sources";
+      case methods::NeedProblem::What::kTarget:
+        return "spec.target";
+      case methods::NeedProblem::What::kInput:
+        break;
     }
+    for (int i = 0; i < spec.inputs_size(); ++i) {
+      if (spec.inputs(i).name() == problem.input) return absl::StrCat("spec.inputs[", i, "]");
+    }
+    return "spec.inputs";
   }
 
   static std::string HyperparameterField(const std::string& name) {
     return absl::StrCat("spec.hyperparameters[\"", name, "\"]");
   }
 
-  void CheckHyperparameters(const v1::JobSpec& spec, const v1::Method& method) {
+  void CheckHyperparameters(const v1::JobSpec& spec, const methods::MethodSpec& method) {
     methods::Hyperparameters given;
     for (const auto& [name, value] : spec.hyperparameters()) {
       if (std::optional<methods::HyperparameterValue> core_value = ToCoreValue(value)) {
@@ -252,7 +251,7 @@ class JobValidator {
         Add(HyperparameterField(name), "has no value");
       }
     }
-    for (const auto& problem : methods::CheckHyperparameters(ToMethodSpec(method), given)) {
+    for (const auto& problem : methods::CheckHyperparameters(method, given)) {
       Add(HyperparameterField(problem.name), problem.description);
     }
   }

@@ -35,9 +35,29 @@ std::string MethodCatalog::ArchitectureNames() const {
   return absl::StrJoin(list_.architectures(), ", ");
 }
 
+namespace {
+
+methods::DataNeed ToCoreNeed(v1::DataNeed need) {
+  return need == v1::DATA_NEED_REQUIRED   ? methods::DataNeed::kRequired
+         : need == v1::DATA_NEED_OPTIONAL ? methods::DataNeed::kOptional
+                                          : methods::DataNeed::kNone;
+}
+
+}  // namespace
+
 methods::MethodSpec ToMethodSpec(const v1::Method& method) {
   methods::MethodSpec spec;
   spec.name = std::string(absl::StripPrefix(method.name(), "methods/"));
+  spec.checkpoint = ToCoreNeed(method.checkpoint());
+  spec.source = ToCoreNeed(method.source());
+  spec.target = ToCoreNeed(method.target());
+  spec.target_labels = ToCoreNeed(method.target_labels());
+  for (const v1::MethodInput& input : method.inputs()) {
+    methods::InputSpec& added = spec.inputs.emplace_back();
+    added.name = input.name();
+    added.need = ToCoreNeed(input.need());
+    added.description = input.description();
+  }
   for (const v1::Hyperparameter& hyperparameter : method.hyperparameters()) {
     methods::HyperparameterSpec& added = spec.hyperparameters.emplace_back();
     added.name = hyperparameter.name();

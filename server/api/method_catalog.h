@@ -31,7 +31,7 @@ class MethodCatalog {
   std::map<std::string, int, std::less<>> index_;  // into list_.methods()
 };
 
-// The method's hyperparameters as core checks them.
+// What core checks a job by: the method's needs and hyperparameters.
 methods::MethodSpec ToMethodSpec(const v1::Method& method);
 
 }  // namespace acclimate::api

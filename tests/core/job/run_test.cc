@@ -266,16 +266,17 @@ TEST(RunTest, UnknownMethodAndHyperparameters) {
 TEST(RunTest, MissingInputs) {
   RunSpec spec = Vectors().Spec("dann");
   spec.sources.clear();
-  EXPECT_EQ(Reason(spec), "sources: dann needs labelled source data");
+  EXPECT_EQ(Reason(spec), "sources: method dann needs labelled source data");
   spec = Vectors().Spec("shot");
   spec.checkpoint = nullptr;
-  EXPECT_EQ(Reason(spec), "checkpoint: shot needs a trained model");
+  EXPECT_EQ(Reason(spec), "checkpoint: method shot needs a checkpoint");
   spec = Vectors().Spec("shot");
   spec.target = nullptr;
-  EXPECT_EQ(Reason(spec), "target: shot needs target data");
+  EXPECT_EQ(Reason(spec), "target: method shot needs target data");
   spec = Vectors().Spec("finetune");
   spec.checkpoint = nullptr;
-  EXPECT_EQ(Reason(spec), "architecture: needed where there is no checkpoint");
+  EXPECT_EQ(Reason(spec),
+            "architecture: method finetune needs a checkpoint or a built-in architecture");
   spec = Vectors().Spec("finetune");
   spec.target = OpenFile(Vectors().Path("target.safetensors"));
   EXPECT_EQ(Reason(spec), "target: has no labels");
