@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "acclimate/v1/job.pb.h"
+#include "server/jobs/memory_estimates.h"
 
 namespace acclimate::jobs {
 
@@ -44,6 +45,7 @@ struct CreatedJob {
 struct JobChange {
   v1::Job job;
   std::vector<v1::JobEvent> events;  // cursor unset
+  std::optional<MemoryPeak> memory_peak = std::nullopt;
 };
 
 struct StateCount {
@@ -62,7 +64,7 @@ struct StateQuery {
   enum class Order {
     kOldest,   // created first
     kNewest,   // created last
-    kPriority  // as the queue leases them: highest priority, then oldest
+    kPriority  // highest first, then oldest
   };
   Order order = Order::kOldest;
   int limit = 50;
@@ -82,22 +84,24 @@ class JobStore {
   virtual ~JobStore() = default;
 
   // An empty request_id is never deduplicated. ALREADY_EXISTS: request_id was used with another
-  // spec (compared by spec_digest).
+  // spec (compared by spec_digest). A new job is made only if `check`, where there is one, agrees.
   virtual absl::StatusOr<CreatedJob> Create(const JobChange& change, const std::string& request_id,
-                                            const std::string& spec_digest) = 0;
+                                            const std::string& spec_digest,
+                                            const Mutation& check = nullptr) = 0;
   virtual absl::StatusOr<v1::Job> Get(const std::string& name) = 0;  // NOT_FOUND
   virtual absl::StatusOr<JobPage> List(const JobQuery& query) = 0;
   // Reads, mutates and writes in one transaction. NOT_FOUND, or what the mutation returned.
   virtual absl::StatusOr<v1::Job> Update(const std::string& name, const Mutation& mutation) = 0;
-  // As Update, of the queued job that is next: highest priority, then oldest, of those without
-  // next_attempt_time. NOT_FOUND: none.
-  virtual absl::StatusOr<v1::Job> UpdateNextQueued(const Mutation& mutation) = 0;
   virtual absl::Status Delete(const std::string& name, const Mutation& check) = 0;
   // Events with cursor > after, in order, at most `limit`.
   virtual absl::StatusOr<std::vector<v1::JobEvent>> Events(const std::string& name, int64_t after,
                                                            int limit) = 0;
   // The first `limit` jobs of the query's order.
   virtual absl::StatusOr<std::vector<v1::Job>> Select(const StateQuery& query) = 0;
+  // Each queued job without next_attempt_time, the oldest first.
+  virtual absl::Status VisitQueued(const std::function<void(const v1::Job&)>& visit) = 0;
+  // The newest of each kind, the oldest first; of MemoryEstimates::kMaxKinds kinds.
+  virtual absl::StatusOr<std::vector<MemoryPeak>> MemoryPeaks() = 0;
   // The names of the jobs with next_attempt_time.
   virtual absl::StatusOr<std::vector<std::string>> Waiting() = 0;
   // How many jobs there are by state and method.
