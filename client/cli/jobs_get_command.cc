@@ -16,6 +16,7 @@ std::string JobText(const v1::Job& job) {
   for (const auto& [key, value] : job.spec().labels()) {
     absl::StrAppend(&text, "label    ", key, "=", value, "\n");
   }
+  if (!job.queue_reason().empty()) absl::StrAppend(&text, "waits    ", job.queue_reason(), "\n");
   if (job.progress().total_steps() > 0) {
     absl::StrAppend(&text, "step     ", job.progress().step(), "/", job.progress().total_steps(),
                     " (", job.progress().phase(), ")\n");

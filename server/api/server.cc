@@ -135,6 +135,16 @@ absl::Status Server::Open() {
       directory_->path(),
       artifacts::DiskLimits{config_.disk_watermark, config_.min_free_disk_bytes});
   upload_options.disk = disk_.get();
+  TenantPolicy defaults;
+  defaults.max_running = config_.tenant_max_running;
+  defaults.max_queued = config_.tenant_max_queued;
+  defaults.max_stored_bytes = config_.tenant_max_stored_bytes;
+  const absl::StatusOr<TenantPolicies> tenants =
+      TenantPolicies::Read(config_.tenants_file, defaults);
+  if (!tenants.ok()) return tenants.status();
+  upload_options.max_stored_bytes = [tenants = *tenants](const std::string& tenant) {
+    return tenants.Of(tenant).max_stored_bytes;
+  };
   reserve_ = std::make_unique<artifacts::DiskReserve>(directory_->PathOf("reserve"),
                                                       artifacts::kDiskReserveBytes);
   for (const auto& [name, read] :
@@ -158,9 +168,14 @@ absl::Status Server::Open() {
   jobs::JobQueueOptions queue_options;
   queue_options.spans = spans_.get();
   queue_options.retry.max_retries = config_.max_retries;
+  queue_options.scheduling = {*tenants, config_.slots, config_.memory_for_jobs_bytes,
+                              config_.priority_age, config_.preempt};
   queue_ = std::make_unique<jobs::JobQueue>(store_.get(), &metrics_, queue_options);
   if (absl::Status status = queue_->Recover(); !status.ok()) return status;
   metrics_.SetJobStatisticsSource([queue = queue_.get()] { return queue->Statistics(); });
+  metrics_.AddGauge("acclimate_reserved_memory_bytes", [queue = queue_.get()] {
+    return std::optional<double>(queue->ReservedMemoryBytes());
+  });
   return absl::OkStatus();
 }
 

@@ -60,6 +60,8 @@ class NewBlob {
 class BlobStore {
  public:
   virtual ~BlobStore() = default;
+  // Of all blobs together.
+  virtual absl::StatusOr<int64_t> StoredBytes() = 0;
   virtual absl::StatusOr<BlobInfo> Get(const std::string& sha256) = 0;
   // Keeps the blob, and notes that it is needed now.
   virtual absl::StatusOr<BlobHold> Hold(const std::string& sha256) = 0;

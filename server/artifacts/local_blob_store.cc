@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -148,6 +149,19 @@ absl::Status LocalBlobStore::Absent(const std::string& sha256) const {
   return Exists(QuarantinePathOf(sha256)) ? Damaged(sha256) : NoSuchBlob(sha256);
 }
 
+absl::StatusOr<int64_t> LocalBlobStore::StoredBytes() {
+  // No blob comes or goes meanwhile.
+  absl::MutexLock lock(&keeping_->mutex);
+  if (!keeping_->stored_bytes.has_value()) {
+    const absl::StatusOr<std::vector<BlobInfo>> blobs = List("", INT_MAX);
+    if (!blobs.ok()) return blobs.status();
+    int64_t bytes = 0;
+    for (const BlobInfo& blob : *blobs) bytes += blob.size_bytes;
+    keeping_->stored_bytes = bytes;
+  }
+  return *keeping_->stored_bytes;
+}
+
 absl::StatusOr<BlobInfo> LocalBlobStore::Get(const std::string& sha256) {
   struct stat info {};
   if (!IsSha256(sha256)) return NoSuchBlob(sha256);
@@ -261,6 +275,7 @@ void LocalBlobStore::Quarantine(const std::string& sha256, const struct stat& fi
                {{"sha256", sha256}, {"error", FileError("rename", PathOf(sha256))}});
       return;
     }
+    keeping_->AddStored(-now.st_size);
   }
   metrics_->CountBlobCorruption();
   LogError("a blob is damaged: quarantined", {{"sha256", sha256},
@@ -295,8 +310,11 @@ absl::StatusOr<HeldBlob> LocalBlobStore::Adopt(const std::string& path, const st
     {
       absl::MutexLock lock(&keeping_->mutex);
       // In the place of what nobody has verified, too: these bytes are right.
+      struct stat replaced {};
+      if (stat(PathOf(sha256).c_str(), &replaced) != 0) replaced.st_size = 0;
       if (rename(path.c_str(), PathOf(sha256).c_str()) != 0) return FileError("rename", path);
       if (stat(PathOf(sha256).c_str(), &adopted) != 0) return FileError("stat", PathOf(sha256));
+      keeping_->AddStored(adopted.st_size - replaced.st_size);
     }
     verified_.Add(sha256, adopted);
     if (absl::Status status = SyncDirectory(ShardOf(sha256)); !status.ok()) return status;
@@ -380,10 +398,13 @@ absl::StatusOr<bool> LocalBlobStore::Remove(const std::string& sha256, const Nee
     const bool untouched = keeping_->condemned.erase(sha256) > 0;
     if (!needed.ok()) return needed.status();
     if (*needed || !untouched) return false;
+    struct stat gone {};
+    if (stat(PathOf(sha256).c_str(), &gone) != 0) gone.st_size = 0;
     // Out of the way at once; to free a large file takes longer.
     if (rename(PathOf(sha256).c_str(), removed.c_str()) != 0 && errno != ENOENT) {
       return FileError("remove", PathOf(sha256));
     }
+    keeping_->AddStored(-gone.st_size);
     unlink(QuarantinePathOf(sha256).c_str());
   }
   verified_.Remove(sha256);

@@ -6,6 +6,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -27,6 +28,7 @@ class LocalBlobStore : public BlobStore, public LocalBlobFiles {
   static absl::StatusOr<std::unique_ptr<LocalBlobStore>> Open(const std::string& directory,
                                                               metrics::ServerMetrics* metrics);
 
+  absl::StatusOr<int64_t> StoredBytes() override;
   absl::StatusOr<BlobInfo> Get(const std::string& sha256) override;
   absl::StatusOr<BlobHold> Hold(const std::string& sha256) override;
   absl::StatusOr<std::unique_ptr<BlobReader>> Open(const std::string& sha256) override;
@@ -48,7 +50,11 @@ class LocalBlobStore : public BlobStore, public LocalBlobFiles {
   struct Keeping {
     absl::Mutex mutex;  // also held for every change of a name in blobs/ and quarantine/
     std::map<std::string, int> holds ABSL_GUARDED_BY(mutex);
-    std::set<std::string> condemned ABSL_GUARDED_BY(mutex);  // nobody has held it since
+    std::set<std::string> condemned ABSL_GUARDED_BY(mutex);      // nobody has held it since
+    std::optional<int64_t> stored_bytes ABSL_GUARDED_BY(mutex);  // once somebody has asked
+    void AddStored(int64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+      if (stored_bytes.has_value()) *stored_bytes += bytes;
+    }
   };
 
   LocalBlobStore(std::string directory, metrics::ServerMetrics* metrics);

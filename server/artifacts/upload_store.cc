@@ -230,6 +230,27 @@ absl::Status UploadStore::CheckRoom(int64_t bytes) const {
                                   : options_.disk->CheckRoom("the upload", bytes);
 }
 
+// What is announced counts as stored: several uploads at once do not pass together.
+absl::Status UploadStore::CheckQuota(const UploadInfo& upload) {
+  const int64_t limit = options_.max_stored_bytes ? options_.max_stored_bytes(upload.tenant) : 0;
+  if (limit <= 0) return absl::OkStatus();
+  const absl::StatusOr<int64_t> stored = blobs_->StoredBytes();
+  if (!stored.ok()) return stored.status();
+  int64_t announced = 0;
+  for (const auto& [id, entry] : entries_) {
+    if (access(DataPath(id).c_str(), F_OK) == 0) announced += entry.info.size_bytes;
+  }
+  if (upload.size_bytes <= limit - *stored - announced) return absl::OkStatus();
+  metrics_->CountLimitedCall("stored_bytes");
+  const std::string whose = absl::StrCat("tenants/", upload.tenant);
+  return QuotaExceeded(
+      v1::STORAGE_QUOTA_EXCEEDED, whose,
+      absl::StrFormat("%s stores %d bytes and has announced %d more in open uploads; with the %d "
+                      "bytes of this one it would be more than the %d that it may store "
+                      "(max-stored-bytes)",
+                      whose, *stored, announced, upload.size_bytes, limit));
+}
+
 absl::Status UploadStore::MakeFile(const UploadInfo& info) {
   return OpenFile(DataPath(info.id), O_WRONLY | O_CREAT | O_EXCL).status();
 }
@@ -300,6 +321,7 @@ absl::StatusOr<UploadInfo> UploadStore::Create(const std::string& tenant, const 
         return Refresh(entry.info);
       }
     }
+    if (absl::Status status = CheckQuota(info); !status.ok()) return status;
     if (absl::Status status = CheckRoom(size_bytes); !status.ok()) return status;
     if (absl::Status status = MakeFile(info); !status.ok()) {
       Remove(info.id);

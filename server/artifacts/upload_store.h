@@ -3,6 +3,7 @@
 #define ACCLIMATE_SERVER_ARTIFACTS_UPLOAD_STORE_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -26,6 +27,9 @@ inline constexpr int64_t kReservedBytes = int64_t{16} << 20;
 
 struct UploadOptions {
   int64_t max_blob_bytes = int64_t{64} << 30;
+  // Of a tenant's blobs and open uploads together, beyond which it uploads nothing; 0, or no
+  // function: any number.
+  std::function<int64_t(const std::string& tenant)> max_stored_bytes = {};
   const DiskWatermark* disk = nullptr;  // outlives the store; null: no limit
   // An upload that nobody has written to for so long is removed.
   absl::Duration expiry = absl::Hours(7 * 24);
@@ -77,7 +81,8 @@ class UploadWriter {
 //
 // 1. A chunk counts as committed once it is in the file: it survives a kill of the process. What
 //    Finish() answered survives a power loss too.
-// 2. Create() answers RESOURCE_EXHAUSTED when the disk has no room for it. Space is reserved as the
+// 2. Create() answers RESOURCE_EXHAUSTED when the disk has no room for it, or with
+//    STORAGE_QUOTA_EXCEEDED when the tenant would store more than it may. Space is reserved as the
 //    bytes come, kReservedBytes at a time; what a stream has reserved and not filled it gives back.
 // 3. One stream at a time writes to an upload: ABORTED to a second one.
 // 4. Abort() removes an upload also while a stream writes to it, which then ends with NOT_FOUND. Of
@@ -123,6 +128,7 @@ class UploadStore {
   absl::StatusOr<HeldBlob> FindWhole(const std::string& sha256);
   absl::StatusOr<UploadInfo> Refresh(UploadInfo info);
   absl::Status CheckRoom(int64_t bytes) const;
+  absl::Status CheckQuota(const UploadInfo& upload) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status MakeFile(const UploadInfo& info);
   bool Knows(const std::string& id);
   absl::Status Describe(const UploadInfo& info);

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <climits>
 #include <fstream>
 #include <map>
 #include <optional>
@@ -15,6 +16,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
+#include "server/base/byte_count.h"
 #include "server/base/loopback.h"
 #include "server/base/machine_resources.h"
 
@@ -39,25 +41,6 @@ absl::StatusOr<int64_t> ParseInteger(const std::string& text, int64_t minimum, i
         absl::StrFormat("must be a whole number from %d to %d; is \"%s\"", minimum, maximum, text));
   }
   return value;
-}
-
-// "512MiB", "4GiB" or a plain number.
-absl::StatusOr<int64_t> ParseBytes(const std::string& text) {
-  absl::string_view digits = text;
-  int shift = 0;
-  if (absl::ConsumeSuffix(&digits, "KiB")) {
-    shift = 10;
-  } else if (absl::ConsumeSuffix(&digits, "MiB")) {
-    shift = 20;
-  } else if (absl::ConsumeSuffix(&digits, "GiB")) {
-    shift = 30;
-  }
-  int64_t value = 0;
-  if (!absl::SimpleAtoi(digits, &value) || value < 0 || value > (INT64_MAX >> shift)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("must be a number of bytes, as 4096, 512MiB or 4GiB; is \"", text, "\""));
-  }
-  return value << shift;
 }
 
 absl::StatusOr<absl::Duration> ParsePositiveDuration(const std::string& text) {
@@ -159,10 +142,10 @@ const std::vector<Setting>& Settings() {
        Store(&ServerConfig::worker, ParseText)},
       {"Jobs", "job-memory-limit", "BYTES", "4/5 of the memory",
        "of one worker, as 8GiB; 0: none. The memory is the machine's, or the container's limit",
-       Store(&ServerConfig::job_memory_limit_bytes, ParseBytes)},
+       Store(&ServerConfig::job_memory_limit_bytes, ParseByteCount)},
       {"Jobs", "job-scratch-limit", "BYTES", "16GiB",
        "of the files that one job writes, its results included; 0: none",
-       Store(&ServerConfig::job_scratch_limit_bytes, ParseBytes)},
+       Store(&ServerConfig::job_scratch_limit_bytes, ParseByteCount)},
       {"Jobs", "job-thread-limit", "N", "1024", "threads of one worker; 0: any number",
        Store(&ServerConfig::job_thread_limit,
              [](const std::string& t) { return ParseInteger(t, 0, 1 << 20); })},
@@ -178,6 +161,27 @@ const std::vector<Setting>& Settings() {
        "of a job whose attempts crash, are lost, or find no memory or disk",
        Store(&ServerConfig::max_retries,
              [](const std::string& t) { return ParseInteger(t, 0, 1000); })},
+      {"Fairness", "memory-for-jobs", "BYTES", "9/10 of the memory",
+       "of all jobs that run at a time: one begins once what it is likely to need is free; 0: any",
+       Store(&ServerConfig::memory_for_jobs_bytes, ParseByteCount)},
+      {"Fairness", "priority-age", "TIME", "10m",
+       "of waiting that is worth one point of priority; 0: first come, first served",
+       Store(&ServerConfig::priority_age, ParsePositiveDuration)},
+      {"Fairness", "preempt", "", "false",
+       "a running job goes back to the queue, its state saved, for one of higher priority",
+       Store(&ServerConfig::preempt, ParseSwitch)},
+      {"Fairness", "tenant-max-running", "N", "0", "jobs of a tenant at a time; 0: any number",
+       Store(&ServerConfig::tenant_max_running,
+             [](const std::string& t) { return ParseInteger(t, 0, 1 << 20); })},
+      {"Fairness", "tenant-max-queued", "N", "100000", "queued jobs of a tenant; 0: any number",
+       Store(&ServerConfig::tenant_max_queued,
+             [](const std::string& t) { return ParseInteger(t, 0, INT_MAX); })},
+      {"Fairness", "tenant-max-stored-bytes", "BYTES", "0",
+       "of a tenant's blobs and open uploads, beyond which it uploads nothing; 0: any number",
+       Store(&ServerConfig::tenant_max_stored_bytes, ParseByteCount)},
+      {"Fairness", "tenants-file", "FILE", "none",
+       "weights of tenants, and limits that differ from those above",
+       Store(&ServerConfig::tenants_file, ParseText)},
       {"Security", "tls-cert", "FILE", "no TLS", "the server's certificate and its chain, in PEM",
        Store(&ServerConfig::tls_cert, ParseText)},
       {"Security", "tls-key", "FILE", "no TLS", "its private key, in PEM",
@@ -201,9 +205,9 @@ const std::vector<Setting>& Settings() {
        "start no worker where the kernel refuses landlock or seccomp; false runs jobs without them",
        Store(&ServerConfig::require_sandbox, ParseSwitch)},
       {"Storage", "max-blob-bytes", "BYTES", "64GiB", "the largest upload",
-       Store(&ServerConfig::max_blob_bytes, ParseBytes)},
+       Store(&ServerConfig::max_blob_bytes, ParseByteCount)},
       {"Storage", "min-free-disk-bytes", "BYTES", "256MiB", "uploads leave this much of the disk",
-       Store(&ServerConfig::min_free_disk_bytes, ParseBytes)},
+       Store(&ServerConfig::min_free_disk_bytes, ParseByteCount)},
       {"Storage", "disk-watermark", "SHARE", "0.9",
        "uploads and new jobs are refused once so much of the disk is used, by whatever",
        Store(&ServerConfig::disk_watermark, ParseShare)},
@@ -230,7 +234,7 @@ const std::vector<Setting>& Settings() {
              [](const std::string& t) { return ParseInteger(t, 0, 1 << 20); })},
       {"Limits", "min-upload-rate", "BYTES", "4KiB",
        "a second, over half a minute of waiting; a slower upload is ended, and can go on; 0: any",
-       Store(&ServerConfig::min_upload_rate, ParseBytes)},
+       Store(&ServerConfig::min_upload_rate, ParseByteCount)},
       {"Operation", "log-level", "LEVEL", "info", "debug, info, warning or error",
        Store(&ServerConfig::log_level, ParseLogLevel)},
       {"Operation", "otlp-endpoint", "URL", "no traces",
@@ -428,6 +432,7 @@ absl::StatusOr<ServerConfig> LoadServerConfig(const std::vector<std::string>& ar
   config.slots = MachineProcessors();
   config.worker = WorkerBesideThisProgram();
   config.job_memory_limit_bytes = MachineMemoryBytes() / 5 * 4;
+  config.memory_for_jobs_bytes = MachineMemoryBytes() / 10 * 9;
 
   absl::StatusOr<GivenByName> given = ReadFlags(arguments);
   if (!given.ok()) return given.status();

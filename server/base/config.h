@@ -39,6 +39,16 @@ struct ServerConfig {
   int max_retries = 5;
   absl::Duration checkpoint_interval = absl::Seconds(60);
 
+  // Who runs what, and when: server/jobs/fair_scheduler.h.
+  int64_t memory_for_jobs_bytes = 0;  // of all that run at a time; 0: any number
+  absl::Duration priority_age = absl::Minutes(10);
+  bool preempt = false;
+  // Of a tenant, unless tenants_file says otherwise. 0: any number.
+  int tenant_max_running = 0;
+  int tenant_max_queued = 100'000;
+  int64_t tenant_max_stored_bytes = 0;
+  std::string tenants_file;
+
   // TLS: all files in PEM. With a client_ca, client certificates are asked for and verified.
   std::string tls_cert, tls_key, tls_client_ca;
   // Authentication: on where one of the files is named (server/auth/).

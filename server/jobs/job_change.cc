@@ -30,6 +30,7 @@ void CloseAttempt(v1::Job& job, const AttemptOutcome& outcome, absl::Time now) {
   attempt.set_exit_code(outcome.exit_code);
   attempt.set_last_phase(outcome.last_phase);
   attempt.set_stderr_tail(outcome.stderr_tail);
+  attempt.set_peak_memory_bytes(outcome.peak_memory_bytes);
 }
 
 // The attempt ended, but the job has neither a result nor a fault of its own.
@@ -137,6 +138,11 @@ absl::Status BeginAttempt(JobChange& change, const std::string& node, absl::Time
   attempt.set_resumed_from_step(job.checkpoint().step());
   if (!job.has_start_time()) *job.mutable_start_time() = attempt.start_time();
   return ChangeState(change, v1::JOB_STATE_STARTING, absl::StrCat("leased by node ", node), now);
+}
+
+absl::Status GiveUp(JobChange& change, const absl::Status& why, absl::Time now) {
+  *change.job.mutable_error() = ToRpcStatus(why);
+  return ChangeState(change, v1::JOB_STATE_FAILED, why.message(), now);
 }
 
 absl::Status CheckLease(const v1::Job& job, const v1::AttemptId& id) {

@@ -35,6 +35,9 @@ absl::Status ChangeState(JobChange& change, v1::JobState to, absl::string_view r
 // QUEUED to STARTING: a new attempt under a new epoch.
 absl::Status BeginAttempt(JobChange& change, const std::string& node, absl::Time now);
 
+// QUEUED to FAILED: the job can never run.
+absl::Status GiveUp(JobChange& change, const absl::Status& why, absl::Time now);
+
 // ABORTED unless `id` is the job's current attempt and it holds the lease.
 absl::Status CheckLease(const v1::Job& job, const v1::AttemptId& id);
 

@@ -75,8 +75,9 @@ AttemptOutcome LostAttempt(absl::string_view why) {
 JobQueue::JobQueue(JobStore* store, metrics::ServerMetrics* metrics, JobQueueOptions options)
     : store_(store),
       metrics_(metrics),
-      options_(options),
-      watches_(store, options.watch_backlog_bytes),
+      options_(std::move(options)),
+      scheduler_(options_.scheduling, metrics),
+      watches_(store, options_.watch_backlog_bytes),
       keeper_([this] { KeepTime(); }) {}
 
 JobQueue::~JobQueue() {
@@ -115,11 +116,16 @@ absl::Status JobQueue::Recover() {
                                                 {"to", ShortName(recovered->state())}});
     }
   }
+  const absl::StatusOr<std::vector<MemoryPeak>> peaks = store_->MemoryPeaks();
+  if (!peaks.ok()) return peaks.status();
+  for (const MemoryPeak& peak : *peaks) scheduler_.Learn(peak);
   const absl::StatusOr<std::vector<std::string>> waiting = store_->Waiting();
   if (!waiting.ok()) return waiting.status();
   for (const std::string& job : *waiting) EndWait(job);
+  const absl::Status status =
+      store_->VisitQueued([this](const v1::Job& job) { scheduler_.Enqueue(job); });
   AnnounceQueued();
-  return absl::OkStatus();
+  return status;
 }
 
 absl::StatusOr<CreatedJob> JobQueue::Create(const std::string& tenant, const v1::JobSpec& spec,
@@ -132,11 +138,16 @@ absl::StatusOr<CreatedJob> JobQueue::Create(const std::string& tenant, const v1:
 
 absl::StatusOr<CreatedJob> JobQueue::Add(const JobChange& change, const std::string& request_id) {
   const v1::JobSpec& spec = change.job.spec();
-  absl::StatusOr<CreatedJob> created =
-      store_->Create(change, request_id, absl::StrCat(SpecDigest(spec), change.job.retry_of()));
+  JobScheduler::Place place;
+  absl::StatusOr<CreatedJob> created = store_->Create(
+      change, request_id, absl::StrCat(SpecDigest(spec), change.job.retry_of()),
+      [&](JobChange& added) {
+        const absl::Status fits = scheduler_.CheckFits(added.job);
+        return fits.ok() ? scheduler_.TakePlace(TenantOfJob(added.job.name()), place) : fits;
+      });
   if (created.ok() && !created->existed) {
     LogInfo("job queued", {{"job", created->job.name()}, {"method", spec.method()}});
-    AnnounceQueued();
+    Enqueue(created->job);
   }
   return created;
 }
@@ -154,10 +165,28 @@ absl::StatusOr<CreatedJob> JobQueue::Retry(const std::string& name, const std::s
   return Add(*change, request_id);
 }
 
+absl::StatusOr<v1::Job> JobQueue::Get(const std::string& name) {
+  absl::StatusOr<v1::Job> job = store_->Get(name);
+  if (job.ok() && job->state() == v1::JOB_STATE_QUEUED) {
+    job->set_queue_reason(scheduler_.QueueReason(*job));
+  }
+  return job;
+}
+
+absl::StatusOr<JobPage> JobQueue::List(const JobQuery& query) {
+  absl::StatusOr<JobPage> page = store_->List(query);
+  if (!page.ok()) return page;
+  for (v1::Job& job : page->jobs) {
+    if (job.state() == v1::JOB_STATE_QUEUED) job.set_queue_reason(scheduler_.QueueReason(job));
+  }
+  return page;
+}
+
 absl::StatusOr<v1::Job> JobQueue::Cancel(const std::string& name) {
   absl::StatusOr<v1::Job> job =
       Update(name, [](JobChange& change) { return jobs::Cancel(change, absl::Now()); });
   if (!job.ok()) return job;
+  scheduler_.Dequeue(*job);
   MakeWish(*job);
   if (job->state() == v1::JOB_STATE_CANCELLED) AddSpans(SpansOfQueued(*job));
   return job;
@@ -166,14 +195,19 @@ absl::StatusOr<v1::Job> JobQueue::Cancel(const std::string& name) {
 absl::StatusOr<v1::Job> JobQueue::Pause(const std::string& name) {
   absl::StatusOr<v1::Job> job =
       Update(name, [](JobChange& change) { return jobs::Pause(change, absl::Now()); });
-  if (job.ok()) MakeWish(*job);
+  if (!job.ok()) return job;
+  scheduler_.Dequeue(*job);
+  MakeWish(*job);
   return job;
 }
 
 absl::StatusOr<v1::Job> JobQueue::Resume(const std::string& name) {
-  absl::StatusOr<v1::Job> job =
-      Update(name, [](JobChange& change) { return jobs::Resume(change, absl::Now()); });
-  if (job.ok()) AnnounceQueued();
+  JobScheduler::Place place;
+  absl::StatusOr<v1::Job> job = Update(name, [&](JobChange& change) {
+    const absl::Status status = jobs::Resume(change, absl::Now());
+    return status.ok() ? scheduler_.TakePlace(TenantOfJob(name), place) : status;
+  });
+  if (job.ok()) Enqueue(*job);
   return job;
 }
 
@@ -209,10 +243,33 @@ absl::StatusOr<v1::Job> JobQueue::UpdateLeased(const v1::AttemptId& id,
   return job;
 }
 
+void JobQueue::Enqueue(const v1::Job& job) {
+  scheduler_.Enqueue(job);
+  AnnounceQueued();
+  MakeRoom();
+}
+
 void JobQueue::AnnounceQueued() {
   absl::MutexLock lock(&mutex_);
   ++queued_version_;
   queued_.SignalAll();
+}
+
+void JobQueue::MakeRoom() {
+  const std::optional<std::string> victim = scheduler_.ChooseVictim();
+  if (!victim.has_value()) return;
+  v1::AttemptId id;
+  std::function<void(const v1::AttemptId&, Wish)> listener;
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto found = leases_.find(*victim);
+    // The store has not said yet that it is leased.
+    if (found == leases_.end()) return scheduler_.SetLeaving(*victim, false);
+    id = found->second.id;
+    listener = on_wish_;
+  }
+  LogInfo("a job makes room for one of higher priority", {{"job", *victim}});
+  if (listener) listener(id, Wish::kPreempt);
 }
 
 absl::StatusOr<std::optional<Lease>> JobQueue::Acquire(const std::string& node,
@@ -235,14 +292,41 @@ absl::StatusOr<std::optional<Lease>> JobQueue::Acquire(const std::string& node,
 }
 
 absl::StatusOr<std::optional<Lease>> JobQueue::LeaseNext(const std::string& node) {
+  while (const std::optional<std::string> next = scheduler_.Next()) {
+    absl::StatusOr<std::optional<Lease>> lease = LeaseJob(*next, node);
+    if (!lease.ok()) {
+      scheduler_.PutBack(*next);
+      return lease;
+    }
+    if (lease->has_value()) return lease;
+    scheduler_.Drop(*next);
+  }
+  return std::nullopt;
+}
+
+absl::StatusOr<std::optional<Lease>> JobQueue::LeaseJob(const std::string& name,
+                                                        const std::string& node) {
   absl::Time queued_since;
   std::vector<v1::JobEvent> events;
-  absl::StatusOr<v1::Job> job = store_->UpdateNextQueued(Noting(events, [&](JobChange& change) {
-    queued_since = FromProtoTimestamp(change.job.update_time());
-    return BeginAttempt(change, node, absl::Now());
-  }));
-  if (absl::IsNotFound(job.status())) return std::nullopt;
+  const absl::StatusOr<v1::Job> job =
+      store_->Update(name, Noting(events, [&](JobChange& change) {
+                       if (change.job.has_next_attempt_time())
+                         return absl::FailedPreconditionError("it waits");
+                       queued_since = FromProtoTimestamp(change.job.update_time());
+                       const absl::Status fits = scheduler_.CheckFits(change.job);
+                       return fits.ok() ? BeginAttempt(change, node, absl::Now())
+                                        : GiveUp(change, fits, absl::Now());
+                     }));
+  // It was cancelled, paused or deleted a moment ago.
+  if (absl::IsFailedPrecondition(job.status()) || absl::IsNotFound(job.status())) {
+    return std::nullopt;
+  }
   if (!job.ok()) return job.status();
+  if (IsTerminal(job->state())) {
+    watches_.Publish(*job, std::move(events));
+    AddSpans(SpansOfQueued(*job));
+    return std::nullopt;
+  }
   const v1::AttemptId id = CurrentAttempt(*job);
   {
     absl::MutexLock lock(&mutex_);
@@ -284,12 +368,15 @@ absl::Status JobQueue::ReportProgress(const v1::AttemptId& id, const v1::Progres
 }
 
 absl::Status JobQueue::Renew(const v1::AttemptId& id) {
-  absl::MutexLock lock(&mutex_);
-  const auto found = leases_.find(id.job());
-  if (found == leases_.end() || !SameAttempt(found->second.id, id)) {
-    return absl::AbortedError(absl::StrCat("the lease on ", id.job(), " is over"));
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto found = leases_.find(id.job());
+    if (found == leases_.end() || !SameAttempt(found->second.id, id)) {
+      return absl::AbortedError(absl::StrCat("the lease on ", id.job(), " is over"));
+    }
+    found->second.renewed = Instant::Now();
   }
-  found->second.renewed = Instant::Now();
+  MakeRoom();  // time alone may give a queued job reason to ask for it
   return absl::OkStatus();
 }
 
@@ -304,29 +391,34 @@ absl::Status JobQueue::ReportWarning(const v1::AttemptId& id, const std::string&
 
 absl::Status JobQueue::ReportCheckpoint(const v1::AttemptId& id,
                                         const v1::Checkpointed& checkpoint) {
-  return UpdateLeased(id,
-                      [&](JobChange& change) {
-                        AddCheckpoint(change, checkpoint, absl::Now());
-                        return absl::OkStatus();
-                      })
-      .status();
+  const absl::Status status = UpdateLeased(id, [&](JobChange& change) {
+                                AddCheckpoint(change, checkpoint, absl::Now());
+                                return absl::OkStatus();
+                              }).status();
+  if (status.ok()) scheduler_.NoteSaved(id.job());
+  return status;
 }
 
 absl::Status JobQueue::Finish(const v1::AttemptId& id, const AttemptOutcome& outcome) {
   const double jitter = absl::Uniform(absl::BitGen(), 0.0, 1.0);
+  std::optional<MemoryPeak> learned;
   absl::StatusOr<v1::Job> job = UpdateLeased(id, [&](JobChange& change) {
-    return EndAttempt(change, outcome, options_.retry, jitter, absl::Now());
+    const absl::Status status = EndAttempt(change, outcome, options_.retry, jitter, absl::Now());
+    learned = change.memory_peak = scheduler_.Learned(change.job);
+    return status;
   });
   if (absl::IsUnavailable(job.status()) || absl::IsResourceExhausted(job.status())) {
     return job.status();  // the lease still holds: the node may try again
   }
   const std::vector<PhaseStart> phases = DropLease(id);
+  AnnounceQueued();  // there is more room
   if (!job.ok()) return job.status();
+  if (learned.has_value()) scheduler_.Learn(*learned);
   ObserveEnd(*job, phases);
   if (job->has_next_attempt_time()) {
     WaitForRetry(*job);
   } else if (job->state() == v1::JOB_STATE_QUEUED) {
-    AnnounceQueued();
+    Enqueue(*job);
   }
   return absl::OkStatus();
 }
@@ -341,6 +433,7 @@ void JobQueue::ObserveEnd(const v1::Job& job, const std::vector<PhaseStart>& pha
   const absl::Duration run_time =
       FromProtoTimestamp(attempt.end_time()) - FromProtoTimestamp(attempt.start_time());
   metrics_->ObserveRunTime(job.spec().method(), ShortName(job.state()), run_time);
+  if (attempt.cause() == v1::ATTEMPT_CAUSE_PREEMPTED) metrics_->CountPreemption();
   LogInfo("attempt ended", {{"job", job.name()},
                             {"attempt", attempt.number()},
                             {"state", ShortName(job.state())},
@@ -356,6 +449,7 @@ std::vector<PhaseStart> JobQueue::DropLease(const v1::AttemptId& id) {
   if (found == leases_.end() || !SameAttempt(found->second.id, id)) return {};
   std::vector<PhaseStart> phases = std::move(found->second.phases);
   leases_.erase(found);
+  scheduler_.Release(id.job());
   return phases;
 }
 
@@ -367,6 +461,7 @@ void JobQueue::OnWish(std::function<void(const v1::AttemptId&, Wish)> listener) 
 void JobQueue::MakeWish(const v1::Job& job) {
   const bool cancelling = job.state() == v1::JOB_STATE_CANCELLING;
   if (!cancelling && job.state() != v1::JOB_STATE_PAUSING) return;
+  scheduler_.SetLeaving(job.name(), true);
   std::function<void(const v1::AttemptId&, Wish)> listener;
   {
     absl::MutexLock lock(&mutex_);
@@ -459,16 +554,15 @@ void JobQueue::WaitForRetry(const v1::Job& job) {
 }
 
 void JobQueue::EndWait(const std::string& job) {
-  const absl::Status status = store_
-                                  ->Update(job,
-                                           [](JobChange& change) {
-                                             change.job.clear_next_attempt_time();
-                                             return absl::OkStatus();
-                                           })
-                                  .status();
+  const absl::StatusOr<v1::Job> waited = store_->Update(job, [](JobChange& change) {
+    change.job.clear_next_attempt_time();
+    return absl::OkStatus();
+  });
   // It may have been cancelled, and deleted, since.
-  if (status.ok() || absl::IsNotFound(status)) return AnnounceQueued();
-  LogWarning("a job could not be queued for its next attempt", {{"job", job}, {"error", status}});
+  if (waited.ok() && waited->state() == v1::JOB_STATE_QUEUED) return Enqueue(*waited);
+  if (waited.ok() || absl::IsNotFound(waited.status())) return;
+  LogWarning("a job could not be queued for its next attempt",
+             {{"job", job}, {"error", waited.status()}});
   absl::MutexLock lock(&mutex_);
   waits_.emplace(Instant::Now() + options_.retry.first_delay, job);
 }

@@ -21,6 +21,7 @@
 #include "acclimate/v1/job.pb.h"
 #include "server/base/instant.h"
 #include "server/base/wake_up.h"
+#include "server/jobs/job_scheduler.h"
 #include "server/jobs/job_spans.h"
 #include "server/jobs/job_store.h"
 #include "server/jobs/lease_broker.h"
@@ -33,6 +34,7 @@
 namespace acclimate::jobs {
 
 struct JobQueueOptions {
+  JobSchedulerOptions scheduling = {};
   RetryPolicy retry = {};
   // A lease that is not renewed for so long is lost.
   absl::Duration lease_timeout = absl::Seconds(15);
@@ -46,7 +48,7 @@ struct JobQueueOptions {
 
 // The lease broker of this process, over a JobStore.
 //
-// 1. Queued jobs are leased by priority, then first come, first served.
+// 1. Queued jobs are leased in the order of fair_scheduler.h.
 // 2. Only the transitions of state_machine.h happen; a state change and its event are one commit.
 // 3. Reports under a stale epoch, or on a job that no longer holds a lease, return ABORTED and
 //    change nothing.
@@ -69,8 +71,8 @@ class JobQueue : public LeaseBroker {
   absl::StatusOr<CreatedJob> Create(const std::string& tenant, const v1::JobSpec& spec,
                                     const std::string& request_id,
                                     const std::string& traceparent = "");
-  absl::StatusOr<v1::Job> Get(const std::string& name) { return store_->Get(name); }
-  absl::StatusOr<JobPage> List(const JobQuery& query) { return store_->List(query); }
+  absl::StatusOr<v1::Job> Get(const std::string& name);
+  absl::StatusOr<JobPage> List(const JobQuery& query);
   absl::StatusOr<v1::Job> Cancel(const std::string& name);
   absl::StatusOr<v1::Job> Pause(const std::string& name);
   absl::StatusOr<v1::Job> Resume(const std::string& name);
@@ -98,6 +100,7 @@ class JobQueue : public LeaseBroker {
   void OnWish(std::function<void(const v1::AttemptId&, Wish)> listener) override;
 
   metrics::JobStatistics Statistics();
+  int64_t ReservedMemoryBytes() const { return scheduler_.reserved_bytes(); }
 
   // Ends every Watch and makes every Acquire return nullopt. Reports still work.
   void Shutdown();
@@ -114,11 +117,18 @@ class JobQueue : public LeaseBroker {
   absl::StatusOr<CreatedJob> Add(const JobChange& change, const std::string& request_id);
   absl::StatusOr<v1::Job> Update(const std::string& name, const JobStore::Mutation& mutation);
   absl::StatusOr<std::optional<Lease>> LeaseNext(const std::string& node);
+  // nullopt: the store has it in another state than the scheduler, or it was given up.
+  absl::StatusOr<std::optional<Lease>> LeaseJob(const std::string& name, const std::string& node);
   // Tells the node of a job that is to be cancelled or paused.
   void MakeWish(const v1::Job& job);
   // As Update, refused when the attempt's lease is over; pending progress is written first.
   absl::StatusOr<v1::Job> UpdateLeased(const v1::AttemptId& id, const JobStore::Mutation& mutation);
+  // The job may be leased.
+  void Enqueue(const v1::Job& job);
+  // Something has changed for those who wait for a lease.
   void AnnounceQueued();
+  // Where a queued job has reason to: asks a running one to go back to the queue.
+  void MakeRoom();
   void ObserveEnd(const v1::Job& job, const std::vector<PhaseStart>& phases);
   void AddSpans(std::vector<tracing::Span> spans);
   // Returns the phases of the attempt.
@@ -144,6 +154,7 @@ class JobQueue : public LeaseBroker {
   JobStore* const store_;
   metrics::ServerMetrics* const metrics_;
   const JobQueueOptions options_;
+  JobScheduler scheduler_;
   WatchHub watches_;
 
   absl::Mutex mutex_;

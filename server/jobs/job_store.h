@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "acclimate/v1/job.pb.h"
+#include "server/jobs/memory_estimates.h"
 
 namespace acclimate::jobs {
 
@@ -45,6 +46,7 @@ struct CreatedJob {
 struct JobChange {
   v1::Job job;
   std::vector<v1::JobEvent> events;  // cursor unset
+  std::optional<MemoryPeak> memory_peak = std::nullopt;
 };
 
 struct StateCount {
@@ -63,7 +65,7 @@ struct StateQuery {
   enum class Order {
     kOldest,   // created first
     kNewest,   // created last
-    kPriority  // as the queue leases them: highest priority, then oldest
+    kPriority  // highest first, then oldest
   };
   Order order = Order::kOldest;
   int limit = 50;
@@ -91,22 +93,24 @@ class JobStore {
   virtual ~JobStore() = default;
 
   // An empty request_id is never deduplicated. ALREADY_EXISTS: request_id was used with another
-  // spec (compared by spec_digest).
+  // spec (compared by spec_digest). A new job is made only if `check`, where there is one, agrees.
   virtual absl::StatusOr<CreatedJob> Create(const JobChange& change, const std::string& request_id,
-                                            const std::string& spec_digest) = 0;
+                                            const std::string& spec_digest,
+                                            const Mutation& check = nullptr) = 0;
   virtual absl::StatusOr<v1::Job> Get(const std::string& name) = 0;  // NOT_FOUND
   virtual absl::StatusOr<JobPage> List(const JobQuery& query) = 0;
   // Reads, mutates and writes in one transaction. NOT_FOUND, or what the mutation returned.
   virtual absl::StatusOr<v1::Job> Update(const std::string& name, const Mutation& mutation) = 0;
-  // As Update, of the queued job that is next: highest priority, then oldest, of those without
-  // next_attempt_time. NOT_FOUND: none.
-  virtual absl::StatusOr<v1::Job> UpdateNextQueued(const Mutation& mutation) = 0;
   virtual absl::Status Delete(const std::string& name, const Mutation& check) = 0;
   // In the order of their cursors.
   virtual absl::StatusOr<std::vector<v1::JobEvent>> Events(const std::string& name,
                                                            const EventRange& range) = 0;
   // The first `limit` jobs of the query's order.
   virtual absl::StatusOr<std::vector<v1::Job>> Select(const StateQuery& query) = 0;
+  // Each queued job without next_attempt_time, the oldest first.
+  virtual absl::Status VisitQueued(const std::function<void(const v1::Job&)>& visit) = 0;
+  // The newest of each kind, the oldest first; of MemoryEstimates::kMaxKinds kinds.
+  virtual absl::StatusOr<std::vector<MemoryPeak>> MemoryPeaks() = 0;
   // The names of the jobs with next_attempt_time.
   virtual absl::StatusOr<std::vector<std::string>> Waiting() = 0;
   // How many jobs there are by state and method.

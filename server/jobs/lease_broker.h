@@ -35,7 +35,8 @@ struct AttemptOutcome {
   int exit_code = 0;
   v1::Checkpointed checkpoint;  // that the attempt left behind at its end; without a blob: none
   std::string last_phase;
-  std::string stderr_tail;  // at most 8 KiB
+  std::string stderr_tail;        // at most 8 KiB
+  int64_t peak_memory_bytes = 0;  // of the worker, without mapped files; 0: not known
   // What the result names stays as long as these: until the outcome is durable.
   std::vector<std::shared_ptr<const void>> holds;
 };
@@ -47,7 +48,8 @@ struct AttemptOutcome {
 // 3. A lease that is neither renewed nor reported on for a while is over: its attempt is LOST.
 // 4. A report that returns OK is durable, except progress points, which may be batched.
 // 5. Thread-safe.
-// 6. Finish with kFailed and cause DRAINED (the node is shutting down) or PREEMPTED ends the
+// 6. A job that is preempted saves its state as one that is paused, and finishes as PREEMPTED.
+// 7. Finish with kFailed and cause DRAINED (the node is shutting down) or PREEMPTED ends the
 //    attempt but not the job: it goes back to QUEUED, unless its cancellation was asked for, and
 //    the next attempt goes on from the job's checkpoint. What else retry_policy.h says is tried
 //    again waits there first.
@@ -67,8 +69,9 @@ class LeaseBroker {
                                         const v1::Checkpointed& checkpoint) = 0;
   virtual absl::Status Finish(const v1::AttemptId& id, const AttemptOutcome& outcome) = 0;
 
-  enum class Wish { kCancel, kPause };
-  // Called from any thread when a client wants a leased job to stop. Set once, before Acquire.
+  enum class Wish { kCancel, kPause, kPreempt };
+  // Called from any thread when a leased job is to stop: a client wants it, or, for kPreempt, a job
+  // of higher priority needs its slot. Set once, before Acquire.
   virtual void OnWish(std::function<void(const v1::AttemptId&, Wish)> listener) = 0;
 };
 

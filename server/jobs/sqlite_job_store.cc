@@ -143,15 +143,31 @@ absl::StatusOr<std::vector<Row>> FindRequest(Connection& connection, const std::
   return std::vector<Row>{std::move(row)};
 }
 
+absl::Status WriteMemoryPeak(Connection& connection, const MemoryPeak& peak) {
+  {
+    Statement statement =
+        connection.Prepare("INSERT OR REPLACE INTO memory_peaks (kind, bytes) VALUES (?, ?)");
+    statement.Bind(peak.kind).Bind(peak.bytes);
+    if (absl::Status status = statement.Run(); !status.ok()) return status;
+  }
+  Statement statement = connection.Prepare("DELETE FROM memory_peaks WHERE sequence <= ?");
+  statement.Bind(connection.LastInsertId() - int64_t{MemoryEstimates::kMaxKinds});
+  return statement.Run();
+}
+
 absl::Status ApplyMutation(Connection& connection, Row row, const JobStore::Mutation& mutation,
                            v1::Job& result) {
-  JobChange change{std::move(row.job), {}};
+  JobChange change{std::move(row.job), {}, std::nullopt};
   if (absl::Status status = mutation(change); !status.ok()) return status;
   if (absl::Status status = InsertEvents(connection, row.sequence, change); !status.ok()) {
     return status;
   }
   if (absl::Status status = WriteJob(connection, row.sequence, change.job); !status.ok()) {
     return status;
+  }
+  if (change.memory_peak.has_value()) {
+    absl::Status status = WriteMemoryPeak(connection, *change.memory_peak);
+    if (!status.ok()) return status;
   }
   result = std::move(change.job);
   return absl::OkStatus();
@@ -303,7 +319,8 @@ absl::Status SqliteJobStore::Read(const std::function<absl::Status(Connection&)>
 
 absl::StatusOr<CreatedJob> SqliteJobStore::Create(const JobChange& change,
                                                   const std::string& request_id,
-                                                  const std::string& spec_digest) {
+                                                  const std::string& spec_digest,
+                                                  const Mutation& check) {
   CreatedJob created;
   const std::string tenant = TenantOfJob(change.job.name());
   absl::Status status = writer_.Run([&](Connection& connection) -> absl::Status {
@@ -315,6 +332,9 @@ absl::StatusOr<CreatedJob> SqliteJobStore::Create(const JobChange& change,
         created = {std::move(earlier->front().job), true};
         return absl::OkStatus();
       }
+    }
+    if (check) {
+      if (absl::Status agreed = check(copy); !agreed.ok()) return agreed;
     }
     if (absl::Status inserted = InsertJob(connection, copy); !inserted.ok()) return inserted;
     created = {std::move(copy.job), false};
@@ -368,29 +388,11 @@ absl::StatusOr<v1::Job> SqliteJobStore::Update(const std::string& name, const Mu
   return result;
 }
 
-absl::StatusOr<v1::Job> SqliteJobStore::UpdateNextQueued(const Mutation& mutation) {
-  v1::Job result;
-  absl::Status status = writer_.Run([&](Connection& connection) -> absl::Status {
-    absl::StatusOr<Row> row;
-    {
-      // The literal state lets the planner use the partial index jobs_queue.
-      Statement statement = connection.Prepare(
-          "SELECT sequence, proto FROM jobs WHERE state = 1 AND waits = 0 ORDER BY priority DESC, "
-          "sequence LIMIT 1");
-      row = ReadOne(statement, absl::NotFoundError("no job is queued"));
-    }
-    if (!row.ok()) return row.status();
-    return ApplyMutation(connection, *std::move(row), mutation, result);
-  });
-  if (!status.ok()) return status;
-  return result;
-}
-
 absl::Status SqliteJobStore::Delete(const std::string& name, const Mutation& check) {
   return writer_.Run([&](Connection& connection) -> absl::Status {
     absl::StatusOr<Row> row = FindJob(connection, name);
     if (!row.ok()) return row.status();
-    JobChange change{std::move(row->job), {}};
+    JobChange change{std::move(row->job), {}, std::nullopt};
     if (absl::Status status = check(change); !status.ok()) return status;
     for (const char* sql :
          {"DELETE FROM events WHERE sequence = ?", "DELETE FROM labels WHERE sequence = ?",
@@ -442,6 +444,38 @@ absl::StatusOr<std::vector<v1::Job>> SqliteJobStore::Select(const StateQuery& qu
   });
   if (!status.ok()) return status;
   return jobs;
+}
+
+absl::Status SqliteJobStore::VisitQueued(const std::function<void(const v1::Job&)>& visit) {
+  return Read([&](Connection& connection) -> absl::Status {
+    Statement statement = connection.Prepare(
+        "SELECT proto FROM jobs WHERE state = ? AND waits = 0 ORDER BY sequence");
+    statement.Bind(int64_t{v1::JOB_STATE_QUEUED});
+    v1::Job job;
+    while (true) {
+      absl::StatusOr<bool> more = statement.Step();
+      if (!more.ok()) return more.status();
+      if (!*more) return absl::OkStatus();
+      if (absl::Status parsed = Parse(statement.Bytes(0), job); !parsed.ok()) return parsed;
+      visit(job);
+    }
+  });
+}
+
+absl::StatusOr<std::vector<MemoryPeak>> SqliteJobStore::MemoryPeaks() {
+  std::vector<MemoryPeak> peaks;
+  absl::Status status = Read([&](Connection& connection) -> absl::Status {
+    Statement statement =
+        connection.Prepare("SELECT kind, bytes FROM memory_peaks ORDER BY sequence");
+    while (true) {
+      absl::StatusOr<bool> more = statement.Step();
+      if (!more.ok()) return more.status();
+      if (!*more) return absl::OkStatus();
+      peaks.push_back({std::string(statement.Bytes(0)), statement.Integer(1)});
+    }
+  });
+  if (!status.ok()) return status;
+  return peaks;
 }
 
 absl::StatusOr<std::vector<std::string>> SqliteJobStore::Waiting() {

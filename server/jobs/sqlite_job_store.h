@@ -28,15 +28,17 @@ class SqliteJobStore : public JobStore {
                                                               metrics::ServerMetrics* metrics);
 
   absl::StatusOr<CreatedJob> Create(const JobChange& change, const std::string& request_id,
-                                    const std::string& spec_digest) override;
+                                    const std::string& spec_digest,
+                                    const Mutation& check = nullptr) override;
   absl::StatusOr<v1::Job> Get(const std::string& name) override;
   absl::StatusOr<JobPage> List(const JobQuery& query) override;
   absl::StatusOr<v1::Job> Update(const std::string& name, const Mutation& mutation) override;
-  absl::StatusOr<v1::Job> UpdateNextQueued(const Mutation& mutation) override;
-  absl::Status Delete(const std::string& name, const Mutation& check) override;
+  absl::Status Delete(const std::string& name, const Mutation& check = nullptr) override;
   absl::StatusOr<std::vector<v1::JobEvent>> Events(const std::string& name,
                                                    const EventRange& range) override;
   absl::StatusOr<std::vector<v1::Job>> Select(const StateQuery& query) override;
+  absl::Status VisitQueued(const std::function<void(const v1::Job&)>& visit) override;
+  absl::StatusOr<std::vector<MemoryPeak>> MemoryPeaks() override;
   absl::StatusOr<std::vector<std::string>> Waiting() override;
   absl::StatusOr<std::vector<StateCount>> Counts() override;
   absl::StatusOr<std::map<v1::JobState, int64_t>> CountsOf(const Tenants& tenants) override;

@@ -65,6 +65,13 @@ constexpr Step kSteps[] = {
       ALTER TABLE jobs ADD COLUMN waits INTEGER NOT NULL DEFAULT 0;
       CREATE INDEX jobs_that_wait ON jobs (sequence) WHERE waits = 1;
     )sql"},
+    // What jobs of a kind have needed (memory_estimates.h).
+    {R"sql(
+      CREATE TABLE memory_peaks (
+        sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+        kind TEXT NOT NULL UNIQUE,
+        bytes INTEGER NOT NULL);
+    )sql"},
 };
 
 absl::Status Run(const Step& step, int64_t version, Connection& connection) {

@@ -168,6 +168,7 @@ struct ServerMetrics::State {
   Counter& scrubbed = AddCounter("acclimate_scrubbed_bytes_total").Add({});
   Family<Counter>& calls = AddCounter("acclimate_grpc_calls_total");
   Family<Histogram>& call_latency = AddHistogram("acclimate_grpc_call_seconds");
+  Counter& preemptions = AddCounter("acclimate_preemptions_total").Add({});
   Family<Counter>& limited_calls = AddCounter("acclimate_limited_calls_total");
   Family<Counter>& authentication_failures = AddCounter("acclimate_authentication_failures_total");
   Histogram& commit = AddHistogram("acclimate_store_commit_seconds").Add({}, DiskBuckets());
@@ -189,7 +190,8 @@ ServerMetrics::ServerMetrics() : state_(std::make_unique<State>()) {
       .Add({{"version", kVersion}, {"compiler", __VERSION__}})
       .Set(1);
   // There from the start, so that an increase can be seen.
-  for (const char* limit : {"connections", "rate", "streams", "upload_rate"}) {
+  for (const char* limit :
+       {"connections", "queued_jobs", "rate", "stored_bytes", "streams", "upload_rate"}) {
     state_->limited_calls.Add({{"limit", limit}});
   }
 }
@@ -229,6 +231,8 @@ void ServerMetrics::ObserveRunTime(absl::string_view method, absl::string_view f
       .Add({{"method", std::string(method)}, {"state", std::string(final_state)}}, JobBuckets())
       .Observe(absl::ToDoubleSeconds(run_time));
 }
+
+void ServerMetrics::CountPreemption() { state_->preemptions.Increment(); }
 
 void ServerMetrics::WorkerStarted() { state_->worker_starts.Increment(); }
 

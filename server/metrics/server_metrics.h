@@ -53,6 +53,7 @@ class ServerMetrics {
   void ObserveQueueWait(absl::string_view method, absl::Duration wait);
   void ObserveRunTime(absl::string_view method, absl::string_view final_state,
                       absl::Duration run_time);
+  void CountPreemption();
 
   // The node and its workers.
   // Measures of the sandbox as the last ready worker reported them, "landlock" -> "on" or why not.
@@ -75,7 +76,7 @@ class ServerMetrics {
 
   // gRPC. `method` is "acclimate.v1.JobService/GetJob", `code` "OK" or "NOT_FOUND".
   void ObserveCall(absl::string_view method, absl::string_view code, absl::Duration latency);
-  // `limit` as "rate", "streams", "upload_rate" or "connections".
+  // `limit` as "rate", "streams", "upload_rate", "connections", "queued_jobs" or "stored_bytes".
   void CountLimitedCall(absl::string_view limit);
   // `reason` as "TOKEN_UNKNOWN".
   void CountAuthenticationFailure(absl::string_view reason);

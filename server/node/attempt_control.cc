@@ -11,7 +11,16 @@ using worker::SameAttempt;
 
 void AttemptControl::Ask(Wish wish) {
   absl::MutexLock lock(&mutex_);
-  (wish == Wish::kCancel ? wishes_.cancel : wishes_.pause) = true;
+  switch (wish) {
+    case Wish::kCancel:
+      wishes_.cancel = true;
+      break;
+    case Wish::kPause:
+      wishes_.pause = true;
+      break;
+    case Wish::kPreempt:
+      wishes_.preempt = true;
+  }
   wake_.Wake();
 }
 
@@ -31,7 +40,7 @@ void AttemptControl::Drain(Instant pause, Instant deadline) {
 
 void AttemptControl::BeginAttempt() {
   absl::MutexLock lock(&mutex_);
-  wishes_.cancel = wishes_.pause = wishes_.lease_over = false;
+  wishes_.cancel = wishes_.pause = wishes_.preempt = wishes_.lease_over = false;
 }
 
 Wishes AttemptControl::Read() {

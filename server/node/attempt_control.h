@@ -17,6 +17,7 @@ namespace acclimate::node {
 struct Wishes {
   bool cancel = false;
   bool pause = false;
+  bool preempt = false;
   bool drain = false;
   bool lease_over = false;                 // nobody waits for an outcome
   Instant drain_pause = Instant::Never();  // save the state now

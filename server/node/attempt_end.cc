@@ -96,6 +96,9 @@ AttemptOutcome OutcomeOfStop(StopReason reason, absl::Duration limit) {
     case StopReason::kDrain:
       return Failure(v1::ATTEMPT_CAUSE_DRAINED,
                      absl::UnavailableError("the node that ran it shut down"));
+    case StopReason::kPreempt:
+      return Failure(v1::ATTEMPT_CAUSE_PREEMPTED,
+                     absl::UnavailableError("it made room for a job of higher priority"));
     case StopReason::kPause:
     case StopReason::kNone:
       break;
@@ -116,6 +119,8 @@ std::string ExitLabel(const AttemptOutcome& outcome) {
       return "time_limit";
     case v1::ATTEMPT_CAUSE_DRAINED:
       return "drained";
+    case v1::ATTEMPT_CAUSE_PREEMPTED:
+      return "preempted";
     case v1::ATTEMPT_CAUSE_DISK_FULL:
       return "disk_full";
     case v1::ATTEMPT_CAUSE_LOST:

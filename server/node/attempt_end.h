@@ -15,7 +15,7 @@ namespace acclimate::node {
 
 // Why the node has told a worker to stop. A cancellation outranks the others: it is what the
 // client asked for.
-enum class StopReason { kNone, kTimeLimit, kSilence, kDrain, kPause, kCancel };
+enum class StopReason { kNone, kTimeLimit, kSilence, kDrain, kPreempt, kPause, kCancel };
 
 // FAILED with what the client is told, and the cause.
 jobs::AttemptOutcome Failure(v1::AttemptCause cause, absl::Status error);

@@ -66,6 +66,7 @@ absl::StatusOr<AttemptOutcome> AttemptSupervisor::Run() {
   }
   outcome->last_phase = progress_.phase();
   outcome->stderr_tail = worker_.StderrTail();
+  outcome->peak_memory_bytes = worker_.peak_memory_bytes();
   if (!exit.killed_by_node && outcome->kind == AttemptOutcome::Kind::kFailed) {
     outcome->signal = exit.signal;
     outcome->exit_code = exit.exit_code;
@@ -183,6 +184,7 @@ void AttemptSupervisor::ObeyWishes(const Wishes& wishes) {
     kill_at_ = std::min(kill_at_, wishes.drain_deadline);
   }
   if (wishes.pause) Pause(StopReason::kPause);
+  if (wishes.preempt) Pause(StopReason::kPreempt);
   if (Instant::Now() >= start_ + run_time_limit_) Stop(StopReason::kTimeLimit, options_.stop_grace);
 }
 
@@ -192,6 +194,10 @@ void AttemptSupervisor::Pause(StopReason reason) {
   v1::NodeToWorker message;
   message.mutable_pause();
   Send(std::move(message));
+}
+
+bool AttemptSupervisor::PausesForOthers() const {
+  return stop_ == StopReason::kPause || stop_ == StopReason::kPreempt;
 }
 
 // When there may be something to do although nobody speaks.
@@ -215,7 +221,7 @@ void AttemptSupervisor::CheckSilence() {
 // The first reason to end the attempt tells the worker; one that outranks it changes the name.
 void AttemptSupervisor::Stop(StopReason reason, absl::Duration grace) {
   kill_at_ = std::min(kill_at_, Instant::Now() + grace);
-  if (stop_ == StopReason::kNone || stop_ == StopReason::kPause) {
+  if (stop_ == StopReason::kNone || PausesForOthers()) {
     v1::NodeToWorker message;
     message.mutable_cancel();
     Send(std::move(message));
@@ -245,6 +251,7 @@ absl::Status AttemptSupervisor::Handle(const v1::WorkerToNode& message) {
     case v1::WorkerToNode::kTrainingState:
       return HandleTrainingState(message.training_state());
     case v1::WorkerToNode::kFinished:
+      worker_.MeasureMemory();
       finished_ = message.finished();
       return absl::OkStatus();
     default:
@@ -323,7 +330,7 @@ AttemptOutcome AttemptSupervisor::Finished() {
     case v1::WorkerFinished::SUCCEEDED:
       return Succeeded();
     case v1::WorkerFinished::PAUSED:
-      if (stop_ == StopReason::kPause || stop_ == StopReason::kDrain) return Paused();
+      if (PausesForOthers() || stop_ == StopReason::kDrain) return Paused();
       return OutcomeOfStop(stop_, LimitOf(stop_));
     case v1::WorkerFinished::CANCELLED:
       return OutcomeOfStop(stop_, LimitOf(stop_));
@@ -349,7 +356,7 @@ AttemptOutcome AttemptSupervisor::Succeeded() {
 AttemptOutcome AttemptSupervisor::Paused() {
   AttemptOutcome outcome;
   outcome.kind = AttemptOutcome::Kind::kPaused;
-  if (stop_ == StopReason::kDrain) outcome = OutcomeOfStop(stop_, LimitOf(stop_));
+  if (stop_ != StopReason::kPause) outcome = OutcomeOfStop(stop_, LimitOf(stop_));
   const absl::StatusOr<v1::JobResult> files = Outputs(outcome.holds);
   if (!files.ok()) return OutcomeOfImport(files.status());
   if (files->files_size() == 1) {
@@ -368,7 +375,7 @@ absl::StatusOr<v1::JobResult> AttemptSupervisor::Outputs(std::vector<artifacts::
 
 AttemptOutcome AttemptSupervisor::Died() {
   const WorkerExit exit = worker_.Reap(kExitGrace);
-  if (stop_ != StopReason::kNone && stop_ != StopReason::kPause) {
+  if (stop_ != StopReason::kNone && !PausesForOthers()) {
     return OutcomeOfStop(stop_, LimitOf(stop_));
   }
   return OutcomeOfDeath(exit, progress_.phase());

@@ -50,6 +50,8 @@ class AttemptSupervisor {
   void CheckSilence();
   void Stop(StopReason reason, absl::Duration grace);
   void Pause(StopReason reason);
+  // It was asked to save its state for a client's or another job's sake, not because time is short.
+  bool PausesForOthers() const;
   Instant NextLook(const Wishes& wishes) const;
   void Send(v1::NodeToWorker message);
 

@@ -181,10 +181,15 @@ std::optional<absl::Duration> WorkerProcess::ProcessorTime() const {
   return stat->processor_time();
 }
 
+void WorkerProcess::MeasureMemory() {
+  peak_memory_bytes_ = std::max(peak_memory_bytes_, AnonymousMemoryBytes(pid_));
+}
+
 void WorkerProcess::CheckUsage() {
   const Instant now = Instant::Now();
   if (now < next_usage_check_ || exit_.has_value() || !exceeded_.empty()) return;
   next_usage_check_ = now + kUsageCheckInterval;
+  MeasureMemory();
   exceeded_ = ExceededLimit(pid_, options_.scratch_directory, options_.usage);
   if (!exceeded_.empty()) Kill();
 }

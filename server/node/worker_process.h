@@ -60,6 +60,11 @@ class WorkerProcess {
   // Reads its stderr until the channel or `wake_fd` is readable, or the deadline is there.
   void Wait(int wake_fd, Instant deadline);
 
+  // The most memory, without mapped files, that any measurement has seen. It is measured with its
+  // other usage, twice a second, and here.
+  void MeasureMemory();
+  int64_t peak_memory_bytes() const { return peak_memory_bytes_; }
+
   // What it has used since it was started; nullopt once it has ended.
   std::optional<absl::Duration> ProcessorTime() const;
 
@@ -88,6 +93,7 @@ class WorkerProcess {
   bool killed_ = false;
   Instant next_usage_check_ = Instant::Always();
   std::string exceeded_;
+  int64_t peak_memory_bytes_ = 0;
   std::optional<WorkerExit> exit_;
   std::string tail_;
 };

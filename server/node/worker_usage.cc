@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <fstream>
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
@@ -57,6 +58,14 @@ std::string ExceededLimit(pid_t worker, const std::string& scratch_directory,
   if (contents.bytes <= limits.scratch_bytes) return "";
   return absl::StrCat("the job wrote ", contents.bytes, " bytes; it may write ",
                       limits.scratch_bytes, " (--job-scratch-limit)");
+}
+
+int64_t AnonymousMemoryBytes(pid_t worker) {
+  std::ifstream status(absl::StrCat("/proc/", worker, "/status"));
+  std::string key, rest;
+  int64_t kibibytes = 0;
+  while (status >> key && key != "RssAnon:") std::getline(status, rest);
+  return status >> kibibytes ? kibibytes << 10 : 0;
 }
 
 }  // namespace acclimate::node

@@ -19,6 +19,10 @@ struct UsageLimits {
 std::string ExceededLimit(pid_t worker, const std::string& scratch_directory,
                           const UsageLimits& limits);
 
+// What it has in memory of its own, without mapped files, which the kernel can take back. 0 once it
+// has gone.
+int64_t AnonymousMemoryBytes(pid_t worker);
+
 }  // namespace acclimate::node
 
 #endif  // ACCLIMATE_SERVER_NODE_WORKER_USAGE_H_

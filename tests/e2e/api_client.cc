@@ -29,7 +29,7 @@ std::string ApiClient::Upload(const std::string& bytes) {
 
 absl::StatusOr<v1::Job> ApiClient::Create(const v1::JobSpec& spec, const std::string& request_id) {
   v1::CreateJobRequest request;
-  request.set_parent(client::kDefaultParent);
+  request.set_parent(connection_->Parent());
   *request.mutable_spec() = spec;
   request.set_request_id(request_id);
   return connection_->Call<v1::Job>(connection_->jobs(), &v1::JobService::Stub::CreateJob, request);
@@ -68,7 +68,7 @@ absl::StatusOr<v1::Job> ApiClient::Retry(const std::string& job, const std::stri
 
 std::vector<v1::Job> ApiClient::List(const std::string& filter) {
   v1::ListJobsRequest request;
-  request.set_parent(client::kDefaultParent);
+  request.set_parent(connection_->Parent());
   request.set_filter(filter);
   request.set_page_size(1000);
   std::vector<v1::Job> jobs;

@@ -23,7 +23,8 @@ struct ServerFacts {
 
 class ApiClient {
  public:
-  explicit ApiClient(const ServerProcess& server) : connection_(server.Connect()) {}
+  explicit ApiClient(const ServerProcess& server, const std::string& tenant = "default")
+      : connection_(server.Connect(tenant)) {}
 
   client::Connection& connection() { return *connection_; }
 

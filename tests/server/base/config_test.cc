@@ -62,6 +62,13 @@ TEST(ConfigTest, ReadsEverySetting) {
                                         "job-thread-limit=7\n"
                                         "job-time-limit = 90m\n"
                                         "require-sandbox = false\n"
+                                        "memory-for-jobs = 6GiB\n"
+                                        "priority-age = 2m\n"
+                                        "preempt = true\n"
+                                        "tenant-max-running = 3\n"
+                                        "tenant-max-queued = 12\n"
+                                        "tenant-max-stored-bytes = 1GiB\n"
+                                        "tenants-file = /t\n"
                                         "tenant-call-rate = 9\n"
                                         "connections-per-client = 11\n"
                                         "streams-per-client = 8\n"
@@ -85,6 +92,13 @@ TEST(ConfigTest, ReadsEverySetting) {
   EXPECT_EQ(config->job_thread_limit, 7);
   EXPECT_EQ(config->job_time_limit, absl::Minutes(90));
   EXPECT_FALSE(config->require_sandbox);
+  EXPECT_EQ(config->memory_for_jobs_bytes, int64_t{6} << 30);
+  EXPECT_EQ(config->priority_age, absl::Minutes(2));
+  EXPECT_TRUE(config->preempt);
+  EXPECT_EQ(config->tenant_max_running, 3);
+  EXPECT_EQ(config->tenant_max_queued, 12);
+  EXPECT_EQ(config->tenant_max_stored_bytes, int64_t{1} << 30);
+  EXPECT_EQ(config->tenants_file, "/t");
   EXPECT_EQ(config->tenant_call_rate, 9);
   EXPECT_EQ(config->connections_per_client, 11);
   EXPECT_EQ(config->streams_per_client, 8);
@@ -109,6 +123,9 @@ TEST(ConfigTest, WhatIsNotSaidIsSafe) {
   EXPECT_GT(config->job_memory_limit_bytes, int64_t{32} << 20);
   EXPECT_GT(config->job_scratch_limit_bytes, 0);
   EXPECT_GT(config->job_thread_limit, 0);
+  EXPECT_GT(config->memory_for_jobs_bytes, config->job_memory_limit_bytes);
+  EXPECT_GT(config->tenant_max_queued, 0);
+  EXPECT_FALSE(config->preempt);
   EXPECT_GT(config->tenant_call_rate, 0);
   EXPECT_GT(config->connections_per_client, 0);
   EXPECT_GT(config->streams_per_client, 0);

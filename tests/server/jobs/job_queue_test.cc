@@ -1,5 +1,6 @@
 #include "server/jobs/job_queue.h"
 
+#include <atomic>
 #include <set>
 #include <thread>
 
@@ -8,6 +9,7 @@
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "server/base/resource_names.h"
 #include "server/jobs/job_change.h"
 #include "server/jobs/sqlite_job_store.h"
 #include "tests/server/temporary_folder.h"
@@ -631,6 +633,193 @@ TEST_F(WatchTest, ShutdownTellsReadersToComeBack) {
   reader.join();
   EXPECT_TRUE(absl::IsUnavailable(status)) << status;
   EXPECT_TRUE(queue_->Finish(lease.id, Succeeded()).ok()) << "reports still work";
+}
+
+class QueueFairnessTest : public JobQueueTest {
+ protected:
+  // A queue with these options over the same store, as after a restart.
+  void Begin(const JobSchedulerOptions& scheduling) {
+    scheduling_ = scheduling;
+    JobQueueOptions options;
+    options.scheduling = scheduling;
+    NewQueue(options);
+    ASSERT_TRUE(queue_->Recover().ok());
+    queue_->OnWish([this](const v1::AttemptId& id, LeaseBroker::Wish wish) {
+      wishes_.emplace_back(id.job(), wish);
+    });
+  }
+  absl::StatusOr<CreatedJob> CreateIn(const std::string& tenant, int priority = 0,
+                                      const std::string& request_id = "") {
+    return queue_->Create(tenant, Priority(priority), request_id);
+  }
+  // Ends the attempt with a peak of memory.
+  void Succeed(const Lease& lease, int64_t peak_bytes) {
+    AttemptOutcome outcome = Succeeded();
+    outcome.peak_memory_bytes = peak_bytes;
+    ASSERT_TRUE(queue_->Finish(lease.id, outcome).ok());
+  }
+
+  JobSchedulerOptions scheduling_;
+  std::vector<std::pair<std::string, LeaseBroker::Wish>> wishes_;
+};
+
+TEST_F(QueueFairnessTest, AFloodOfOneTenantDoesNotKeepAnotherWaiting) {
+  Begin({});
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(CreateIn("flood").ok());
+  const std::string small = CreateIn("small")->job.name();
+  EXPECT_EQ(TenantOfJob(Acquire().id.job()), "flood");
+  EXPECT_EQ(Acquire().id.job(), small);
+}
+
+TEST_F(QueueFairnessTest, TheLineIsTheSameAfterARestart) {
+  const std::string low = Create(-3), first = Create(), second = Create(), high = Create(100);
+  const std::string cancelled = Create(50);
+  ASSERT_TRUE(queue_->Cancel(cancelled).ok());
+  Restart();
+  for (const std::string& expected : {high, first, second, low}) {
+    EXPECT_EQ(Acquire().id.job(), expected);
+  }
+  EXPECT_TRUE(NothingQueued());
+}
+
+TEST_F(QueueFairnessTest, AFullQueueRefusesNewJobsButKnowsOldRequests) {
+  JobSchedulerOptions scheduling;
+  TenantPolicy policy;
+  policy.max_queued = 2;
+  scheduling.tenants = TenantPolicies(policy);
+  Begin(scheduling);
+  const std::string first = CreateIn("a", 0, "request")->job.name();
+  const std::string second = CreateIn("a")->job.name();
+  EXPECT_EQ(CreateIn("a").status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(CreateIn("a", 0, "request")->job.name(), first);
+  EXPECT_TRUE(CreateIn("b").ok());
+  ASSERT_TRUE(queue_->Pause(second).ok());
+  EXPECT_TRUE(CreateIn("a").ok());
+  EXPECT_EQ(queue_->Resume(second).status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(State(second), v1::JOB_STATE_PAUSED);
+  Begin(scheduling);
+  EXPECT_EQ(CreateIn("a").status().code(), absl::StatusCode::kResourceExhausted)
+      << "after a restart too";
+}
+
+TEST_F(QueueFairnessTest, ManyAtOnceDoNotExceedTheQuota) {
+  JobSchedulerOptions scheduling;
+  TenantPolicy policy;
+  policy.max_queued = 20;
+  scheduling.tenants = TenantPolicies(policy);
+  Begin(scheduling);
+  std::atomic<int> made = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&] {
+      for (int job = 0; job < 10; ++job) made += CreateIn("a").ok();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(made, 20);
+}
+
+TEST_F(QueueFairnessTest, ATenantRunsSoManyAtATimeAndTheOthersSayWhy) {
+  JobSchedulerOptions scheduling;
+  TenantPolicy policy;
+  policy.max_running = 1;
+  scheduling.tenants = TenantPolicies(policy);
+  scheduling.slots = 4;
+  Begin(scheduling);
+  ASSERT_TRUE(CreateIn("a").ok());
+  const std::string second = CreateIn("a")->job.name();
+  const Lease lease = Acquire();
+  EXPECT_TRUE(NothingQueued());
+  EXPECT_THAT(Get(second).queue_reason(), HasSubstr("tenants/a runs 1 jobs"));
+  JobQuery query;
+  query.tenant = "a";
+  EXPECT_THAT(queue_->List(query)->jobs[0].queue_reason(), HasSubstr("tenants/a runs 1 jobs"));
+  // Whoever waits for a lease learns that there is room.
+  std::thread waits([&] {
+    const auto next = queue_->Acquire("node", absl::Minutes(5));
+    EXPECT_EQ((*next)->id.job(), second);
+  });
+  Succeed(lease, 0);
+  waits.join();
+  EXPECT_THAT(Get(second).queue_reason(), "");
+}
+
+TEST_F(QueueFairnessTest, WhatAJobNeededIsReservedForTheNextAlsoAfterARestart) {
+  JobSchedulerOptions scheduling;
+  scheduling.slots = 4;
+  scheduling.memory_bytes = 1000;
+  Begin(scheduling);
+  ASSERT_TRUE(CreateIn("a").ok());
+  const Lease first = Acquire();
+  EXPECT_EQ(queue_->ReservedMemoryBytes(), 250);
+  Succeed(first, 600);
+  EXPECT_EQ(Get(first.id.job()).attempts(0).peak_memory_bytes(), 600);
+  Begin(scheduling);
+  const std::string second = CreateIn("a")->job.name(), third = CreateIn("a")->job.name();
+  const Lease lease = Acquire();
+  EXPECT_EQ(lease.id.job(), second);
+  EXPECT_EQ(queue_->ReservedMemoryBytes(), 750);
+  EXPECT_TRUE(NothingQueued());
+  EXPECT_THAT(Get(third).queue_reason(), HasSubstr("waits for 750 bytes"));
+  Succeed(lease, 600);
+  EXPECT_EQ(Acquire().id.job(), third);
+}
+
+TEST_F(QueueFairnessTest, AJobThatCanNeverFitIsRefusedOrEnded) {
+  JobSchedulerOptions scheduling;
+  scheduling.memory_bytes = 1000;
+  Begin(scheduling);
+  ASSERT_TRUE(CreateIn("a").ok());
+  const Lease lease = Acquire();
+  const std::string queued = CreateIn("a")->job.name();
+  Succeed(lease, 1001);
+  EXPECT_EQ(CreateIn("a").status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_TRUE(NothingQueued());
+  const v1::Job ended = Get(queued);
+  EXPECT_EQ(ended.state(), v1::JOB_STATE_FAILED);
+  EXPECT_THAT(ended.error().message(), HasSubstr("1001 bytes"));
+  EXPECT_EQ(queue_->ReservedMemoryBytes(), 0);
+}
+
+TEST_F(QueueFairnessTest, AJobOfHigherPriorityGetsTheSlotOfAnother) {
+  JobSchedulerOptions scheduling;
+  scheduling.preempt = true;
+  Begin(scheduling);
+  const std::string low = CreateIn("a")->job.name();
+  const Lease lease = Acquire();
+  ASSERT_TRUE(CreateIn("a").ok());
+  EXPECT_THAT(wishes_, IsEmpty()) << "equal priority";
+  const std::string high = CreateIn("a", 1)->job.name();
+  EXPECT_THAT(wishes_, ElementsAre(std::make_pair(low, LeaseBroker::Wish::kPreempt)));
+  AttemptOutcome outcome = Failed(v1::ATTEMPT_CAUSE_PREEMPTED);
+  outcome.checkpoint.set_step(7);
+  outcome.checkpoint.set_blob("tenants/a/blobs/state");
+  ASSERT_TRUE(queue_->Finish(lease.id, outcome).ok());
+  EXPECT_EQ(State(low), v1::JOB_STATE_QUEUED);
+  const Lease urgent = Acquire();
+  EXPECT_EQ(urgent.id.job(), high);
+  Succeed(urgent, 0);
+  const Lease again = Acquire();
+  EXPECT_EQ(again.id.job(), low);
+  EXPECT_EQ(again.checkpoint.step(), 7);
+  ASSERT_TRUE(CreateIn("a", 2).ok());
+  EXPECT_THAT(wishes_, testing::SizeIs(1)) << "it is left in peace";
+}
+
+TEST_F(QueueFairnessTest, ACancelledJobIsNotLeased) {
+  Begin({});
+  const std::string first = CreateIn("a")->job.name(), second = CreateIn("a")->job.name();
+  ASSERT_TRUE(queue_->Cancel(first).ok());
+  // As if the word of it had not come yet.
+  ASSERT_TRUE(store_
+                  ->Update(second,
+                           [](JobChange& change) {
+                             return ChangeState(change, v1::JOB_STATE_PAUSED, "", absl::Now());
+                           })
+                  .ok());
+  EXPECT_TRUE(NothingQueued());
+  ASSERT_TRUE(queue_->Resume(second).ok());
+  EXPECT_EQ(Acquire().id.job(), second);
 }
 
 }  // namespace

@@ -290,23 +290,55 @@ TEST_F(SqliteJobStoreTest, EventsStartAfterTheCursorAndEndAtTheLimit) {
   EXPECT_THAT(*store_->Events(Name("a"), {.after = 5}), IsEmpty());
 }
 
-TEST_F(SqliteJobStoreTest, TheNextJobIsTheOldestOfTheHighestPriority) {
-  Create("low", Method("m", -5));
-  Create("first", Method("m"));
-  Create("second", Method("m"));
-  Create("high", Method("m", 7));
-  std::vector<std::string> order;
-  while (true) {
-    const auto next = store_->UpdateNextQueued(Become(v1::JOB_STATE_STARTING));
-    if (!next.ok()) {
-      EXPECT_EQ(next.status().code(), absl::StatusCode::kNotFound);
-      break;
-    }
-    order.push_back(Ids({*next})[0]);
-  }
-  EXPECT_THAT(order, ElementsAre("high", "first", "second", "low"));
+TEST_F(SqliteJobStoreTest, VisitsTheQueuedJobsThatDoNotWait) {
+  for (const char* id : {"first", "running", "waiting", "second"}) Create(id, Method("m"));
+  ASSERT_TRUE(store_->Update(Name("running"), Become(v1::JOB_STATE_RUNNING)).ok());
+  ASSERT_TRUE(store_
+                  ->Update(Name("waiting"),
+                           [](JobChange& change) {
+                             change.job.mutable_next_attempt_time()->set_seconds(1);
+                             return absl::OkStatus();
+                           })
+                  .ok());
+  std::vector<v1::Job> visited;
+  ASSERT_TRUE(store_->VisitQueued([&](const v1::Job& job) { visited.push_back(job); }).ok());
+  EXPECT_THAT(Ids(visited), ElementsAre("first", "second"));
+  EXPECT_EQ(visited[0].spec().method(), "m");
 }
 
+TEST_F(SqliteJobStoreTest, ACheckIsAskedOfNewJobsOnly) {
+  const auto refuse = [](JobChange&) { return absl::ResourceExhaustedError("full"); };
+  const auto create = [&](const std::string& id, const JobStore::Mutation& check) {
+    return store_->Create(Queued(Name(id)), "request", "digest", check).status();
+  };
+  EXPECT_EQ(create("a", refuse), absl::ResourceExhaustedError("full"));
+  EXPECT_THAT(ListAll(AllJobs()), IsEmpty());
+  EXPECT_TRUE(create("a", [](JobChange&) { return absl::OkStatus(); }).ok());
+  EXPECT_TRUE(create("b", refuse).ok()) << "the job is there";
+}
+
+TEST_F(SqliteJobStoreTest, RemembersThePeaksThatChangesLearn) {
+  Create("a");
+  const auto learn = [&](const std::string& kind, int64_t bytes, const absl::Status& status) {
+    return store_
+        ->Update(Name("a"),
+                 [&](JobChange& change) {
+                   change.memory_peak = MemoryPeak{kind, bytes};
+                   return status;
+                 })
+        .ok();
+  };
+  EXPECT_TRUE(learn("x", 1, absl::OkStatus()));
+  EXPECT_TRUE(learn("y", 2, absl::OkStatus()));
+  EXPECT_TRUE(learn("x", 3, absl::OkStatus()));
+  EXPECT_FALSE(learn("y", 4, absl::AbortedError("stale")));
+  Reopen();
+  std::vector<std::pair<std::string, int64_t>> peaks;
+  const auto stored = store_->MemoryPeaks();
+  ASSERT_TRUE(stored.ok()) << stored.status();
+  for (const MemoryPeak& peak : *stored) peaks.emplace_back(peak.kind, peak.bytes);
+  EXPECT_THAT(peaks, ElementsAre(std::make_pair("y", 2), std::make_pair("x", 3)));
+}
 class JobListTest : public SqliteJobStoreTest {
  protected:
   JobListTest() {
