@@ -62,8 +62,6 @@ grpc::Status JobService::CreateJob(grpc::ServerContext* context,
           *response = Preview(*request);
           return absl::OkStatus();
         }
-        status = disk_.CheckRoom("a job", 0);
-        if (!status.ok()) return status;
         absl::StatusOr<jobs::CreatedJob> created = queue_.Create(
             *tenant, request->spec(), request->request_id(), ToTraceparent(caller.trace()));
         if (created.ok()) *response = std::move(created->job);
@@ -155,7 +153,6 @@ grpc::Status JobService::RetryJob(grpc::ServerContext* context, const v1::RetryJ
           if (hold.ok()) holds.push_back(*std::move(hold));
         }
         absl::Status status = ValidateCreateJob(again, catalog_, **blobs, holds);
-        if (status.ok()) status = disk_.CheckRoom("a job", 0);
         if (!status.ok()) return status;
         absl::StatusOr<jobs::CreatedJob> created =
             queue_.Retry(request->name(), request->request_id(), ToTraceparent(caller.trace()));

@@ -7,7 +7,6 @@
 #include "server/api/rpc.h"
 #include "server/artifacts/blob_store.h"
 #include "server/artifacts/disk_reserve.h"
-#include "server/artifacts/disk_watermark.h"
 #include "server/jobs/job_queue.h"
 
 namespace acclimate::api {
@@ -21,15 +20,9 @@ using MixedJobService = v1::JobService::WithCallbackMethod_GetJob<
 // The references outlive the service.
 class JobService final : public MixedJobService {
  public:
-  JobService(jobs::JobQueue& queue, artifacts::BlobStores& blobs,
-             const artifacts::DiskWatermark& disk, artifacts::DiskReserve& reserve,
+  JobService(jobs::JobQueue& queue, artifacts::BlobStores& blobs, artifacts::DiskReserve& reserve,
              const MethodCatalog& catalog, CallGate& gate)
-      : queue_(queue),
-        blobs_(blobs),
-        disk_(disk),
-        reserve_(reserve),
-        catalog_(catalog),
-        gate_(gate) {}
+      : queue_(queue), blobs_(blobs), reserve_(reserve), catalog_(catalog), gate_(gate) {}
 
   grpc::Status CreateJob(grpc::ServerContext* context, const v1::CreateJobRequest* request,
                          v1::Job* response) override;
@@ -57,7 +50,6 @@ class JobService final : public MixedJobService {
 
   jobs::JobQueue& queue_;
   artifacts::BlobStores& blobs_;
-  const artifacts::DiskWatermark& disk_;
   artifacts::DiskReserve& reserve_;  // what cancel and delete may use
   const MethodCatalog& catalog_;
   CallGate& gate_;

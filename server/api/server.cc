@@ -20,6 +20,7 @@
 #include "server/api/transport_security.h"
 #include "server/api/unreadable_requests.h"
 #include "server/artifacts/file_system.h"
+#include "server/base/earliest_now.h"
 #include "server/base/log.h"
 #include "server/base/loopback.h"
 #include "server/base/random_id.h"
@@ -167,6 +168,7 @@ absl::Status Server::Open() {
 
   jobs::JobQueueOptions queue_options;
   queue_options.spans = spans_.get();
+  queue_options.check_room = [disk = disk_.get()] { return disk->CheckRoom("a job", 0); };
   queue_options.retry.max_retries = config_.max_retries;
   queue_options.scheduling = {*tenants, config_.slots, config_.memory_for_jobs_bytes,
                               config_.priority_age, config_.preempt};
@@ -238,6 +240,7 @@ void Server::StartStorageCare() {
         config_.gc_interval, [this](const artifacts::Rest& rest) {
           collector_->Run(rest);
           FillReserve();
+          CompactEvents(rest);
           ReleaseStoreSpace(rest);
         });
   }
@@ -248,6 +251,13 @@ void Server::StartStorageCare() {
         config_.scrub_interval / artifacts::Scrubber::kSlices,
         [this](const artifacts::Rest& rest) { scrubber_->Run(rest); });
   }
+}
+
+void Server::CompactEvents(const artifacts::Rest& rest) {
+  const absl::Time horizon = EarliestNow() - config_.event_detail_period;
+  absl::StatusOr<bool> more = true;
+  while (more.ok() && *more && rest()) more = store_->CompactEvents(horizon);
+  if (!more.ok()) LogWarning("events of ended jobs keep their space", {{"error", more.status()}});
 }
 
 void Server::ReleaseStoreSpace(const artifacts::Rest& rest) {
@@ -312,8 +322,7 @@ absl::Status Server::Listen() {
   if (!acceptor.ok()) return acceptor.status();
   acceptor_ = *std::move(acceptor);
   acceptor_->AddTo(builder, *credentials);
-  services_.push_back(
-      std::make_unique<JobService>(*queue_, *stores_, *disk_, *reserve_, catalog_, *gate_));
+  services_.push_back(std::make_unique<JobService>(*queue_, *stores_, *reserve_, catalog_, *gate_));
   services_.push_back(
       std::make_unique<ArtifactService>(*stores_, *gate_, metrics_, config_.min_upload_rate));
   services_.push_back(std::make_unique<CatalogService>(catalog_, *gate_));

@@ -59,6 +59,7 @@ class Server {
   void MakeNode();
   void StartStorageCare();
   void FillReserve();
+  void CompactEvents(const artifacts::Rest& rest);
   void ReleaseStoreSpace(const artifacts::Rest& rest);
   absl::Status ListenForHttp();
   absl::Status Listen();

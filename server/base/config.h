@@ -73,6 +73,7 @@ struct ServerConfig {
   double disk_watermark = 0.9;                           // share of the disk that new work may fill
   absl::Duration gc_grace_period = absl::Hours(6);       // of a blob that nothing needs
   absl::Duration gc_interval = absl::Minutes(10);        // 0: blobs are not collected
+  absl::Duration event_detail_period = absl::Hours(24);  // after a job's end
   absl::Duration scrub_interval = absl::Hours(30 * 24);  // 0: blobs are not scrubbed
 };
 

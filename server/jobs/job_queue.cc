@@ -142,8 +142,10 @@ absl::StatusOr<CreatedJob> JobQueue::Add(const JobChange& change, const std::str
   absl::StatusOr<CreatedJob> created = store_->Create(
       change, request_id, absl::StrCat(SpecDigest(spec), change.job.retry_of()),
       [&](JobChange& added) {
-        const absl::Status fits = scheduler_.CheckFits(added.job);
-        return fits.ok() ? scheduler_.TakePlace(TenantOfJob(added.job.name()), place) : fits;
+        absl::Status status = options_.check_room ? options_.check_room() : absl::OkStatus();
+        if (status.ok()) status = scheduler_.CheckFits(added.job);
+        if (status.ok()) status = scheduler_.TakePlace(TenantOfJob(added.job.name()), place);
+        return status;
       });
   if (created.ok() && !created->existed) {
     LogInfo("job queued", {{"job", created->job.name()}, {"method", spec.method()}});

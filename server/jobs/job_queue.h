@@ -43,6 +43,9 @@ struct JobQueueOptions {
   absl::Duration progress_interval = absl::Milliseconds(100);
   // A watcher that is further behind than this loses metric points.
   int64_t watch_backlog_bytes = 256 << 10;
+  // Asked before a job is added, and not for one that its request has made before. Null: there is
+  // always room.
+  std::function<absl::Status()> check_room = nullptr;
   tracing::SpanSink* spans = nullptr;  // null: none are made
 };
 

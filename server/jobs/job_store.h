@@ -13,6 +13,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "acclimate/v1/job.pb.h"
 #include "server/jobs/memory_estimates.h"
 
@@ -119,6 +120,9 @@ class JobStore {
   virtual absl::StatusOr<std::map<v1::JobState, int64_t>> CountsOf(const Tenants& tenants) = 0;
   // Whether a job that is not deleted needs the blob. Sees every change that was committed before.
   virtual absl::StatusOr<bool> NeedsBlob(const std::string& tenant, const std::string& sha256) = 0;
+  // Thins out the metric points of jobs that ended before `horizon`, a little: curves look as
+  // before, and a MetricsDropped stands for what was left out. True: there is more.
+  virtual absl::StatusOr<bool> CompactEvents(absl::Time horizon) = 0;
   // Gives back to the disk some of the space that deleted jobs have left; true: there is more.
   virtual absl::StatusOr<bool> ReleaseSpace() = 0;
 };

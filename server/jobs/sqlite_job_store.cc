@@ -16,6 +16,7 @@
 #include "server/base/errors.h"
 #include "server/base/resource_names.h"
 #include "server/jobs/blob_references.h"
+#include "server/jobs/event_compaction.h"
 #include "server/jobs/sqlite_schema.h"
 
 namespace acclimate::jobs {
@@ -34,13 +35,6 @@ absl::Status NoSuchJob(const std::string& name) {
   return absl::NotFoundError(absl::StrCat("there is no job ", name));
 }
 
-absl::Status Parse(absl::string_view bytes, google::protobuf::Message& message) {
-  if (message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-    return absl::OkStatus();
-  }
-  return absl::DataLossError("the job store holds a message that cannot be read");
-}
-
 // The rows of a statement that selects (sequence, proto).
 absl::StatusOr<std::vector<Row>> ReadRows(Statement& statement) {
   std::vector<Row> rows;
@@ -50,7 +44,7 @@ absl::StatusOr<std::vector<Row>> ReadRows(Statement& statement) {
     if (!*more) return rows;
     Row row;
     row.sequence = statement.Integer(0);
-    if (absl::Status status = Parse(statement.Bytes(1), row.job); !status.ok()) return status;
+    if (absl::Status status = ParseStored(statement.Bytes(1), row.job); !status.ok()) return status;
     rows.push_back(std::move(row));
   }
 }
@@ -133,7 +127,7 @@ absl::StatusOr<std::vector<Row>> FindRequest(Connection& connection, const std::
   if (!*found) return std::vector<Row>();
   Row row;
   row.sequence = statement.Integer(0);
-  if (absl::Status status = Parse(statement.Bytes(1), row.job); !status.ok()) return status;
+  if (absl::Status status = ParseStored(statement.Bytes(1), row.job); !status.ok()) return status;
   if (statement.Bytes(2) != spec_digest) {
     return ErrorWithReason(
         v1::REQUEST_ID_REUSED,
@@ -209,7 +203,7 @@ absl::Status ReadPage(Statement& statement, const JobQuery& query, JobPage& page
     if (!more.ok()) return more.status();
     if (!*more) return absl::OkStatus();
     v1::Job job;
-    if (absl::Status status = Parse(statement.Bytes(1), job); !status.ok()) return status;
+    if (absl::Status status = ParseStored(statement.Bytes(1), job); !status.ok()) return status;
     for (v1::Attempt& attempt : *job.mutable_attempts()) attempt.clear_stderr_tail();
     bytes += job.ByteSizeLong();
     const bool full = page.jobs.size() == static_cast<size_t>(query.page_size);
@@ -421,7 +415,8 @@ absl::StatusOr<std::vector<v1::JobEvent>> SqliteJobStore::Events(const std::stri
       if (!more.ok()) return more.status();
       if (!*more) break;
       bytes += static_cast<int64_t>(statement.Bytes(0).size());
-      if (absl::Status parsed = Parse(statement.Bytes(0), events.emplace_back()); !parsed.ok()) {
+      if (absl::Status parsed = ParseStored(statement.Bytes(0), events.emplace_back());
+          !parsed.ok()) {
         return parsed;
       }
     }
@@ -456,7 +451,7 @@ absl::Status SqliteJobStore::VisitQueued(const std::function<void(const v1::Job&
       absl::StatusOr<bool> more = statement.Step();
       if (!more.ok()) return more.status();
       if (!*more) return absl::OkStatus();
-      if (absl::Status parsed = Parse(statement.Bytes(0), job); !parsed.ok()) return parsed;
+      if (absl::Status parsed = ParseStored(statement.Bytes(0), job); !parsed.ok()) return parsed;
       visit(job);
     }
   });
@@ -537,6 +532,20 @@ absl::StatusOr<bool> SqliteJobStore::NeedsBlob(const std::string& tenant,
   });
   if (!status.ok()) return status;
   return needed;
+}
+
+absl::StatusOr<bool> SqliteJobStore::CompactEvents(absl::Time horizon) {
+  std::optional<CompactionStep> step;
+  absl::Status status = Read([&](Connection& connection) -> absl::Status {
+    absl::StatusOr<std::optional<CompactionStep>> next = NextCompactionStep(connection, horizon);
+    if (next.ok()) step = *next;
+    return next.status();
+  });
+  if (!status.ok()) return status;
+  if (!step.has_value()) return false;
+  status = writer_.Run([&](Connection& connection) { return Compact(connection, *step); });
+  if (!status.ok()) return status;
+  return true;
 }
 
 absl::StatusOr<bool> SqliteJobStore::ReleaseSpace() {

@@ -43,6 +43,7 @@ class SqliteJobStore : public JobStore {
   absl::StatusOr<std::vector<StateCount>> Counts() override;
   absl::StatusOr<std::map<v1::JobState, int64_t>> CountsOf(const Tenants& tenants) override;
   absl::StatusOr<bool> NeedsBlob(const std::string& tenant, const std::string& sha256) override;
+  absl::StatusOr<bool> CompactEvents(absl::Time horizon) override;
   absl::StatusOr<bool> ReleaseSpace() override;
 
  private:

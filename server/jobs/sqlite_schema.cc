@@ -72,6 +72,11 @@ constexpr Step kSteps[] = {
         kind TEXT NOT NULL UNIQUE,
         bytes INTEGER NOT NULL);
     )sql"},
+    // Up to which event those of an ended job have been thinned out; -1: all (event_compaction.h).
+    {R"sql(
+      ALTER TABLE jobs ADD COLUMN compacted INTEGER NOT NULL DEFAULT 0;
+      CREATE INDEX jobs_to_compact ON jobs (sequence) WHERE compacted >= 0 AND state >= 7;
+    )sql"},
 };
 
 absl::Status Run(const Step& step, int64_t version, Connection& connection) {
