@@ -116,15 +116,16 @@ absl::StatusOr<v1::Upload> Uploader::Stream(const LocalFile& file, const v1::Upl
   v1::WriteUploadRequest chunk;
   chunk.set_name(upload.name());
   int64_t offset = upload.committed_bytes();
-  while (offset < upload.size_bytes()) {
+  // Once also where every byte has arrived, but not the end of the stream: one chunk without data.
+  do {
     absl::Status status = file.ReadAt(offset, kChunkBytes, chunk.mutable_data());
-    if (!status.ok() || chunk.data().empty()) break;
+    if (!status.ok() || (chunk.data().empty() && offset < upload.size_bytes())) break;
     chunk.set_offset(offset);
     chunk.set_crc32c(artifacts::Crc32c(chunk.data()));
     if (!writer->Write(chunk)) break;  // Finish() tells why
     offset += chunk.data().size();
     if (listener_) listener_(file.path(), offset, upload.size_bytes());
-  }
+  } while (offset < upload.size_bytes());
   writer->WritesDone();
   absl::Status status = FromGrpc(writer->Finish());
   if (!status.ok()) return status;

@@ -1,16 +1,25 @@
 // In place of acclimate-worker: a worker that does what its name says, for tests of what a node
 // makes of it. A test links it as "worker-<script>".
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <fstream>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "acclimate/v1/worker.pb.h"
 #include "server/worker/channel.h"
 #include "server/worker/message_limits.h"
+#include "server/worker/sandbox.h"
 
 namespace acclimate::worker {
 namespace {
@@ -43,6 +52,8 @@ class Script {
     if (script == "many-metrics") return ReportMetrics();
     if (script == "many-threads") return StartThreads();
     if (script == "large-files") return WriteFiles();
+    if (script == "small-result") return WriteResult();
+    if (script == "hostile") return Attack();
     v1::WorkerToNode message;
     message.mutable_finished()->set_outcome(v1::WorkerFinished::SUCCEEDED);
     return Send(std::move(message));
@@ -89,18 +100,81 @@ class Script {
     return EXIT_FAILURE;
   }
 
+  // What a job of training leaves, of bytes that no other job has.
+  int WriteResult() {
+    v1::WorkerToNode step;
+    step.mutable_progress()->set_phase("training");
+    step.mutable_progress()->set_step(1);
+    if (Send(std::move(step)) != EXIT_SUCCESS) return EXIT_FAILURE;
+    v1::WorkerToNode saved;
+    saved.mutable_training_state()->set_step(1);
+    saved.mutable_training_state()->set_file(WriteFile("state.safetensors"));
+    if (Send(std::move(saved)) != EXIT_SUCCESS) return EXIT_FAILURE;
+    v1::WorkerToNode finished;
+    finished.mutable_finished()->set_outcome(v1::WorkerFinished::SUCCEEDED);
+    finished.mutable_finished()->add_files(WriteFile("model.safetensors"));
+    return Send(std::move(finished));
+  }
+
+  // What a model that has taken its worker over may try.
+  int Attack() {
+    const auto try_to = [this](const char* what, bool done) {
+      v1::WorkerToNode message;
+      message.set_warning(absl::StrCat(what, done ? ": done" : ": refused"));
+      return Send(std::move(message));
+    };
+    const std::string store = scratch_ + "/../../jobs.sqlite", mine = scratch_ + "/mine";
+    try_to("read /etc/passwd", open("/etc/passwd", O_RDONLY) >= 0);
+    try_to("read the server's files", open(store.c_str(), O_RDONLY) >= 0);
+    try_to("write elsewhere", open("/tmp/acclimate-hostile", O_WRONLY | O_CREAT, 0600) >= 0);
+    try_to("connect", Connects());
+    try_to("exec", execl("/bin/true", "true", nullptr) == 0);
+    try_to("fork", fork() >= 0);
+    try_to("signal the server", kill(getppid(), 0) == 0);
+    try_to("trace the server", ptrace(PTRACE_ATTACH, getppid(), nullptr, nullptr) == 0);
+    try_to("write in scratch", open(mine.c_str(), O_WRONLY | O_CREAT, 0600) >= 0);
+    return Run("");
+  }
+
+  static bool Connects() {
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(50051);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    // One that is refused by the other side would have left this machine.
+    return fd >= 0 && (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0 ||
+                       errno == ECONNREFUSED);
+  }
+
+  std::string WriteFile(const std::string& name) {
+    std::ofstream(absl::StrCat(scratch_, "/", name))
+        << name << id_.job() << std::string(50'000, 'x');
+    return name;
+  }
+
   Channel& channel_;
   const v1::AttemptId id_;
   const std::string scratch_;
 };
 
-int Main(const std::string& program) {
-  const std::string script = program.substr(program.rfind("worker-") + 7);
+// As acclimate-worker closes its own.
+bool CloseSandbox(const std::string& scratch) {
+  absl::StatusOr<Sandbox> sandbox = Sandbox::Prepare({scratch});
+  if (sandbox.ok()) sandbox->Close();
+  return sandbox.ok();
+}
+
+int Main(const std::vector<std::string>& arguments) {
+  const std::string script = arguments[0].substr(arguments[0].rfind("worker-") + 7);
+  const auto scratch = std::find(arguments.begin(), arguments.end(), "--scratch") + 1;
+  if (script == "hostile" && !CloseSandbox(*scratch)) return EXIT_FAILURE;
   Channel channel(UniqueFd(kChannelFd), Channel::Descriptors::kAccept);
   if (!channel.Send(Ready(script)).ok()) return EXIT_FAILURE;
   v1::NodeToWorker assignment;
   if (!channel.Receive(assignment).ok()) return EXIT_FAILURE;
   const int code = Script(channel, assignment).Run(script);
+  if (script == "small-result") return code;  // at once, as acclimate-worker does
   // Until the node has read it all.
   v1::NodeToWorker more;
   while (code == EXIT_SUCCESS && channel.Receive(more).ok()) {
@@ -111,4 +185,4 @@ int Main(const std::string& program) {
 }  // namespace
 }  // namespace acclimate::worker
 
-int main(int, char** argv) { return acclimate::worker::Main(argv[0]); }
+int main(int argc, char** argv) { return acclimate::worker::Main({argv, argv + argc}); }

@@ -21,7 +21,9 @@ ServerProcess::~ServerProcess() {
   if (process_->Running()) Stop();
 }
 
-void ServerProcess::Start() {
+void ServerProcess::Start() { ASSERT_TRUE(TryStart()) << "the server ended: " << log(); }
+
+bool ServerProcess::TryStart() {
   const std::string endpoint = data_folder() + "/endpoint.json";
   std::remove(endpoint.c_str());
   std::vector<std::string> command = {ACCLIMATED,
@@ -38,13 +40,14 @@ void ServerProcess::Start() {
   command.insert(command.end(), more_flags_.begin(), more_flags_.end());
   process_ = std::make_unique<ChildProcess>(command, folder_.File("server"));
   nlohmann::json where;
-  ASSERT_TRUE(WaitUntil([&] {
+  EXPECT_TRUE(WaitUntil([&] {
     where = nlohmann::json::parse(ReadFile(endpoint), nullptr, /*allow_exceptions=*/false);
     return where.is_object() || !process_->Running();
   }));
-  ASSERT_TRUE(where.is_object()) << "the server ended: " << process_->Stderr();
+  if (!where.is_object()) return false;
   address_ = where["listen"];
   metrics_address_ = where["metrics_listen"];
+  return true;
 }
 
 void ServerProcess::Kill() {
@@ -54,8 +57,10 @@ void ServerProcess::Kill() {
 
 int ServerProcess::Stop() {
   process_->Signal(SIGTERM);
-  return process_->Wait(absl::Minutes(1)).value_or(-1);
+  return WaitForExit();
 }
+
+int ServerProcess::WaitForExit() { return process_->Wait(absl::Minutes(1)).value_or(-1); }
 
 std::unique_ptr<client::Connection> ServerProcess::Connect(const std::string& tenant) const {
   return std::make_unique<client::Connection>(client::ConnectionOptions{

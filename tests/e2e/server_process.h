@@ -19,8 +19,11 @@ class ServerProcess {
 
   // Waits until the server answers. After a stop or a kill: again on the same address and folder.
   void Start();
-  void Kill();  // kill -9
-  int Stop();   // SIGTERM; the exit code
+  // The same, where the server may refuse to; false: it has ended.
+  bool TryStart();
+  void Kill();        // kill -9
+  int Stop();         // SIGTERM; the exit code
+  int WaitForExit();  // the exit code, or 128 + the signal
 
   const std::string& address() const { return address_; }
   const std::string& metrics_address() const { return metrics_address_; }

@@ -71,6 +71,38 @@ TEST_F(TransferTest, AnUploadSurvivesAKillOfTheServer) {
   EXPECT_EQ(ApiClient(server_).Download(files->front().blob), ReadFile(path));
 }
 
+TEST_F(TransferTest, AnUploadWhoseEveryByteHadArrivedAtTheKillCompletes) {
+  const std::string path = NewFile(kMiB, 7);
+  std::unique_ptr<client::Connection> connection = server_.Connect();
+  const client::FileDigest digest = *client::DigestFile(path);
+  v1::CreateUploadRequest create;
+  create.set_parent(client::kDefaultParent);
+  create.set_sha256(digest.sha256);
+  create.set_size_bytes(digest.size_bytes);
+  const absl::StatusOr<v1::Upload> upload = connection->Call<v1::Upload>(
+      connection->artifacts(), &v1::ArtifactService::Stub::CreateUpload, create);
+  ASSERT_TRUE(upload.ok()) << upload.status();
+  {
+    grpc::ClientContext context;
+    v1::Upload answer;
+    auto writer = connection->artifacts().WriteUpload(&context, &answer);
+    v1::WriteUploadRequest chunk;
+    chunk.set_name(upload->name());
+    chunk.set_data(ReadFile(path));
+    chunk.set_crc32c(artifacts::Crc32c(chunk.data()));
+    ASSERT_TRUE(writer->Write(chunk));
+    ASSERT_TRUE(WaitUntil([&] { return ReceivedBytes() == kMiB; }));
+    server_.Kill();
+    context.TryCancel();
+    writer->Finish();
+  }
+  server_.Start();
+  const auto files = client::Uploader(*connection).Upload({path});
+  ASSERT_TRUE(files.ok()) << files.status();
+  EXPECT_EQ(ReceivedBytes(), 0);
+  EXPECT_EQ(ApiClient(server_).Download(files->front().blob), ReadFile(path));
+}
+
 TEST_F(TransferTest, AnUploadSurvivesAKillOfTheClient) {
   // A fast machine may finish before the kill: then another file is tried.
   for (uint64_t seed = 10; seed < 20; ++seed) {
