@@ -22,13 +22,13 @@
 #include "absl/time/clock.h"
 #include "server/base/log.h"
 #include "server/base/wake_up.h"
-#include "server/worker/unique_fd.h"
+#include "server/protocol/unique_fd.h"
 
 namespace acclimate::api {
 namespace {
 
 using grpc::experimental::ExternalConnectionAcceptor;
-using worker::UniqueFd;
+using protocol::UniqueFd;
 
 constexpr int kBacklog = 512;
 constexpr uint64_t kWake = 0;  // the epoll data of what is no connection and no listener

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 
-#include "server/worker/attempt_id.h"
+#include "server/protocol/attempt_id.h"
 
 namespace acclimate::node {
 
 using Wish = jobs::LeaseBroker::Wish;
-using worker::SameAttempt;
+using protocol::SameAttempt;
 
 void AttemptControl::Ask(Wish wish) {
   absl::MutexLock lock(&mutex_);

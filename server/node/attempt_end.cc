@@ -4,8 +4,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/artifacts/file_system.h"
-#include "server/worker/message_limits.h"
-#include "server/worker/valid_utf8.h"
+#include "server/protocol/message_limits.h"
+#include "server/protocol/valid_utf8.h"
 
 namespace acclimate::node {
 namespace {
@@ -70,7 +70,7 @@ AttemptOutcome OutcomeOfError(const v1::WorkerFinished& finished) {
       known ? static_cast<absl::StatusCode>(error.code()) : absl::StatusCode::kInternal;
   return Failure(
       finished.disk_full() ? v1::ATTEMPT_CAUSE_DISK_FULL : CauseOf(code),
-      absl::Status(code, worker::ValidUtf8(error.message().substr(0, worker::kMaxErrorBytes))));
+      absl::Status(code, protocol::ValidUtf8(error.message().substr(0, protocol::kMaxErrorBytes))));
 }
 
 AttemptOutcome OutcomeOfImport(const absl::Status& error) {

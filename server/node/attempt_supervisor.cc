@@ -12,8 +12,8 @@
 #include "server/base/resource_names.h"
 #include "server/node/outputs.h"
 #include "server/node/worker_message.h"
-#include "server/worker/attempt_id.h"
-#include "server/worker/message_limits.h"
+#include "server/protocol/attempt_id.h"
+#include "server/protocol/message_limits.h"
 
 namespace acclimate::node {
 namespace {
@@ -238,7 +238,7 @@ void AttemptSupervisor::Send(v1::NodeToWorker message) {
 }
 
 absl::Status AttemptSupervisor::Handle(const v1::WorkerToNode& message) {
-  if (!worker::SameAttempt(message.id(), lease_.id)) {
+  if (!protocol::SameAttempt(message.id(), lease_.id)) {
     return absl::InternalError("a message for another attempt");
   }
   if (absl::Status status = CheckWorkerMessage(message); !status.ok()) return status;
@@ -281,9 +281,9 @@ absl::Status AttemptSupervisor::HandleProgress(const v1::Progress& progress) {
 
 absl::Status AttemptSupervisor::HandleWarning(const std::string& text) {
   // Each is a durable write.
-  if (warnings_.size() > worker::kMaxWarnings) return absl::OkStatus();
-  warnings_.push_back(warnings_.size() < worker::kMaxWarnings
-                          ? BoundedText(text, worker::kMaxWarningBytes)
+  if (warnings_.size() > protocol::kMaxWarnings) return absl::OkStatus();
+  warnings_.push_back(warnings_.size() < protocol::kMaxWarnings
+                          ? BoundedText(text, protocol::kMaxWarningBytes)
                           : "further warnings are left out");
   return OverIfAborted(services_.broker.ReportWarning(lease_.id, warnings_.back()), "warning");
 }

@@ -13,16 +13,16 @@
 #include "server/artifacts/file_system.h"
 #include "server/artifacts/local_blob_files.h"
 #include "server/base/resource_names.h"
-#include "server/worker/message_limits.h"
-#include "server/worker/unique_fd.h"
+#include "server/protocol/message_limits.h"
+#include "server/protocol/unique_fd.h"
 
 namespace acclimate::node {
 namespace {
 
-using worker::UniqueFd;
+using protocol::UniqueFd;
 
 bool IsPlainName(const std::string& name) {
-  return !name.empty() && name.size() <= worker::kMaxFileNameBytes && name[0] != '.' &&
+  return !name.empty() && name.size() <= protocol::kMaxFileNameBytes && name[0] != '.' &&
          !absl::StrContains(name, '/');
 }
 

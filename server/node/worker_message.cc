@@ -8,7 +8,7 @@
 
 #include "absl/strings/string_view.h"
 #include "google/protobuf/map.h"
-#include "server/worker/message_limits.h"
+#include "server/protocol/message_limits.h"
 
 namespace acclimate::node {
 namespace {
@@ -21,9 +21,9 @@ bool IsOneOf(absl::string_view text, const absl::string_view (&known)[kCount]) {
 }
 
 absl::Status CheckMetrics(const google::protobuf::Map<std::string, double>& metrics) {
-  if (metrics.size() > worker::kMaxMetrics) return absl::InternalError("too many metrics");
+  if (metrics.size() > protocol::kMaxMetrics) return absl::InternalError("too many metrics");
   for (const auto& [name, value] : metrics) {
-    if (name.size() > worker::kMaxMetricNameBytes) {
+    if (name.size() > protocol::kMaxMetricNameBytes) {
       return absl::InternalError("a metric with too long a name");
     }
   }
@@ -31,7 +31,7 @@ absl::Status CheckMetrics(const google::protobuf::Map<std::string, double>& metr
 }
 
 absl::Status CheckFileName(const std::string& name) {
-  if (name.size() <= worker::kMaxFileNameBytes) return absl::OkStatus();
+  if (name.size() <= protocol::kMaxFileNameBytes) return absl::OkStatus();
   return absl::InternalError("a file with too long a name");
 }
 
@@ -53,7 +53,7 @@ absl::Status CheckFinished(const v1::WorkerFinished& finished) {
   if (!IsOneOf(finished.precision(), kPrecisions)) {
     return absl::InternalError("a result of an unknown precision");
   }
-  if (finished.files_size() > worker::kMaxOutputs) return absl::InternalError("too many files");
+  if (finished.files_size() > protocol::kMaxOutputs) return absl::InternalError("too many files");
   for (const std::string& name : finished.files()) {
     if (absl::Status status = CheckFileName(name); !status.ok()) return status;
   }

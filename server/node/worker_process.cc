@@ -23,14 +23,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "server/base/process_stat.h"
-#include "server/worker/exit_codes.h"
-#include "server/worker/message_limits.h"
-#include "server/worker/valid_utf8.h"
+#include "server/protocol/exit_codes.h"
+#include "server/protocol/message_limits.h"
+#include "server/protocol/valid_utf8.h"
 
 namespace acclimate::node {
 namespace {
 
-using worker::UniqueFd;
+using protocol::UniqueFd;
 
 constexpr int kChannelFd = 3;  // in the worker
 constexpr absl::Duration kUsageCheckInterval = absl::Milliseconds(500);
@@ -136,7 +136,7 @@ absl::StatusOr<std::unique_ptr<WorkerProcess>> WorkerProcess::Start(
     const WorkerProcessOptions& options) {
   absl::Status status = CreateEmptyDirectory(options.scratch_directory);
   if (!status.ok()) return status;
-  absl::StatusOr<worker::SocketPair> sockets = worker::MakeSocketPair();
+  absl::StatusOr<protocol::SocketPair> sockets = protocol::MakeSocketPair();
   if (!sockets.ok()) return sockets.status();
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return absl::ErrnoToStatus(errno, "pipe2");
@@ -151,8 +151,8 @@ absl::StatusOr<std::unique_ptr<WorkerProcess>> WorkerProcess::Start(
 WorkerProcess::WorkerProcess(const WorkerProcessOptions& options, UniqueFd socket,
                              UniqueFd stderr_pipe, pid_t pid)
     : options_(options),
-      channel_(std::move(socket), worker::Channel::Descriptors::kRefuse,
-               worker::kMaxWorkerMessageBytes),
+      channel_(std::move(socket), protocol::Channel::Descriptors::kRefuse,
+               protocol::kMaxWorkerMessageBytes),
       stderr_(std::move(stderr_pipe)),
       pid_(pid),
       oom_kills_before_(CountOomKills()) {}
@@ -220,7 +220,7 @@ bool WorkerProcess::ReadStderr() {
 std::string WorkerProcess::StderrTail() const {
   absl::string_view tail = tail_;
   if (tail.size() > kStderrTailBytes) tail.remove_prefix(tail.size() - kStderrTailBytes);
-  return worker::ValidUtf8(tail);
+  return protocol::ValidUtf8(tail);
 }
 
 bool WorkerProcess::Running() { return !TryReap(); }
@@ -243,7 +243,7 @@ bool WorkerProcess::TryReap() {
   if (WIFSIGNALED(status)) exit.signal = WTERMSIG(status);
   if (WIFEXITED(status)) exit.exit_code = WEXITSTATUS(status);
   exit.killed_by_node = killed_ && exit.signal == SIGKILL;
-  exit.out_of_memory = exit.exit_code == worker::kExitOutOfMemory ||
+  exit.out_of_memory = exit.exit_code == protocol::kExitOutOfMemory ||
                        (exit.signal == SIGKILL && !killed_ && CountOomKills() > oom_kills_before_);
   exit.exceeded = exceeded_;
   exit_ = exit;

@@ -15,8 +15,8 @@
 #include "absl/time/time.h"
 #include "server/base/instant.h"
 #include "server/node/worker_usage.h"
-#include "server/worker/channel.h"
-#include "server/worker/unique_fd.h"
+#include "server/protocol/channel.h"
+#include "server/protocol/unique_fd.h"
 
 namespace acclimate::node {
 
@@ -50,7 +50,7 @@ class WorkerProcess {
   WorkerProcess(const WorkerProcess&) = delete;
   WorkerProcess& operator=(const WorkerProcess&) = delete;
 
-  worker::Channel& channel() { return channel_; }
+  protocol::Channel& channel() { return channel_; }
   const std::string& scratch_directory() const { return options_.scratch_directory; }
   pid_t pid() const { return pid_; }
 
@@ -78,16 +78,16 @@ class WorkerProcess {
   std::string StderrTail() const;  // valid UTF-8
 
  private:
-  WorkerProcess(const WorkerProcessOptions& options, worker::UniqueFd socket,
-                worker::UniqueFd stderr_pipe, pid_t pid);
+  WorkerProcess(const WorkerProcessOptions& options, protocol::UniqueFd socket,
+                protocol::UniqueFd stderr_pipe, pid_t pid);
 
   void CheckUsage();
   bool ReadStderr();  // false: nothing is there
   bool TryReap();
 
   const WorkerProcessOptions options_;
-  worker::Channel channel_;
-  worker::UniqueFd stderr_;  // invalid once the worker has closed it
+  protocol::Channel channel_;
+  protocol::UniqueFd stderr_;  // invalid once the worker has closed it
   const pid_t pid_;
   const int64_t oom_kills_before_;
   bool killed_ = false;

@@ -98,7 +98,7 @@ bool Place(const v1::InputFile& input, std::shared_ptr<io::MappedFile> file, job
 }  // namespace
 
 absl::StatusOr<job::RunSpec> ToRunSpec(const v1::Assignment& assignment,
-                                       const std::vector<UniqueFd>& files) {
+                                       const std::vector<protocol::UniqueFd>& files) {
   if (files.size() != static_cast<size_t>(assignment.files_size())) {
     return absl::InvalidArgumentError(absl::StrCat("the assignment names ", assignment.files_size(),
                                                    " files and came with ", files.size()));

@@ -7,13 +7,13 @@
 #include "absl/status/statusor.h"
 #include "acclimate/v1/worker.pb.h"
 #include "core/job/run.h"
-#include "server/worker/unique_fd.h"
+#include "server/protocol/unique_fd.h"
 
 namespace acclimate::worker {
 
 // `files` are those of assignment.files, in order. INVALID_ARGUMENT: they do not fit it.
 absl::StatusOr<job::RunSpec> ToRunSpec(const v1::Assignment& assignment,
-                                       const std::vector<UniqueFd>& files);
+                                       const std::vector<protocol::UniqueFd>& files);
 
 }  // namespace acclimate::worker
 

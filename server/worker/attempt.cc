@@ -11,21 +11,21 @@
 #include "acclimate/v1/worker.pb.h"
 #include "core/io/atomic_file.h"
 #include "core/job/run.h"
+#include "server/protocol/attempt_id.h"
+#include "server/protocol/exit_codes.h"
+#include "server/protocol/message_limits.h"
+#include "server/protocol/valid_utf8.h"
 #include "server/worker/assignment.h"
-#include "server/worker/attempt_id.h"
-#include "server/worker/exit_codes.h"
-#include "server/worker/message_limits.h"
 #include "server/worker/progress_reporter.h"
-#include "server/worker/valid_utf8.h"
 
 namespace acclimate::worker {
 namespace {
 
 // Listens for what the node wants of a running attempt. Ends with the process.
-void ObeyNode(const v1::AttemptId& id, Channel& channel, ProgressReporter& reporter) {
+void ObeyNode(const v1::AttemptId& id, protocol::Channel& channel, ProgressReporter& reporter) {
   v1::NodeToWorker message;
   while (channel.Receive(message).ok()) {
-    if (!SameAttempt(message.id(), id)) {
+    if (!protocol::SameAttempt(message.id(), id)) {
       std::fprintf(stderr, "refused a message for another attempt\n");
     } else if (message.has_cancel()) {
       reporter.Request(job::Directive::kCancel);
@@ -37,7 +37,7 @@ void ObeyNode(const v1::AttemptId& id, Channel& channel, ProgressReporter& repor
       std::fprintf(stderr, "refused a second assignment\n");
     }
   }
-  _exit(kExitNodeGone);
+  _exit(protocol::kExitNodeGone);
 }
 
 v1::WorkerFinished::Outcome ToProto(job::RunResult::Outcome outcome) {
@@ -58,7 +58,7 @@ v1::WorkerFinished Finished(const absl::StatusOr<job::RunResult>& result) {
     finished.set_outcome(v1::WorkerFinished::FAILED);
     finished.mutable_error()->set_code(result.status().raw_code());
     finished.mutable_error()->set_message(
-        ValidUtf8(result.status().message().substr(0, kMaxErrorBytes)));
+        protocol::ValidUtf8(result.status().message().substr(0, protocol::kMaxErrorBytes)));
     finished.set_disk_full(io::IsDiskFull(result.status()));
     return finished;
   }
@@ -85,13 +85,13 @@ absl::StatusOr<job::RunResult> Run(job::RunSpec spec, ProgressReporter& reporter
 
 }  // namespace
 
-int ServeOneAttempt(Channel& channel) {
+int ServeOneAttempt(protocol::Channel& channel) {
   v1::NodeToWorker message;
-  if (!channel.Receive(message).ok()) return kExitNodeGone;
+  if (!channel.Receive(message).ok()) return protocol::kExitNodeGone;
   if (message.has_exit()) return 0;
   if (!message.has_assignment()) {
     std::fprintf(stderr, "the first message is no assignment\n");
-    return kExitNodeGone;
+    return protocol::kExitNodeGone;
   }
   ProgressReporter reporter(message.id(), channel);
   absl::StatusOr<job::RunSpec> spec = ToRunSpec(message.assignment(), channel.TakeDescriptors());

@@ -2,12 +2,12 @@
 #ifndef ACCLIMATE_SERVER_WORKER_ATTEMPT_H_
 #define ACCLIMATE_SERVER_WORKER_ATTEMPT_H_
 
-#include "server/worker/channel.h"
+#include "server/protocol/channel.h"
 
 namespace acclimate::worker {
 
 // Returns the exit code of the process. A node that goes away ends it at any time.
-int ServeOneAttempt(Channel& channel);
+int ServeOneAttempt(protocol::Channel& channel);
 
 }  // namespace acclimate::worker
 

@@ -15,8 +15,8 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "server/protocol/unique_fd.h"
 #include "server/worker/gpu_files.h"
-#include "server/worker/unique_fd.h"
 
 namespace acclimate::worker {
 namespace {
@@ -83,7 +83,7 @@ class Ruleset {
 
   // NOT_FOUND when there is no such path.
   absl::Status Allow(const std::string& path, uint64_t access) const {
-    const UniqueFd target(open(path.c_str(), O_PATH | O_CLOEXEC));
+    const protocol::UniqueFd target(open(path.c_str(), O_PATH | O_CLOEXEC));
     struct stat info;
     if (!target.valid() || fstat(target.get(), &info) != 0) {
       return absl::ErrnoToStatus(errno, path);
@@ -105,7 +105,7 @@ class Ruleset {
   }
 
  private:
-  UniqueFd fd_;
+  protocol::UniqueFd fd_;
   uint64_t governed_;
 };
 

@@ -23,10 +23,10 @@
 #include "core/runtime/device.h"
 #include "core/runtime/large_blocks.h"
 #include "google/protobuf/text_format.h"
+#include "server/protocol/channel.h"
+#include "server/protocol/exit_codes.h"
 #include "server/worker/attempt.h"
 #include "server/worker/catalog.h"
-#include "server/worker/channel.h"
-#include "server/worker/exit_codes.h"
 #include "server/worker/sandbox.h"
 
 namespace acclimate::worker {
@@ -81,7 +81,7 @@ void NameOutOfMemory() {
     try {
       if (std::current_exception()) throw;
     } catch (const std::bad_alloc&) {
-      _exit(kExitOutOfMemory);
+      _exit(protocol::kExitOutOfMemory);
     } catch (...) {
     }
     otherwise();
@@ -100,7 +100,8 @@ int Serve(const Flags& flags) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   NameOutOfMemory();
   VolunteerForOutOfMemoryKill();
-  Channel channel(UniqueFd(flags.channel_fd), Channel::Descriptors::kAccept);
+  protocol::Channel channel(protocol::UniqueFd(flags.channel_fd),
+                            protocol::Channel::Descriptors::kAccept);
 
   // Landlock binds threads that start later, so it comes before LibTorch has any; seccomp would
   // forbid what loading needs, and binds threads that run, so it comes after.
@@ -124,7 +125,7 @@ int Serve(const Flags& flags) {
   ready.set_blas(runtime::GemmProvider());
   ready.set_device(device->str());
   ready.mutable_sandbox()->insert(sandbox->facts().begin(), sandbox->facts().end());
-  if (!channel.Send(message).ok()) return kExitNodeGone;
+  if (!channel.Send(message).ok()) return protocol::kExitNodeGone;
   return ServeOneAttempt(channel);
 }
 
@@ -132,7 +133,7 @@ int Main(int argc, char** argv) {
   Flags flags;
   if (!Parse(argc, argv, flags)) {
     std::cerr << kUsage;
-    return kExitUsage;
+    return protocol::kExitUsage;
   }
   if (flags.print_catalog) return PrintCatalog();
   runtime::ReexecWithRightBlas(argv);

@@ -5,13 +5,13 @@
 #include <utility>
 
 #include "absl/time/clock.h"
-#include "server/worker/exit_codes.h"
-#include "server/worker/message_limits.h"
-#include "server/worker/valid_utf8.h"
+#include "server/protocol/exit_codes.h"
+#include "server/protocol/message_limits.h"
+#include "server/protocol/valid_utf8.h"
 
 namespace acclimate::worker {
 
-ProgressReporter::ProgressReporter(v1::AttemptId id, Channel& channel)
+ProgressReporter::ProgressReporter(v1::AttemptId id, protocol::Channel& channel)
     : id_(std::move(id)), channel_(channel) {}
 
 void ProgressReporter::OnPhase(const std::string& phase) {
@@ -39,7 +39,7 @@ void ProgressReporter::OnMetrics(const job::Progress& progress,
 void ProgressReporter::OnWarning(const std::string& message) {
   v1::WorkerToNode warning;
   // Longer than what is kept of it, so that the node says how much was left out.
-  warning.set_warning(ValidUtf8(message.substr(0, 2 * kMaxWarningBytes)));
+  warning.set_warning(protocol::ValidUtf8(message.substr(0, 2 * protocol::kMaxWarningBytes)));
   Send(std::move(warning));
 }
 
@@ -61,7 +61,7 @@ void ProgressReporter::Flush() {
 
 void ProgressReporter::Send(v1::WorkerToNode message) {
   *message.mutable_id() = id_;
-  if (!channel_.Send(message).ok()) _exit(kExitNodeGone);
+  if (!channel_.Send(message).ok()) _exit(protocol::kExitNodeGone);
 }
 
 }  // namespace acclimate::worker

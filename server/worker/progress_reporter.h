@@ -10,7 +10,7 @@
 #include "absl/time/time.h"
 #include "acclimate/v1/worker.pb.h"
 #include "core/job/run.h"
-#include "server/worker/channel.h"
+#include "server/protocol/channel.h"
 
 namespace acclimate::worker {
 
@@ -23,7 +23,7 @@ class ProgressReporter : public job::RunObserver {
   static constexpr absl::Duration kMetricInterval = absl::Milliseconds(50);
 
   // A channel that fails ends the process: without a node there is nobody to work for.
-  ProgressReporter(v1::AttemptId id, Channel& channel);
+  ProgressReporter(v1::AttemptId id, protocol::Channel& channel);
 
   void OnPhase(const std::string& phase) override;
   void OnMetrics(const job::Progress& progress,
@@ -39,7 +39,7 @@ class ProgressReporter : public job::RunObserver {
 
  private:
   const v1::AttemptId id_;
-  Channel& channel_;
+  protocol::Channel& channel_;
   std::atomic<job::Directive> directive_ = job::Directive::kContinue;
   v1::Progress progress_;
   bool held_back_ = false;

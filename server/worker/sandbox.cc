@@ -11,9 +11,9 @@
 #include <cerrno>
 
 #include "absl/strings/str_cat.h"
+#include "server/protocol/unique_fd.h"
 #include "server/worker/landlock.h"
 #include "server/worker/syscall_filter.h"
-#include "server/worker/unique_fd.h"
 
 namespace acclimate::worker {
 namespace {
@@ -66,7 +66,8 @@ absl::Status DropCapabilities() {
 }  // namespace
 
 absl::StatusOr<Sandbox> Sandbox::Prepare(const SandboxOptions& options) {
-  const UniqueFd scratch(open(options.scratch_directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const protocol::UniqueFd scratch(
+      open(options.scratch_directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!scratch.valid()) {
     return absl::InvalidArgumentError(
         absl::StrCat("scratch directory ", options.scratch_directory, ": ", strerror(errno)));

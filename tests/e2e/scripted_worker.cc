@@ -17,8 +17,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "acclimate/v1/worker.pb.h"
-#include "server/worker/channel.h"
-#include "server/worker/message_limits.h"
+#include "server/protocol/channel.h"
+#include "server/protocol/message_limits.h"
 #include "server/worker/sandbox.h"
 
 namespace acclimate::worker {
@@ -41,7 +41,7 @@ v1::WorkerToNode Ready(const std::string& script) {
 
 class Script {
  public:
-  Script(Channel& channel, const v1::NodeToWorker& assignment)
+  Script(protocol::Channel& channel, const v1::NodeToWorker& assignment)
       : channel_(channel),
         id_(assignment.id()),
         scratch_(assignment.assignment().scratch_directory()) {}
@@ -78,7 +78,7 @@ class Script {
     v1::WorkerToNode message;
     v1::Progress& progress = *message.mutable_progress();
     progress.set_phase("training");
-    for (int i = 0; i < kMaxMetrics; ++i) {
+    for (int i = 0; i < protocol::kMaxMetrics; ++i) {
       (*progress.mutable_metrics())[absl::StrCat(i, std::string(500, 'm'))] = i;
     }
     return Send(std::move(message));
@@ -153,7 +153,7 @@ class Script {
     return name;
   }
 
-  Channel& channel_;
+  protocol::Channel& channel_;
   const v1::AttemptId id_;
   const std::string scratch_;
 };
@@ -169,7 +169,8 @@ int Main(const std::vector<std::string>& arguments) {
   const std::string script = arguments[0].substr(arguments[0].rfind("worker-") + 7);
   const auto scratch = std::find(arguments.begin(), arguments.end(), "--scratch") + 1;
   if (script == "hostile" && !CloseSandbox(*scratch)) return EXIT_FAILURE;
-  Channel channel(UniqueFd(kChannelFd), Channel::Descriptors::kAccept);
+  protocol::Channel channel(protocol::UniqueFd(kChannelFd),
+                            protocol::Channel::Descriptors::kAccept);
   if (!channel.Send(Ready(script)).ok()) return EXIT_FAILURE;
   v1::NodeToWorker assignment;
   if (!channel.Receive(assignment).ok()) return EXIT_FAILURE;

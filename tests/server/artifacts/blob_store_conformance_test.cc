@@ -196,6 +196,14 @@ TEST_P(BlobStoreConformance, ListsInTheOrderOfDigests) {
   EXPECT_EQ(listed, all);
 }
 
+TEST_P(BlobStoreConformance, CountsWhatItStores) {
+  const std::string sha256 = StoreBlob(store(), "content")->sha256;
+  ASSERT_TRUE(StoreBlob(store(), "content").ok() && StoreBlob(store(), "more").ok());
+  EXPECT_EQ(*store().StoredBytes(), 11);
+  ASSERT_TRUE(*store().Remove(sha256, &NotNeeded));
+  EXPECT_EQ(*store().StoredBytes(), 4);
+}
+
 TEST_P(BlobStoreConformance, DamagedBytesAreNeverRead) {
   const std::string sha256 = StoreBlob(store(), "content")->sha256;
   Damage(sha256);

@@ -99,6 +99,13 @@ absl::StatusOr<std::unique_ptr<NewBlob>> MemoryBlobStore::Create() {
   return std::make_unique<BlobInMemory>(*this);
 }
 
+absl::StatusOr<int64_t> MemoryBlobStore::StoredBytes() {
+  absl::MutexLock lock(&mutex_);
+  int64_t bytes = 0;
+  for (const auto& [sha256, blob] : blobs_) bytes += blob.info.size_bytes;
+  return bytes;
+}
+
 absl::Status MemoryBlobStore::SetPinned(const std::string& sha256, bool pinned) {
   absl::MutexLock lock(&mutex_);
   absl::StatusOr<Blob*> blob = Find(sha256, /*verify=*/false);

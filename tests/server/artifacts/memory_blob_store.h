@@ -20,6 +20,7 @@ class MemoryBlobStore : public BlobStore {
   absl::StatusOr<BlobHold> Hold(const std::string& sha256) override;
   absl::StatusOr<std::unique_ptr<BlobReader>> Open(const std::string& sha256) override;
   absl::StatusOr<std::unique_ptr<NewBlob>> Create() override;
+  absl::StatusOr<int64_t> StoredBytes() override;
   absl::Status SetPinned(const std::string& sha256, bool pinned) override;
   absl::StatusOr<std::vector<BlobInfo>> List(const std::string& after, int limit) override;
   absl::StatusOr<std::vector<BlobInfo>> ListQuarantined() override;

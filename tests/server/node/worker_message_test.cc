@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "server/worker/message_limits.h"
+#include "server/protocol/message_limits.h"
 
 namespace acclimate::node {
 namespace {
@@ -72,7 +72,7 @@ TEST(WorkerMessageTest, MetricsHaveACountAndNamesALength) {
   for (auto* metrics : {progress.mutable_progress()->mutable_metrics(),
                         finished.mutable_finished()->mutable_metrics()}) {
     metrics->clear();
-    for (int i = 0; i < worker::kMaxMetrics; ++i) (*metrics)[absl::StrCat("m", i)] = i;
+    for (int i = 0; i < protocol::kMaxMetrics; ++i) (*metrics)[absl::StrCat("m", i)] = i;
   }
   EXPECT_TRUE(CheckWorkerMessage(progress).ok());
   EXPECT_TRUE(CheckWorkerMessage(finished).ok());
@@ -82,7 +82,7 @@ TEST(WorkerMessageTest, MetricsHaveACountAndNamesALength) {
   ExpectRefused(finished, "too many metrics");
 
   progress = Training();
-  const std::string longest(worker::kMaxMetricNameBytes, 'm');
+  const std::string longest(protocol::kMaxMetricNameBytes, 'm');
   (*progress.mutable_progress()->mutable_metrics())[longest] = 0;
   EXPECT_TRUE(CheckWorkerMessage(progress).ok());
   (*progress.mutable_progress()->mutable_metrics())[longest + "m"] = 0;
@@ -91,11 +91,11 @@ TEST(WorkerMessageTest, MetricsHaveACountAndNamesALength) {
 
 TEST(WorkerMessageTest, FilesHaveACountAndNamesALength) {
   v1::WorkerToNode message;
-  for (int i = 0; i < worker::kMaxOutputs; ++i) message.mutable_finished()->add_files("f");
+  for (int i = 0; i < protocol::kMaxOutputs; ++i) message.mutable_finished()->add_files("f");
   EXPECT_TRUE(CheckWorkerMessage(message).ok());
   message.mutable_finished()->add_files("f");
   ExpectRefused(message, "too many files");
-  const std::string too_long(worker::kMaxFileNameBytes + 1, 'f');
+  const std::string too_long(protocol::kMaxFileNameBytes + 1, 'f');
   message.mutable_finished()->clear_files();
   message.mutable_finished()->add_files(too_long);
   ExpectRefused(message, "too long a name");

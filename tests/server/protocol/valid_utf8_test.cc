@@ -1,8 +1,8 @@
-#include "server/worker/valid_utf8.h"
+#include "server/protocol/valid_utf8.h"
 
 #include "gtest/gtest.h"
 
-namespace acclimate::worker {
+namespace acclimate::protocol {
 namespace {
 
 TEST(ValidUtf8Test, LeavesWellFormedTextAlone) {
@@ -35,4 +35,4 @@ TEST(ValidUtf8Test, ReplacesEveryByteThatIsNot) {
 }
 
 }  // namespace
-}  // namespace acclimate::worker
+}  // namespace acclimate::protocol

@@ -1,12 +1,12 @@
 // A file descriptor that closes itself.
-#ifndef ACCLIMATE_SERVER_WORKER_UNIQUE_FD_H_
-#define ACCLIMATE_SERVER_WORKER_UNIQUE_FD_H_
+#ifndef ACCLIMATE_SERVER_PROTOCOL_UNIQUE_FD_H_
+#define ACCLIMATE_SERVER_PROTOCOL_UNIQUE_FD_H_
 
 #include <unistd.h>
 
 #include <utility>
 
-namespace acclimate::worker {
+namespace acclimate::protocol {
 
 class UniqueFd {
  public:
@@ -30,6 +30,6 @@ class UniqueFd {
   int fd_;
 };
 
-}  // namespace acclimate::worker
+}  // namespace acclimate::protocol
 
-#endif  // ACCLIMATE_SERVER_WORKER_UNIQUE_FD_H_
+#endif  // ACCLIMATE_SERVER_PROTOCOL_UNIQUE_FD_H_

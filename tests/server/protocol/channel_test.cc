@@ -1,4 +1,4 @@
-#include "server/worker/channel.h"
+#include "server/protocol/channel.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -13,7 +13,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace acclimate::worker {
+namespace acclimate::protocol {
 namespace {
 
 v1::WorkerToNode Warning(const std::string& text) {
@@ -231,4 +231,4 @@ TEST_F(RefusingChannelTest, UnwantedDescriptorsNeverEnterTheProcess) {
 }
 
 }  // namespace
-}  // namespace acclimate::worker
+}  // namespace acclimate::protocol

@@ -1,13 +1,13 @@
 // How a worker ends when it can no longer say it in a message.
-#ifndef ACCLIMATE_SERVER_WORKER_EXIT_CODES_H_
-#define ACCLIMATE_SERVER_WORKER_EXIT_CODES_H_
+#ifndef ACCLIMATE_SERVER_PROTOCOL_EXIT_CODES_H_
+#define ACCLIMATE_SERVER_PROTOCOL_EXIT_CODES_H_
 
-namespace acclimate::worker {
+namespace acclimate::protocol {
 
 inline constexpr int kExitUsage = 64;
 inline constexpr int kExitNodeGone = 69;     // the channel is closed or broken
 inline constexpr int kExitOutOfMemory = 71;  // where no exception could be caught any more
 
-}  // namespace acclimate::worker
+}  // namespace acclimate::protocol
 
-#endif  // ACCLIMATE_SERVER_WORKER_EXIT_CODES_H_
+#endif  // ACCLIMATE_SERVER_PROTOCOL_EXIT_CODES_H_

@@ -1,4 +1,4 @@
-#include "server/worker/channel.h"
+#include "server/protocol/channel.h"
 
 #include <poll.h>
 #include <sys/socket.h>
@@ -10,7 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace acclimate::worker {
+namespace acclimate::protocol {
 namespace {
 
 // Waits until `events` hold for the socket; DEADLINE_EXCEEDED when they do not in time.
@@ -198,4 +198,4 @@ absl::Status Channel::Receive(google::protobuf::MessageLite& message, Instant de
 
 std::vector<UniqueFd> Channel::TakeDescriptors() { return std::exchange(received_, {}); }
 
-}  // namespace acclimate::worker
+}  // namespace acclimate::protocol

@@ -2,8 +2,8 @@
 //
 // A frame is the payload's length as four little-endian bytes, then a serialised protobuf message.
 // Descriptors travel with the first byte of their frame.
-#ifndef ACCLIMATE_SERVER_WORKER_CHANNEL_H_
-#define ACCLIMATE_SERVER_WORKER_CHANNEL_H_
+#ifndef ACCLIMATE_SERVER_PROTOCOL_CHANNEL_H_
+#define ACCLIMATE_SERVER_PROTOCOL_CHANNEL_H_
 
 #include <array>
 #include <cstddef>
@@ -18,9 +18,9 @@
 #include "absl/types/span.h"
 #include "google/protobuf/message_lite.h"
 #include "server/base/instant.h"
-#include "server/worker/unique_fd.h"
+#include "server/protocol/unique_fd.h"
 
-namespace acclimate::worker {
+namespace acclimate::protocol {
 
 inline constexpr size_t kMaxFrameBytes = size_t{4} << 20;
 inline constexpr int kMaxDescriptorsPerFrame = 253;  // SCM_MAX_FD of Linux
@@ -78,6 +78,6 @@ class Channel {
   std::vector<UniqueFd> received_;
 };
 
-}  // namespace acclimate::worker
+}  // namespace acclimate::protocol
 
-#endif  // ACCLIMATE_SERVER_WORKER_CHANNEL_H_
+#endif  // ACCLIMATE_SERVER_PROTOCOL_CHANNEL_H_

@@ -1,11 +1,11 @@
 // How much a worker may say. A worker has read a user's files: what it sends is bounded where it is
 // received, and an honest worker keeps within the bounds.
-#ifndef ACCLIMATE_SERVER_WORKER_MESSAGE_LIMITS_H_
-#define ACCLIMATE_SERVER_WORKER_MESSAGE_LIMITS_H_
+#ifndef ACCLIMATE_SERVER_PROTOCOL_MESSAGE_LIMITS_H_
+#define ACCLIMATE_SERVER_PROTOCOL_MESSAGE_LIMITS_H_
 
 #include <cstddef>
 
-namespace acclimate::worker {
+namespace acclimate::protocol {
 
 inline constexpr size_t kMaxWorkerMessageBytes = size_t{256} << 10;  // one message to the node
 inline constexpr size_t kMaxWarningBytes = size_t{2} << 10;          // longer ones are cut
@@ -16,6 +16,6 @@ inline constexpr size_t kMaxMetricNameBytes = 128;
 inline constexpr int kMaxOutputs = 64;  // files of one result
 inline constexpr size_t kMaxFileNameBytes = 128;
 
-}  // namespace acclimate::worker
+}  // namespace acclimate::protocol
 
-#endif  // ACCLIMATE_SERVER_WORKER_MESSAGE_LIMITS_H_
+#endif  // ACCLIMATE_SERVER_PROTOCOL_MESSAGE_LIMITS_H_

@@ -1,9 +1,9 @@
-#include "server/worker/valid_utf8.h"
+#include "server/protocol/valid_utf8.h"
 
 #include <cstddef>
 #include <cstdint>
 
-namespace acclimate::worker {
+namespace acclimate::protocol {
 namespace {
 
 // The length of the well-formed sequence at the start of `text`; 0 when there is none.
@@ -39,4 +39,4 @@ std::string ValidUtf8(absl::string_view text) {
   return result;
 }
 
-}  // namespace acclimate::worker
+}  // namespace acclimate::protocol
