@@ -8,8 +8,10 @@
 #include <vector>
 
 #include "absl/random/random.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
@@ -436,6 +438,10 @@ void JobQueue::ObserveEnd(const v1::Job& job, const std::vector<PhaseStart>& pha
       FromProtoTimestamp(attempt.end_time()) - FromProtoTimestamp(attempt.start_time());
   metrics_->ObserveRunTime(job.spec().method(), ShortName(job.state()), run_time);
   if (attempt.cause() == v1::ATTEMPT_CAUSE_PREEMPTED) metrics_->CountPreemption();
+  if (job.has_next_attempt_time()) {
+    metrics_->CountRetry(absl::AsciiStrToLower(
+        absl::StripPrefix(v1::AttemptCause_Name(attempt.cause()), "ATTEMPT_CAUSE_")));
+  }
   LogInfo("attempt ended", {{"job", job.name()},
                             {"attempt", attempt.number()},
                             {"state", ShortName(job.state())},

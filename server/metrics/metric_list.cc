@@ -23,6 +23,11 @@ const std::vector<MetricDescription>& MetricList() {
        kHistogram,
        {"method", "state"},
        "From leased to its end, by method and the state it ended in."},
+      {"acclimate_job_retries_total",
+       kCounter,
+       {"cause"},
+       "Attempts that failed and are tried again, by cause: crash, lost, out_of_memory, "
+       "disk_full."},
       {"acclimate_preemptions_total",
        kCounter,
        {},

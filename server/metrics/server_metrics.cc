@@ -168,6 +168,7 @@ struct ServerMetrics::State {
   Counter& scrubbed = AddCounter("acclimate_scrubbed_bytes_total").Add({});
   Family<Counter>& calls = AddCounter("acclimate_grpc_calls_total");
   Family<Histogram>& call_latency = AddHistogram("acclimate_grpc_call_seconds");
+  Family<Counter>& retries = AddCounter("acclimate_job_retries_total");
   Counter& preemptions = AddCounter("acclimate_preemptions_total").Add({});
   Family<Counter>& limited_calls = AddCounter("acclimate_limited_calls_total");
   Family<Counter>& authentication_failures = AddCounter("acclimate_authentication_failures_total");
@@ -230,6 +231,10 @@ void ServerMetrics::ObserveRunTime(absl::string_view method, absl::string_view f
   state_->run_time
       .Add({{"method", std::string(method)}, {"state", std::string(final_state)}}, JobBuckets())
       .Observe(absl::ToDoubleSeconds(run_time));
+}
+
+void ServerMetrics::CountRetry(absl::string_view cause) {
+  state_->retries.Add({{"cause", std::string(cause)}}).Increment();
 }
 
 void ServerMetrics::CountPreemption() { state_->preemptions.Increment(); }

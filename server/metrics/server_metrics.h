@@ -53,6 +53,7 @@ class ServerMetrics {
   void ObserveQueueWait(absl::string_view method, absl::Duration wait);
   void ObserveRunTime(absl::string_view method, absl::string_view final_state,
                       absl::Duration run_time);
+  void CountRetry(absl::string_view cause);  // "crash", "lost", ...
   void CountPreemption();
 
   // The node and its workers.

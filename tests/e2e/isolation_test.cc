@@ -4,6 +4,7 @@
 #include "gtest/gtest.h"
 #include "tests/e2e/api_client.h"
 #include "tests/e2e/test_data.h"
+#include "tests/http_client.h"
 
 namespace acclimate::e2e {
 namespace {
@@ -37,6 +38,9 @@ TEST_F(IsolationTest, TheJobOfAKilledWorkerIsTriedAgainAndNoOtherNotices) {
   EXPECT_EQ(ended.attempts(0).signal(), SIGKILL);
   EXPECT_EQ(ended.attempts(0).cause(), v1::ATTEMPT_CAUSE_CRASH);
   EXPECT_EQ(ended.attempts(0).last_phase(), "training");
+  EXPECT_NE(HttpGet(server_.metrics_address(), "/metrics")
+                .body.find("acclimate_job_retries_total{cause=\"crash\"} 1\n"),
+            std::string::npos);
   EXPECT_EQ(api_.WaitForEnd(other).state(), v1::JOB_STATE_SUCCEEDED);
 
   // The slot is filled again.
