@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "grpc/grpc.h"
 #include "server/api/description.h"
 #include "server/api/init_process.h"
 #include "server/api/maintenance_command.h"
@@ -59,6 +60,9 @@ void RaiseOpenFileLimit() {
 int Serve(const ServerConfig& config) {
   RaiseOpenFileLimit();
   const sigset_t signals = BlockStopSignals();
+  // Never undone: gRPC's own shutdown waits for up to 10 s for a poller that has nothing to do any
+  // more.
+  grpc_init();
   absl::StatusOr<api::MethodCatalog> catalog = api::MethodCatalog::BuiltIn();
   if (!catalog.ok()) {
     LogError("cannot start", {{"error", catalog.status()}});

@@ -6,6 +6,7 @@
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
 #include "server/base/resource_names.h"
+#include "server/jobs/stored_message.h"
 
 namespace acclimate::jobs {
 namespace {
@@ -75,7 +76,7 @@ absl::Status AddReferencesOf(Connection& connection, int64_t sequence, const v1:
     if (!more.ok()) return more.status();
     if (!*more) return absl::OkStatus();
     v1::JobEvent event;
-    if (!event.ParseFromString(std::string(events.Bytes(0)))) {
+    if (!FromStored(events.Bytes(0), event)) {
       return absl::DataLossError(absl::StrCat("an event of ", job.name(), " cannot be read"));
     }
     absl::Status status = AddEventReferences(connection, sequence, job, event);
@@ -123,7 +124,7 @@ absl::Status AddAllReferences(Connection& connection) {
     if (!more.ok()) return more.status();
     if (!*more) return absl::OkStatus();
     v1::Job job;
-    if (!job.ParseFromString(std::string(jobs.Bytes(1)))) {
+    if (!FromStored(jobs.Bytes(1), job)) {
       return absl::DataLossError(absl::StrCat("job ", jobs.Integer(0), " cannot be read"));
     }
     absl::Status status = AddReferencesOf(connection, jobs.Integer(0), job);

@@ -7,6 +7,7 @@
 
 #include "acclimate/v1/job.pb.h"
 #include "server/base/proto_time.h"
+#include "server/jobs/stored_message.h"
 
 namespace acclimate::jobs {
 namespace {
@@ -51,7 +52,7 @@ absl::Status Drop(Connection& connection, int64_t sequence, const v1::JobEvent& 
   v1::JobEvent dropped = last;
   dropped.mutable_dropped()->set_first_cursor(first.cursor());
   dropped.mutable_dropped()->set_last_cursor(last.cursor());
-  const std::string proto = dropped.SerializeAsString();
+  const std::string proto = ToStored(dropped);
   Statement insert =
       connection.Prepare("INSERT INTO events (sequence, cursor, proto) VALUES (?, ?, ?)");
   return insert.Bind(sequence).Bind(last.cursor()).BindBlob(proto).Run();

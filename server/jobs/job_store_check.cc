@@ -8,6 +8,7 @@
 #include "acclimate/v1/job.pb.h"
 #include "server/jobs/blob_references.h"
 #include "server/jobs/sqlite_database.h"
+#include "server/jobs/stored_message.h"
 
 namespace acclimate::jobs {
 namespace {
@@ -38,7 +39,7 @@ absl::Status CheckJobs(Connection& connection, const ProblemReport& report) {
   return ForEachRow(statement, [&](Statement& row) {
     const std::string name(row.Bytes(0));
     v1::Job job;
-    if (!job.ParseFromString(std::string(row.Bytes(2)))) {
+    if (!FromStored(row.Bytes(2), job)) {
       report(name, "the job cannot be read");
     } else if (job.name() != name || job.state() != row.Integer(1)) {
       report(name, "the job's name or state is not that of its row");
@@ -55,7 +56,7 @@ absl::Status CheckEvents(Connection& connection, const ProblemReport& report) {
     v1::JobEvent event;
     if (row.Integer(3) != 0) {
       report(name, absl::StrCat("event ", row.Integer(1), " is of no job"));
-    } else if (!event.ParseFromString(std::string(row.Bytes(2)))) {
+    } else if (!FromStored(row.Bytes(2), event)) {
       report(name, absl::StrCat("event ", row.Integer(1), " cannot be read"));
     } else if (event.cursor() != row.Integer(1)) {
       report(name, absl::StrCat("event ", row.Integer(1), " has the cursor ", event.cursor()));

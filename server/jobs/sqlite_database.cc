@@ -118,11 +118,4 @@ Statement Connection::Prepare(absl::string_view sql) {
 int64_t Connection::LastInsertId() const { return sqlite3_last_insert_rowid(connection_); }
 int64_t Connection::TotalChanges() const { return sqlite3_total_changes64(connection_); }
 
-absl::Status ParseStored(absl::string_view bytes, google::protobuf::MessageLite& message) {
-  if (message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-    return absl::OkStatus();
-  }
-  return absl::DataLossError("the job store holds a message that cannot be read");
-}
-
 }  // namespace acclimate::jobs

@@ -10,7 +10,6 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "google/protobuf/message_lite.h"
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -67,9 +66,6 @@ class Connection {
   sqlite3* const connection_;
   std::map<std::string, sqlite3_stmt*, std::less<>> statements_;
 };
-
-// Of a message that a row holds. DATA_LOSS: it cannot be read.
-absl::Status ParseStored(absl::string_view bytes, google::protobuf::MessageLite& message);
 
 }  // namespace acclimate::jobs
 

@@ -18,6 +18,7 @@
 #include "server/jobs/blob_references.h"
 #include "server/jobs/event_compaction.h"
 #include "server/jobs/sqlite_schema.h"
+#include "server/jobs/stored_message.h"
 
 namespace acclimate::jobs {
 namespace {
@@ -59,14 +60,18 @@ absl::StatusOr<Row> ReadOne(Statement& statement, const absl::Status& when_missi
 absl::StatusOr<Row> FindJob(Connection& connection, const std::string& name) {
   Statement statement = connection.Prepare("SELECT sequence, proto FROM jobs WHERE name = ?");
   statement.Bind(name);
-  return ReadOne(statement, NoSuchJob(name));
+  absl::StatusOr<Row> row = ReadOne(statement, NoSuchJob(name));
+  if (absl::IsDataLoss(row.status()) || (row.ok() && row->job.name() != name)) {
+    return absl::DataLossError(absl::StrCat("the job store holds a damaged ", name));
+  }
+  return row;
 }
 
 absl::Status InsertEvents(Connection& connection, int64_t sequence, JobChange& change) {
   for (v1::JobEvent& event : change.events) {
     event.set_cursor(change.job.last_cursor() + 1);
     change.job.set_last_cursor(event.cursor());
-    const std::string proto = event.SerializeAsString();
+    const std::string proto = ToStored(event);
     Statement statement =
         connection.Prepare("INSERT INTO events (sequence, cursor, proto) VALUES (?, ?, ?)");
     statement.Bind(sequence).Bind(event.cursor()).BindBlob(proto);
@@ -78,7 +83,7 @@ absl::Status InsertEvents(Connection& connection, int64_t sequence, JobChange& c
 }
 
 absl::Status WriteJob(Connection& connection, int64_t sequence, const v1::Job& job) {
-  const std::string proto = job.SerializeAsString();
+  const std::string proto = ToStored(job);
   Statement statement = connection.Prepare(
       "UPDATE jobs SET state = ?, priority = ?, waits = ?, proto = ? WHERE sequence = ?");
   statement.Bind(int64_t{job.state()})

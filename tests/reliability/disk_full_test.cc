@@ -79,9 +79,10 @@ class DiskFullTest : public testing::Test {
     EXPECT_EQ(e2e::Bytes(*api_->Get(straight_.name())), e2e::Bytes(straight_));
   }
 
-  ServerProcess server_{/*slots=*/1,
-                        {"--min-free-disk-bytes=0", "--disk-watermark=1", "--gc-interval=20ms",
-                         "--checkpoint-interval=10ms", "--max-retries=1000"}};
+  ServerProcess server_{
+      /*slots=*/1,
+      {"--min-free-disk-bytes=0", "--disk-watermark=1", "--gc-interval=20ms",
+       "--gc-grace-period=1s", "--checkpoint-interval=50ms", "--max-retries=1000"}};
   std::unique_ptr<SmallDisk> disk_;
   std::unique_ptr<ApiClient> api_;
   std::string bytes_, data_;

@@ -50,21 +50,23 @@ class MixedLoad::Client {
  private:
   void Act() {
     const std::string job = load_.work_.AnyJob(random_);
-    const int64_t choice = job.empty() ? 0 : Draw(random_, 99);
-    if (choice < 20) return Create();
-    if (choice < 25) return CreateAgain();
-    if (choice < 35) return Upload();
-    if (choice < 55) return Watch(job);
-    if (choice < 58) return Control(job, &ApiClient::Cancel);
-    if (choice < 61) return Control(job, &ApiClient::Pause);
-    if (choice < 75) return Control(job, &ApiClient::Resume);
-    if (choice < 80) return DeleteOwn();
-    if (choice < 97) return Get(job);
+    const int64_t choice = job.empty() ? 0 : Draw(random_, 999);
+    if (choice < 200) return Create(job);
+    if (choice < 250) return CreateAgain();
+    if (choice < 300) return Upload();
+    if (choice < 550) return Watch(job);
+    // Rare, or no job would come to its end.
+    if (choice < 553) return Control(job, &ApiClient::Cancel);
+    if (choice < 560) return Control(job, &ApiClient::Pause);
+    if (choice < 600) return Control(job, &ApiClient::Resume);
+    if (choice < 620) return DeleteOwn();
+    if (choice < 970) return Get(job);
     List();
   }
 
-  void Create() {
-    if (load_.work_.open_jobs() >= kMaxOpenJobs) return CancelOne();
+  // Looks at `other` where there are jobs enough.
+  void Create(const std::string& other) {
+    if (load_.work_.open_jobs() >= kMaxOpenJobs) return Get(other);
     v1::JobSpec spec = e2e::TrainingSpec(load_.data_, 5 + Draw(random_, 50));
     (*spec.mutable_labels())["load"] = "yes";
     spec.set_priority(static_cast<int32_t>(Draw(random_, 3)));
@@ -75,11 +77,6 @@ class MixedLoad::Client {
     if (!job.ok()) return;
     load_.work_.Created(id, *job);
     own_.push_back(job->name());
-  }
-
-  void CancelOne() {
-    const std::string job = load_.work_.AnyJob(random_);
-    if (!job.empty()) Control(job, &ApiClient::Cancel);
   }
 
   // Only this client deletes its jobs, so that they stay meanwhile.

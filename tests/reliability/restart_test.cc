@@ -1,5 +1,6 @@
 // SIGTERM and a new start, again and again, under people who use the shipped command line: none of
 // their runs fails, and no step is lost beyond a checkpoint.
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <map>
@@ -26,6 +27,7 @@ using e2e::ServerProcess;
 using e2e::TemporaryFolder;
 
 constexpr int kPeople = 3;
+constexpr absl::Duration kDrain = absl::Seconds(4);
 
 // Each attempt goes on from the newest checkpoint before it. Returns how many steps were made
 // twice.
@@ -51,7 +53,8 @@ TEST(RestartTest, NoRunOfTheCommandLineFails) {
   const TemporaryFolder folder;
   const std::string data = folder.File("data.safetensors");
   e2e::WriteFile(data, e2e::ImageDataset({}, true));
-  ServerProcess server(/*slots=*/2, {"--checkpoint-interval=50ms", "--drain-timeout=4s"});
+  ServerProcess server(/*slots=*/2, {"--checkpoint-interval=50ms",
+                                     "--drain-timeout=" + absl::FormatDuration(kDrain)});
   std::atomic<bool> stop{false};
   std::atomic<int> runs{0};
   std::vector<std::thread> people;
@@ -70,9 +73,12 @@ TEST(RestartTest, NoRunOfTheCommandLineFails) {
     });
   }
   const int64_t restarts = Count(5, 200);
+  absl::Duration longest;
   for (int64_t i = 0; i < restarts; ++i) {
     absl::SleepFor(absl::Milliseconds(1000 + Draw(random, 3000)));
+    const absl::Time begin = absl::Now();
     EXPECT_EQ(server.Stop(), 0);
+    longest = std::max(longest, absl::Now() - begin);
     absl::SleepFor(absl::Milliseconds(Draw(random, 500)));
     server.Start();
   }
@@ -95,6 +101,10 @@ TEST(RestartTest, NoRunOfTheCommandLineFails) {
     drained += job.attempts_size() - 1;
     if (model.empty()) model = ModelOf(job);
     EXPECT_EQ(ModelOf(job), model) << "all trained the same";
+  }
+  Report("longest time from SIGTERM to the exit", absl::FormatDuration(longest));
+  if (RunOptions().long_form) {
+    EXPECT_LE(longest, kDrain + absl::Seconds(4));
   }
   Report("restarts", absl::StrCat(restarts, "; ", runs.load(), " runs, ", drained,
                                   " attempts drained, ", twice, " steps made twice"));
