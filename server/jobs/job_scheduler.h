@@ -25,7 +25,8 @@ namespace acclimate::jobs {
 struct JobSchedulerOptions {
   TenantPolicies tenants = TenantPolicies();
   int slots = 1;
-  int64_t memory_bytes = 0;  // for all jobs that run at a time; 0: any number
+  int64_t memory_bytes = 0;            // for all jobs that run at a time; 0: any number
+  int64_t job_memory_limit_bytes = 0;  // of one, unless it says less; 0: none
   absl::Duration priority_age = absl::Minutes(10);
   bool preempt = false;
 };
@@ -85,6 +86,8 @@ class JobScheduler {
 
  private:
   absl::Duration Now() const { return Instant::Now() - origin_; }
+  int64_t LimitOf(const v1::JobSpec& spec) const;  // of its memory; 0: none
+  QueuedJob ToQueuedJob(const v1::Job& job) const;
   int64_t ReservationOf(const QueuedJob& job) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool CanNeverFit(const std::string& kind, int64_t limit_bytes) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -23,8 +23,7 @@ struct ServerFacts {
 
 class ApiClient {
  public:
-  explicit ApiClient(const ServerProcess& server, const std::string& tenant = "default")
-      : connection_(server.Connect(tenant)) {}
+  explicit ApiClient(const ServerProcess& server) : connection_(server.Connect()) {}
 
   client::Connection& connection() { return *connection_; }
 

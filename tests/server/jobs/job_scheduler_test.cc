@@ -112,6 +112,18 @@ TEST_F(JobSchedulerTest, AJobReservesNoMoreThanItsOwnLimit) {
   EXPECT_EQ(scheduler.reserved_bytes(), 100);
 }
 
+TEST_F(JobSchedulerTest, AJobReservesNoMoreThanAWorkerMayUse) {
+  JobSchedulerOptions options = WithPolicy({});
+  options.memory_bytes = 1000;
+  options.job_memory_limit_bytes = 150;
+  JobScheduler scheduler(options, &metrics_);
+  v1::Job job = JobInQueue("job");
+  job.mutable_spec()->mutable_limits()->set_memory_bytes(200);
+  scheduler.Enqueue(job);
+  ASSERT_TRUE(scheduler.Next().has_value());
+  EXPECT_EQ(scheduler.reserved_bytes(), 150);
+}
+
 TEST_F(JobSchedulerTest, AJobThatCanNeverFitIsLeasedToBeEnded) {
   JobSchedulerOptions options = WithPolicy({});
   options.memory_bytes = 1000;
