@@ -125,7 +125,11 @@ int64_t JobScheduler::ReservationOf(const QueuedJob& job) const {
 void JobScheduler::Enqueue(const v1::Job& job) {
   absl::MutexLock lock(&mutex_);
   cursors_[job.name()] = job.last_cursor();
-  order_.Add(ToQueuedJob(job));
+  if (order_.Runs(job.name())) {
+    again_[job.name()] = ToQueuedJob(job);
+  } else {
+    order_.Add(ToQueuedJob(job));
+  }
 }
 
 void JobScheduler::Dequeue(const v1::Job& job) {
@@ -134,6 +138,7 @@ void JobScheduler::Dequeue(const v1::Job& job) {
   if (found == cursors_.end() || found->second > job.last_cursor()) return;
   cursors_.erase(found);
   order_.Remove(job.name());
+  again_.erase(job.name());
 }
 
 std::optional<std::string> JobScheduler::Next() {
@@ -145,20 +150,31 @@ std::optional<std::string> JobScheduler::Next() {
 
 void JobScheduler::Release(const std::string& job) {
   absl::MutexLock lock(&mutex_);
-  cursors_.erase(job);
   order_.Release(job, Now());
+  EndRun(job);
+}
+
+void JobScheduler::EndRun(const std::string& job) {
+  const auto again = again_.find(job);
+  if (again == again_.end()) {
+    cursors_.erase(job);
+    return;
+  }
+  order_.Add(std::move(again->second));
+  again_.erase(again);
 }
 
 void JobScheduler::PutBack(const std::string& job) {
   absl::MutexLock lock(&mutex_);
   order_.PutBack(job);
+  again_.erase(job);
 }
 
 void JobScheduler::Drop(const std::string& job) {
   absl::MutexLock lock(&mutex_);
-  cursors_.erase(job);
   order_.PutBack(job);
   order_.Remove(job);
+  EndRun(job);
 }
 
 void JobScheduler::NoteSaved(const std::string& job) {

@@ -4,8 +4,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
+#include <thread>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/artifacts/crc32c.h"
@@ -371,6 +374,19 @@ TEST_F(UploadStoreTest, WhatIsStoredCountsUntilItIsRemoved) {
   EXPECT_TRUE(Create("0123456789").complete) << "what is there needs no room";
   ASSERT_TRUE(*blobs_->Remove(upload.sha256, [] { return false; }));
   EXPECT_TRUE(uploads_->Create(kTenant, Sha256Of("x"), 6).ok());
+}
+
+TEST_F(UploadStoreTest, ManyAtOnceDoNotPassTogether) {
+  Reopen(Storing(40));
+  std::atomic<int> made = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([this, i, &made] {
+      made += uploads_->Create(kTenant, Sha256Of(absl::StrCat(i)), 10).ok();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(made, 4);
 }
 
 }  // namespace
