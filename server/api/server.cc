@@ -170,8 +170,12 @@ absl::Status Server::Open() {
   queue_options.spans = spans_.get();
   queue_options.check_room = [disk = disk_.get()] { return disk->CheckRoom("a job", 0); };
   queue_options.retry.max_retries = config_.max_retries;
-  queue_options.scheduling = {*tenants, config_.slots, config_.memory_for_jobs_bytes,
-                              config_.priority_age, config_.preempt};
+  queue_options.scheduling = {*tenants,
+                              config_.slots,
+                              config_.memory_for_jobs_bytes,
+                              config_.job_memory_limit_bytes,
+                              config_.priority_age,
+                              config_.preempt};
   queue_ = std::make_unique<jobs::JobQueue>(store_.get(), &metrics_, queue_options);
   if (absl::Status status = queue_->Recover(); !status.ok()) return status;
   metrics_.SetJobStatisticsSource([queue = queue_.get()] { return queue->Statistics(); });

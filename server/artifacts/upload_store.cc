@@ -327,9 +327,10 @@ absl::StatusOr<UploadInfo> UploadStore::Create(const std::string& tenant, const 
       Remove(info.id);
       return status;
     }
+    entries_[info.id] = {info, /*busy=*/true, absl::Now()};  // it counts from here on
   }
   if (absl::Status status = Describe(info); !status.ok()) {
-    Remove(info.id);
+    Discard(info.id);
     return status;
   }
   absl::MutexLock lock(&mutex_);

@@ -91,6 +91,7 @@ class FairScheduler {
   // Why a queued job waits; nullopt: it does not.
   std::optional<Wait> WaitOf(const std::string& name) const;
 
+  bool Runs(const std::string& name) const { return running_.contains(name); }
   int QueuedOf(const std::string& tenant) const;
   int RunningOf(const std::string& tenant) const;
   int64_t reserved_bytes() const { return reserved_bytes_; }

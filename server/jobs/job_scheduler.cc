@@ -24,22 +24,6 @@ int64_t WithinLimit(int64_t bytes, int64_t limit_bytes) {
   return limit_bytes > 0 ? std::min(bytes, limit_bytes) : bytes;
 }
 
-QueuedJob ToQueuedJob(const v1::Job& job, absl::Duration now) {
-  QueuedJob queued;
-  queued.name = job.name();
-  queued.tenant = TenantOfJob(job.name());
-  queued.priority = job.spec().priority();
-  queued.created = FromProtoTimestamp(job.create_time());
-  queued.memory_kind = MemoryKind(job.spec(), BatchDivisor(job));
-  queued.memory_limit_bytes = job.spec().limits().memory_bytes();
-  for (const v1::Attempt& attempt : job.attempts()) {
-    if (attempt.cause() != v1::ATTEMPT_CAUSE_PREEMPTED) continue;
-    queued.preemptible_from =
-        now + kPreemptionRest - (absl::Now() - FromProtoTimestamp(attempt.end_time()));
-  }
-  return queued;
-}
-
 FairSchedulerOptions OrderOptions(const JobSchedulerOptions& options) {
   FairSchedulerOptions order;
   order.slots = options.slots;
@@ -89,6 +73,29 @@ absl::Status JobScheduler::TakePlace(const std::string& tenant, Place& place) {
       kRetryPlace);
 }
 
+int64_t JobScheduler::LimitOf(const v1::JobSpec& spec) const {
+  const int64_t own = spec.limits().memory_bytes();
+  return own > 0 ? WithinLimit(own, options_.job_memory_limit_bytes)
+                 : options_.job_memory_limit_bytes;
+}
+
+QueuedJob JobScheduler::ToQueuedJob(const v1::Job& job) const {
+  QueuedJob queued;
+  queued.name = job.name();
+  queued.tenant = TenantOfJob(job.name());
+  queued.priority = job.spec().priority();
+  queued.created = FromProtoTimestamp(job.create_time());
+  queued.memory_kind = MemoryKind(job.spec(), BatchDivisor(job));
+  queued.memory_limit_bytes = LimitOf(job.spec());
+  for (const v1::Attempt& attempt : job.attempts()) {
+    if (attempt.cause() != v1::ATTEMPT_CAUSE_PREEMPTED) continue;
+    // A clock that was set back adds no rest.
+    const absl::Duration since = absl::Now() - FromProtoTimestamp(attempt.end_time());
+    queued.preemptible_from = Now() + kPreemptionRest - std::max(absl::ZeroDuration(), since);
+  }
+  return queued;
+}
+
 bool JobScheduler::CanNeverFit(const std::string& kind, int64_t limit_bytes) const {
   const std::optional<int64_t> peak = estimates_.PeakOf(kind);
   return options_.memory_bytes > 0 && peak.has_value() &&
@@ -98,7 +105,7 @@ bool JobScheduler::CanNeverFit(const std::string& kind, int64_t limit_bytes) con
 absl::Status JobScheduler::CheckFits(const v1::Job& job) const {
   const std::string kind = MemoryKind(job.spec(), BatchDivisor(job));
   absl::MutexLock lock(&mutex_);
-  if (!CanNeverFit(kind, job.spec().limits().memory_bytes())) return absl::OkStatus();
+  if (!CanNeverFit(kind, LimitOf(job.spec()))) return absl::OkStatus();
   return QuotaExceeded(
       v1::JOB_TOO_LARGE, "memory-for-jobs",
       absl::StrCat("a job of this method, model and batch size has used ", *estimates_.PeakOf(kind),
@@ -118,7 +125,11 @@ int64_t JobScheduler::ReservationOf(const QueuedJob& job) const {
 void JobScheduler::Enqueue(const v1::Job& job) {
   absl::MutexLock lock(&mutex_);
   cursors_[job.name()] = job.last_cursor();
-  order_.Add(ToQueuedJob(job, Now()));
+  if (order_.Runs(job.name())) {
+    again_[job.name()] = ToQueuedJob(job);
+  } else {
+    order_.Add(ToQueuedJob(job));
+  }
 }
 
 void JobScheduler::Dequeue(const v1::Job& job) {
@@ -127,6 +138,7 @@ void JobScheduler::Dequeue(const v1::Job& job) {
   if (found == cursors_.end() || found->second > job.last_cursor()) return;
   cursors_.erase(found);
   order_.Remove(job.name());
+  again_.erase(job.name());
 }
 
 std::optional<std::string> JobScheduler::Next() {
@@ -138,20 +150,31 @@ std::optional<std::string> JobScheduler::Next() {
 
 void JobScheduler::Release(const std::string& job) {
   absl::MutexLock lock(&mutex_);
-  cursors_.erase(job);
   order_.Release(job, Now());
+  EndRun(job);
+}
+
+void JobScheduler::EndRun(const std::string& job) {
+  const auto again = again_.find(job);
+  if (again == again_.end()) {
+    cursors_.erase(job);
+    return;
+  }
+  order_.Add(std::move(again->second));
+  again_.erase(again);
 }
 
 void JobScheduler::PutBack(const std::string& job) {
   absl::MutexLock lock(&mutex_);
   order_.PutBack(job);
+  again_.erase(job);
 }
 
 void JobScheduler::Drop(const std::string& job) {
   absl::MutexLock lock(&mutex_);
-  cursors_.erase(job);
   order_.PutBack(job);
   order_.Remove(job);
+  EndRun(job);
 }
 
 void JobScheduler::NoteSaved(const std::string& job) {
@@ -181,7 +204,7 @@ std::string JobScheduler::QueueReason(const v1::Job& job) const {
                         " jobs, which is the most that it may (max-running)");
   }
   if (wait == FairScheduler::Wait::kMemory) {
-    return absl::StrCat("waits for ", ReservationOf(ToQueuedJob(job, Now())),
+    return absl::StrCat("waits for ", ReservationOf(ToQueuedJob(job)),
                         " bytes of memory; those that run reserve ", order_.reserved_bytes(),
                         " of ", options_.memory_bytes, " (--memory-for-jobs)");
   }

@@ -25,7 +25,8 @@ namespace acclimate::jobs {
 struct JobSchedulerOptions {
   TenantPolicies tenants = TenantPolicies();
   int slots = 1;
-  int64_t memory_bytes = 0;  // for all jobs that run at a time; 0: any number
+  int64_t memory_bytes = 0;            // for all jobs that run at a time; 0: any number
+  int64_t job_memory_limit_bytes = 0;  // of one, unless it says less; 0: none
   absl::Duration priority_age = absl::Minutes(10);
   bool preempt = false;
 };
@@ -59,6 +60,7 @@ class JobScheduler {
   // together may use.
   absl::Status CheckFits(const v1::Job& job) const;
 
+  // Of a job that still counts as running: once that is over.
   void Enqueue(const v1::Job& job);
   // Of a job that is queued no more, or waits for its next attempt. Nothing where Enqueue() has
   // seen a later state of it.
@@ -85,6 +87,9 @@ class JobScheduler {
 
  private:
   absl::Duration Now() const { return Instant::Now() - origin_; }
+  void EndRun(const std::string& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  int64_t LimitOf(const v1::JobSpec& spec) const;  // of its memory; 0: none
+  QueuedJob ToQueuedJob(const v1::Job& job) const;
   int64_t ReservationOf(const QueuedJob& job) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool CanNeverFit(const std::string& kind, int64_t limit_bytes) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -96,7 +101,9 @@ class JobScheduler {
   MemoryEstimates estimates_ ABSL_GUARDED_BY(mutex_);
   FairScheduler order_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, int64_t> cursors_ ABSL_GUARDED_BY(mutex_);  // of queued jobs
-  std::map<std::string, int> places_ ABSL_GUARDED_BY(mutex_);       // taken, by tenant
+  // Queued again while they count as running.
+  std::map<std::string, QueuedJob> again_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, int> places_ ABSL_GUARDED_BY(mutex_);  // taken, by tenant
 };
 
 }  // namespace acclimate::jobs

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -23,8 +24,9 @@ struct ServerFacts {
 
 class ApiClient {
  public:
-  explicit ApiClient(const ServerProcess& server, const std::string& tenant = "default")
-      : connection_(server.Connect(tenant)) {}
+  explicit ApiClient(const ServerProcess& server) : ApiClient(server.Connect()) {}
+  explicit ApiClient(std::unique_ptr<client::Connection> connection)
+      : connection_(std::move(connection)) {}
 
   client::Connection& connection() { return *connection_; }
 

@@ -1,4 +1,5 @@
 // Tenants and priorities: who runs next, what one may take, and who makes room.
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -8,6 +9,7 @@
 #include "gmock/gmock.h"
 #include "grpcpp/create_channel.h"
 #include "gtest/gtest.h"
+#include "server/artifacts/sha256.h"
 #include "tests/e2e/api_client.h"
 #include "tests/e2e/test_data.h"
 #include "tests/http_client.h"
@@ -33,14 +35,46 @@ int64_t Nanoseconds(const google::protobuf::Timestamp& time) {
   return time.seconds() * 1'000'000'000 + time.nanos();
 }
 
+// A server whose one token is good for every tenant.
+class ServerOfTenants {
+ public:
+  ServerOfTenants(int slots, std::vector<std::string> flags) {
+    WriteFile(folder_.File("token"), kToken);
+    WriteFile(folder_.File("access"),
+              absl::StrCat("tests token-sha256:", artifacts::Sha256Of(kToken), " *:admin\n"));
+    flags.push_back("--access-file=" + folder_.File("access"));
+    server_ = std::make_unique<ServerProcess>(slots, flags);
+  }
+  const ServerProcess& process() const { return *server_; }
+  std::unique_ptr<client::Connection> Connect(const std::string& tenant) const {
+    client::ConnectionOptions options;
+    options.server = server_->address();
+    options.tenant = tenant;
+    options.credentials.token = kToken;
+    return std::make_unique<client::Connection>(options);
+  }
+  std::vector<std::string> CliOptions(const std::string& tenant) const {
+    return {"--token-file", folder_.File("token"), "--tenant", tenant};
+  }
+
+ private:
+  static constexpr char kToken[] = "of-the-fairness-tests";
+
+  const TemporaryFolder folder_;
+  std::unique_ptr<ServerProcess> server_;
+};
+
 // A command of the CLI, in the background.
 class Command {
  public:
-  Command(const ServerProcess& server, std::vector<std::string> arguments) {
+  Command(const ServerProcess& server, std::vector<std::string> arguments,
+          const std::vector<std::string>& options = {}) {
+    arguments.insert(arguments.begin(), options.begin(), options.end());
     arguments.insert(arguments.begin(), {ACCLIMATE_CLI, "--server", server.address()});
     process_ = std::make_unique<ChildProcess>(arguments, folder_.File("cli"));
   }
   int Wait() { return process_->Wait().value_or(-1); }
+  bool Running() { return process_->Running(); }
   std::string out() const { return process_->Stdout(); }
   std::string err() const { return process_->Stderr(); }
 
@@ -50,8 +84,8 @@ class Command {
 };
 
 TEST(FairnessTest, AFloodOfOneTenantDoesNotKeepAnotherWaiting) {
-  const ServerProcess server(/*slots=*/1);
-  ApiClient flood(server, "flood"), small(server, "small");
+  const ServerOfTenants server(/*slots=*/1, {});
+  ApiClient flood(server.Connect("flood")), small(server.Connect("small"));
   const std::string data = ImageDataset({.count = 20}, true);
   const std::string flood_data = flood.Upload(data), small_data = small.Upload(data);
   const std::string first = flood.Create(EndlessSpec(flood_data))->name();
@@ -68,8 +102,8 @@ TEST(FairnessTest, AFloodOfOneTenantDoesNotKeepAnotherWaiting) {
 }
 
 TEST(FairnessTest, ATenantRunsSoManyJobsAtATimeAndTheNextSaysWhyItWaits) {
-  const ServerProcess server(/*slots=*/2, {"--tenant-max-running=1"});
-  ApiClient api(server), other(server, "other");
+  const ServerOfTenants server(/*slots=*/2, {"--tenant-max-running=1"});
+  ApiClient api(server.Connect("default")), other(server.Connect("other"));
   const std::string data = ImageDataset({.count = 20}, true);
   const std::string blob = api.Upload(data);
   const std::string running = api.Create(EndlessSpec(blob))->name();
@@ -80,7 +114,8 @@ TEST(FairnessTest, ATenantRunsSoManyJobsAtATimeAndTheNextSaysWhyItWaits) {
             v1::JOB_STATE_SUCCEEDED);
   EXPECT_EQ(api.Get(waits)->state(), v1::JOB_STATE_QUEUED);
   EXPECT_THAT(api.Get(waits)->queue_reason(), HasSubstr("tenants/default runs 1 jobs"));
-  Command get(server, {"jobs", "get", std::string(client::LastSegment(waits))});
+  Command get(server.process(), {"jobs", "get", std::string(client::LastSegment(waits))},
+              server.CliOptions("default"));
   EXPECT_EQ(get.Wait(), 0);
   EXPECT_THAT(get.out(), HasSubstr("waits    tenants/default runs 1 jobs, which is the most"));
   ASSERT_TRUE(api.Cancel(running).ok());
@@ -111,34 +146,41 @@ TEST(FairnessTest, AFullQueueRefusesAndTheCommandLineWaitsForAPlace) {
 
   const TemporaryFolder folder;
   WriteFile(folder.File("data.safetensors"), bytes);
-  Command train(server,
-                {"train", "--architecture", "lenet", "--data", folder.File("data.safetensors")});
-  EXPECT_TRUE(WaitUntil([&] {
-    return Metrics(server).find("acclimate_limited_calls_total{limit=\"queued_jobs\"} 2") !=
-           std::string::npos;
-  })) << train.err();
+  Command train(server, {"train", "--architecture", "lenet", "--data",
+                         folder.File("data.safetensors"), "--detach"});
+  ASSERT_TRUE(WaitUntil([&] {
+    return !train.Running() ||
+           Metrics(server).find("acclimate_limited_calls_total{limit=\"queued_jobs\"} 2") !=
+               std::string::npos;
+  }));
+  ASSERT_TRUE(train.Running()) << train.err();
   ASSERT_TRUE(api.Cancel(first).ok());
-  EXPECT_TRUE(WaitUntil([&] { return api.List("state=QUEUED").size() == 2; })) << train.err();
+  EXPECT_EQ(train.Wait(), 0) << train.err();
+  EXPECT_EQ(api.List("state=QUEUED").size(), 2u);
 }
 
 TEST(FairnessTest, ATenantStoresNoMoreThanItMay) {
   const TemporaryFolder folder;
   WriteFile(folder.File("tenants"), "default max-stored-bytes=1MiB\n");
-  const ServerProcess server(/*slots=*/0, {"--tenants-file", folder.File("tenants")});
+  const ServerOfTenants server(/*slots=*/0, {"--tenants-file", folder.File("tenants")});
+  const auto put = [&](const std::string& tenant, const std::string& file) {
+    return Command(server.process(), {"blobs", "put", folder.File(file)},
+                   server.CliOptions(tenant));
+  };
   WriteFile(folder.File("small"), RandomBytes(600'000, 1));
   WriteFile(folder.File("large"), RandomBytes(600'000, 2));
-  Command small(server, {"blobs", "put", folder.File("small")});
+  Command small = put("default", "small");
   EXPECT_EQ(small.Wait(), 0) << small.err();
-  Command large(server, {"blobs", "put", folder.File("large")});
+  Command large = put("default", "large");
   EXPECT_NE(large.Wait(), 0);
   EXPECT_THAT(large.err(), AllOf(HasSubstr("tenants/default stores 600000 bytes"),
                                  HasSubstr("with the 600000 bytes of this one"),
                                  HasSubstr("more than the 1048576")));
-  Command again(server, {"blobs", "put", folder.File("small")});
+  Command again = put("default", "small");
   EXPECT_EQ(again.Wait(), 0) << "what is there needs no room: " << again.err();
-  Command other(server, {"--tenant", "other", "blobs", "put", folder.File("large")});
+  Command other = put("other", "large");
   EXPECT_EQ(other.Wait(), 0) << other.err();
-  EXPECT_THAT(Metrics(server),
+  EXPECT_THAT(Metrics(server.process()),
               HasSubstr("acclimate_limited_calls_total{limit=\"stored_bytes\"} 1"));
 }
 

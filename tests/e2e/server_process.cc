@@ -62,9 +62,9 @@ int ServerProcess::Stop() {
 
 int ServerProcess::WaitForExit() { return process_->Wait(absl::Minutes(1)).value_or(-1); }
 
-std::unique_ptr<client::Connection> ServerProcess::Connect(const std::string& tenant) const {
-  return std::make_unique<client::Connection>(client::ConnectionOptions{
-      .server = address_, .tenant = tenant, .first_contact_patience = absl::Seconds(20)});
+std::unique_ptr<client::Connection> ServerProcess::Connect() const {
+  return std::make_unique<client::Connection>(
+      client::ConnectionOptions{.server = address_, .first_contact_patience = absl::Seconds(20)});
 }
 
 }  // namespace acclimate::e2e

@@ -36,7 +36,7 @@ class ServerProcess {
     return ThoseThatMap(Workers(), client::LastSegment(blob));
   }
   // Waits in vain for at most a few seconds: for tests of an absent server, too.
-  std::unique_ptr<client::Connection> Connect(const std::string& tenant = "default") const;
+  std::unique_ptr<client::Connection> Connect() const;
 
  private:
   const int slots_;

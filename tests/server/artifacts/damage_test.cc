@@ -198,5 +198,15 @@ TEST_F(DamageTest, ADamagedBlobThatNothingNeedsIsCollected) {
   EXPECT_TRUE(absl::IsNotFound(Read(sha256)));
 }
 
+TEST_F(DamageTest, WhatIsQuarantinedIsNotStored) {
+  const std::string sha256 = Import("content");
+  EXPECT_EQ(*blobs_->StoredBytes(), 7);
+  Flip(sha256);
+  EXPECT_TRUE(absl::IsDataLoss(blobs_->Verify(sha256, NeverStop)));
+  EXPECT_EQ(*blobs_->StoredBytes(), 0);
+  Import("content");
+  EXPECT_EQ(*blobs_->StoredBytes(), 7);
+}
+
 }  // namespace
 }  // namespace acclimate::artifacts

@@ -120,5 +120,24 @@ TEST_F(LocalBlobStoreTest, AMissingBlobIsNamed) {
   EXPECT_THAT(std::string(store_->Open(sha256).status().message()), HasSubstr(sha256));
 }
 
+TEST_F(LocalBlobStoreTest, KnowsHowManyBytesItStores) {
+  const auto stored = [this] { return store_->StoredBytes().value(); };
+  ASSERT_TRUE(store_->Import(Stage("first", "1234")).ok());
+  EXPECT_EQ(stored(), 4);
+  const auto second = store_->Import(Stage("second", "123456"));
+  EXPECT_EQ(stored(), 10);
+  ASSERT_TRUE(store_->Import(Stage("again", "123456")).ok());
+  EXPECT_EQ(stored(), 10) << "the same bytes once";
+  Reopen();
+  ASSERT_TRUE(store_->Import(Stage("unverified", "1234")).ok());
+  EXPECT_EQ(stored(), 10);
+  ASSERT_TRUE(store_->Import(Stage("unverified", "123456")).ok());
+  EXPECT_EQ(stored(), 10) << "in the place of the same";
+  ASSERT_TRUE(*store_->Remove(Sha256Of("1234"), [] { return false; }));
+  EXPECT_EQ(stored(), 6);
+  EXPECT_FALSE(*store_->Remove(Sha256Of("123456"), [] { return true; }));
+  EXPECT_EQ(stored(), 6);
+}
+
 }  // namespace
 }  // namespace acclimate::artifacts

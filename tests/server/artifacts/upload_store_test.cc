@@ -4,8 +4,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
+#include <thread>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/artifacts/crc32c.h"
@@ -336,6 +339,55 @@ TEST_F(UploadStoreTest, AnUnreadableDescriptionHarmsNoOther) {
   for (const char* id : {"torn", "other", "types"}) {
     EXPECT_TRUE(absl::IsNotFound(uploads_->Get(kTenant, id).status())) << id;
   }
+}
+
+UploadOptions Storing(int64_t bytes) {
+  UploadOptions options;
+  options.max_stored_bytes = [bytes](const std::string&) { return bytes; };
+  return options;
+}
+
+TEST_F(UploadStoreTest, WhatIsAnnouncedCountsAsStored) {
+  Reopen(Storing(20));
+  const UploadInfo open = Create("0123456789");
+  const auto refused = uploads_->Create(kTenant, Sha256Of("x"), 11);
+  EXPECT_EQ(ReasonOf(refused.status()), "STORAGE_QUOTA_EXCEEDED");
+  EXPECT_THAT(std::string(refused.status().message()),
+              HasSubstr("tenants/default stores 0 bytes and has announced 10 more in open uploads; "
+                        "with the 11 bytes of this one it would be more than the 20"));
+  EXPECT_EQ(Create("0123456789").id, open.id) << "to go on needs no room";
+  EXPECT_TRUE(uploads_->Create(kTenant, Sha256Of("x"), 10).ok());
+  Reopen(Storing(20));
+  EXPECT_FALSE(uploads_->Create(kTenant, Sha256Of("y"), 1).ok()) << "after a restart too";
+  ASSERT_TRUE(uploads_->Abort(kTenant, open.id).ok());
+  EXPECT_TRUE(uploads_->Create(kTenant, Sha256Of("y"), 10).ok());
+}
+
+TEST_F(UploadStoreTest, WhatIsStoredCountsUntilItIsRemoved) {
+  Reopen(Storing(15));
+  const UploadInfo upload = Create("0123456789");
+  auto writer = Write(upload);
+  ASSERT_TRUE(Append(*writer, 0, "0123456789").ok());
+  ASSERT_TRUE(writer->Finish().ok());
+  writer = nullptr;
+  const auto refused = uploads_->Create(kTenant, Sha256Of("x"), 6);
+  EXPECT_THAT(std::string(refused.status().message()), HasSubstr("stores 10 bytes"));
+  EXPECT_TRUE(Create("0123456789").complete) << "what is there needs no room";
+  ASSERT_TRUE(*blobs_->Remove(upload.sha256, [] { return false; }));
+  EXPECT_TRUE(uploads_->Create(kTenant, Sha256Of("x"), 6).ok());
+}
+
+TEST_F(UploadStoreTest, ManyAtOnceDoNotPassTogether) {
+  Reopen(Storing(40));
+  std::atomic<int> made = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([this, i, &made] {
+      made += uploads_->Create(kTenant, Sha256Of(absl::StrCat(i)), 10).ok();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(made, 4);
 }
 
 }  // namespace

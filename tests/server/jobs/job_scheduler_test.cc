@@ -78,6 +78,25 @@ TEST_F(JobSchedulerTest, AJobThatCannotBeLeasedIsForgotten) {
   EXPECT_EQ(scheduler.Next(), std::nullopt);
 }
 
+// A client may resume a job before its node has said that the slot is free.
+TEST_F(JobSchedulerTest, AJobThatIsQueuedAgainWhileItRunsIsNotLost) {
+  JobScheduler scheduler(WithPolicy({}), &metrics_);
+  const std::string name = "tenants/a/jobs/job";
+  scheduler.Enqueue(JobInQueue("job", 1));
+  ASSERT_THAT(scheduler.Next(), Optional(name));
+  scheduler.Enqueue(JobInQueue("job", 5));
+  EXPECT_EQ(scheduler.Next(), std::nullopt) << "it runs";
+  scheduler.Release(name);
+  ASSERT_THAT(scheduler.Next(), Optional(name));
+  scheduler.Enqueue(JobInQueue("job", 7));
+  scheduler.Drop(name);
+  ASSERT_THAT(scheduler.Next(), Optional(name));
+  scheduler.Enqueue(JobInQueue("job", 9));
+  scheduler.Dequeue(JobInQueue("job", 10));
+  scheduler.Release(name);
+  EXPECT_EQ(scheduler.Next(), std::nullopt);
+}
+
 TEST_F(JobSchedulerTest, ReservesAShareThenWhatWasLearnedAndAQuarter) {
   JobSchedulerOptions options = WithPolicy({});
   options.memory_bytes = 1000;
@@ -110,6 +129,18 @@ TEST_F(JobSchedulerTest, AJobReservesNoMoreThanItsOwnLimit) {
   scheduler.Enqueue(job);
   ASSERT_TRUE(scheduler.Next().has_value());
   EXPECT_EQ(scheduler.reserved_bytes(), 100);
+}
+
+TEST_F(JobSchedulerTest, AJobReservesNoMoreThanAWorkerMayUse) {
+  JobSchedulerOptions options = WithPolicy({});
+  options.memory_bytes = 1000;
+  options.job_memory_limit_bytes = 150;
+  JobScheduler scheduler(options, &metrics_);
+  v1::Job job = JobInQueue("job");
+  job.mutable_spec()->mutable_limits()->set_memory_bytes(200);
+  scheduler.Enqueue(job);
+  ASSERT_TRUE(scheduler.Next().has_value());
+  EXPECT_EQ(scheduler.reserved_bytes(), 150);
 }
 
 TEST_F(JobSchedulerTest, AJobThatCanNeverFitIsLeasedToBeEnded) {

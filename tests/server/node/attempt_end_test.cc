@@ -130,5 +130,12 @@ TEST(AttemptEndTest, SuccessIsFinished) {
   EXPECT_EQ(ExitLabel(OutcomeOfError(Reported(3, "bad file"))), "user_error");
 }
 
+TEST(AttemptEndTest, OneThatMadeRoomIsPreempted) {
+  const AttemptOutcome outcome = OutcomeOfStop(StopReason::kPreempt, absl::ZeroDuration());
+  EXPECT_EQ(outcome.cause, v1::ATTEMPT_CAUSE_PREEMPTED);
+  EXPECT_THAT(Message(outcome), HasSubstr("higher priority"));
+  EXPECT_EQ(ExitLabel(outcome), "preempted");
+}
+
 }  // namespace
 }  // namespace acclimate::node

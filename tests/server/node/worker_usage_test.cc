@@ -70,5 +70,22 @@ TEST_F(WorkerUsageTest, AProcessThatHasGoneExceedsNothing) {
   EXPECT_EQ(ExceededLimit(child, "/no/such/folder", {.threads = 1, .scratch_bytes = 1}), "");
 }
 
+TEST(AnonymousMemoryTest, GrowsWithWhatIsWritten) {
+  constexpr size_t kBytes = size_t{64} << 20;
+  const int64_t before = AnonymousMemoryBytes(getpid());
+  EXPECT_GT(before, 0);
+  // Written to, so that it is there.
+  const std::vector<char> memory(kBytes, 'x');
+  EXPECT_GE(AnonymousMemoryBytes(getpid()), before + static_cast<int64_t>(kBytes / 2));
+  EXPECT_EQ(memory[kBytes / 2], 'x');
+}
+
+TEST(AnonymousMemoryTest, AProcessThatHasGoneHasNone) {
+  const pid_t child = fork();
+  if (child == 0) _exit(0);
+  waitpid(child, nullptr, 0);
+  EXPECT_EQ(AnonymousMemoryBytes(child), 0);
+}
+
 }  // namespace
 }  // namespace acclimate::node
