@@ -37,6 +37,7 @@ namespace {
 constexpr int kMaxGrpcThreads = 2048;
 constexpr int kMaxCallsOfAConnection = 1024;  // at a time; more wait in the client
 constexpr int kMaxHeaderBytes = 16 << 10;     // of one call
+constexpr int kBytesOnTheWay = 2 << 20;       // to the server, of one call
 
 // For calls that are under way when all workers have ended.
 constexpr absl::Duration kLastCalls = absl::Seconds(2);
@@ -67,6 +68,9 @@ void SetConnectionPolicy(grpc::ServerBuilder& builder) {
     builder.AddChannelArgument(name, static_cast<int>(absl::ToInt64Milliseconds(time)));
   }
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  // What of an upload is on its way is sent again after a kill: no window that grows by itself.
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kBytesOnTheWay);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxCallsOfAConnection);
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxHeaderBytes);
 }

@@ -9,7 +9,7 @@
 namespace acclimate::artifacts {
 namespace {
 
-constexpr size_t kMaxChunksUnderWay = 8;
+constexpr size_t kMaxChunksUnderWay = 3;
 // The kernel is told to begin writing this often: the sync at the end then finds little left to do.
 constexpr int64_t kFlushBytes = int64_t{8} << 20;
 
