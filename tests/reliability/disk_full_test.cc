@@ -118,6 +118,7 @@ TEST_F(DiskFullTest, AtEveryWrite) {
                server_.log().find("an attempt could not be reported", before) != std::string::npos;
       }));
     }
+    disk_->FillTo(room);  // the files of the attempt are gone
     WriteAll(random);
     ReadAll();
     disk_->Empty();
