@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <fstream>
 #include <string>
@@ -52,7 +53,8 @@ class Script {
     if (script == "many-metrics") return ReportMetrics();
     if (script == "many-threads") return StartThreads();
     if (script == "large-files") return WriteFiles();
-    if (script == "small-result") return WriteResult();
+    if (script == "small-result") return Train(1);
+    if (script == "steps") return Train(20);
     if (script == "hostile") return Attack();
     v1::WorkerToNode message;
     message.mutable_finished()->set_outcome(v1::WorkerFinished::SUCCEEDED);
@@ -100,20 +102,39 @@ class Script {
     return EXIT_FAILURE;
   }
 
-  // What a job of training leaves, of bytes that no other job has.
-  int WriteResult() {
-    v1::WorkerToNode step;
-    step.mutable_progress()->set_phase("training");
-    step.mutable_progress()->set_step(1);
-    if (Send(std::move(step)) != EXIT_SUCCESS) return EXIT_FAILURE;
+  // As a job of training: steps, states that are saved, and a result of bytes that no other job
+  // has.
+  int Train(int steps) {
+    for (int step = 1; step <= steps; ++step) {
+      if (step > 1) std::this_thread::sleep_for(std::chrono::milliseconds(25));
+      v1::NodeToWorker wish;
+      const bool asked = channel_.TryReceive(wish).value_or(false);
+      if (asked && wish.has_cancel()) return Finish(v1::WorkerFinished::CANCELLED);
+      v1::WorkerToNode progress;
+      progress.mutable_progress()->set_phase("training");
+      progress.mutable_progress()->set_step(step);
+      if (Send(std::move(progress)) != EXIT_SUCCESS) return EXIT_FAILURE;
+      const bool pause = asked && wish.has_pause();
+      if (pause || step % 5 == 0 || step == steps) SaveState(step);
+      if (pause) return Finish(v1::WorkerFinished::PAUSED);
+    }
+    return Finish(v1::WorkerFinished::SUCCEEDED);
+  }
+
+  void SaveState(int step) {
     v1::WorkerToNode saved;
-    saved.mutable_training_state()->set_step(1);
+    saved.mutable_training_state()->set_step(step);
     saved.mutable_training_state()->set_file(WriteFile("state.safetensors"));
-    if (Send(std::move(saved)) != EXIT_SUCCESS) return EXIT_FAILURE;
-    v1::WorkerToNode finished;
-    finished.mutable_finished()->set_outcome(v1::WorkerFinished::SUCCEEDED);
-    finished.mutable_finished()->add_files(WriteFile("model.safetensors"));
-    return Send(std::move(finished));
+    Send(std::move(saved));
+  }
+
+  int Finish(v1::WorkerFinished::Outcome outcome) {
+    v1::WorkerToNode message;
+    message.mutable_finished()->set_outcome(outcome);
+    if (outcome == v1::WorkerFinished::SUCCEEDED) {
+      message.mutable_finished()->add_files(WriteFile("model.safetensors"));
+    }
+    return Send(std::move(message));
   }
 
   // What a model that has taken its worker over may try.
@@ -175,7 +196,7 @@ int Main(const std::vector<std::string>& arguments) {
   v1::NodeToWorker assignment;
   if (!channel.Receive(assignment).ok()) return EXIT_FAILURE;
   const int code = Script(channel, assignment).Run(script);
-  if (script == "small-result") return code;  // at once, as acclimate-worker does
+  if (script == "small-result" || script == "steps") return code;  // as acclimate-worker does
   // Until the node has read it all.
   v1::NodeToWorker more;
   while (code == EXIT_SUCCESS && channel.Receive(more).ok()) {

@@ -126,7 +126,7 @@ TEST_F(MalformedMessageTest, IsNeverTheServersFault) {
                                              grpc::UNAVAILABLE, grpc::DEADLINE_EXCEEDED,
                                              grpc::DATA_LOSS,   grpc::CANCELLED};
   std::map<std::string, int64_t> codes;
-  const int64_t messages = Count(20'000, 2'000'000);
+  const int64_t messages = Count(10'000, 2'000'000);
   for (int64_t i = 0; i < messages; ++i) {
     const Request& request =
         requests_[static_cast<size_t>(Draw(random, static_cast<int64_t>(requests_.size()) - 1))];

@@ -15,8 +15,8 @@ constexpr int64_t kSamples = 120, kClasses = 4, kValues = 12;
 // Long enough for several kills, short enough to run them all.
 const std::map<std::string, int64_t>& Sizes() {
   static const auto& sizes = *new std::map<std::string, int64_t>{
-      {"epochs", 8},     {"steps", 60}, {"batch_size", 20},
-      {"chunk_size", 6}, {"ways", 3},   {"validation_episodes", 5}};
+      {"epochs", 8},     {"steps", 60},      {"batch_size", 20},
+      {"chunk_size", 6}, {"ways", kClasses}, {"validation_episodes", 5}};
   return sizes;
 }
 

@@ -18,7 +18,6 @@ namespace {
 using e2e::ApiClient;
 
 constexpr char kFilter[] = "label.load=yes";
-constexpr int64_t kMaxOpenJobs = 12;
 // A job that was lost more often waits for long before it is tried again.
 constexpr int kAttemptsToWaitFor = 3;
 
@@ -66,7 +65,7 @@ class MixedLoad::Client {
 
   // Looks at `other` where there are jobs enough.
   void Create(const std::string& other) {
-    if (load_.work_.open_jobs() >= kMaxOpenJobs) return Get(other);
+    if (load_.work_.open_jobs() >= load_.most_open_) return Get(other);
     v1::JobSpec spec = e2e::TrainingSpec(load_.data_, 5 + Draw(random_, 50));
     (*spec.mutable_labels())["load"] = "yes";
     spec.set_priority(static_cast<int32_t>(Draw(random_, 3)));
@@ -151,8 +150,9 @@ class MixedLoad::Client {
   std::vector<std::string> own_;
 };
 
-MixedLoad::MixedLoad(const e2e::ServerProcess& server, const std::string& data, int clients)
-    : data_(data) {
+MixedLoad::MixedLoad(const e2e::ServerProcess& server, const std::string& data, int clients,
+                     int64_t most_open)
+    : data_(data), most_open_(most_open) {
   for (int i = 0; i < clients; ++i) clients_.push_back(std::make_unique<Client>(*this, server, i));
   for (const auto& client : clients_) threads_.emplace_back([&client] { client->Run(); });
 }
@@ -167,14 +167,17 @@ void MixedLoad::Stop() {
 }
 
 void MixedLoad::Settle(ApiClient& api) {
+  std::mt19937_64 random = RandomFor("settle");
   for (const std::string& name : work_.Jobs()) {
     const v1::Job before = work_.LastAnswer(name);
     const absl::StatusOr<v1::Job> job = api.Get(name);
     ASSERT_TRUE(job.ok()) << "lost: " << before.DebugString() << job.status();
     work_.Answered(before, *job);
     if (client::HasEnded(job->state())) continue;
-    if (job->state() == v1::JOB_STATE_PAUSED || job->state() == v1::JOB_STATE_PAUSING ||
-        job->attempts_size() > kAttemptsToWaitFor) {
+    const bool paused =
+        job->state() == v1::JOB_STATE_PAUSED || job->state() == v1::JOB_STATE_PAUSING;
+    // Every other one comes to its end by itself.
+    if (paused || job->attempts_size() > kAttemptsToWaitFor || Draw(random, 1) == 0) {
       // It may have ended meanwhile.
       if (api.Cancel(name).ok()) work_.CancelAccepted(name);
     }

@@ -21,8 +21,9 @@ namespace acclimate::reliability {
 // meanwhile.
 class MixedLoad {
  public:
-  // `data`: a blob to train on.
-  MixedLoad(const e2e::ServerProcess& server, const std::string& data, int clients);
+  // `data`: a blob to train on. No more than `most_open` jobs are open at a time.
+  MixedLoad(const e2e::ServerProcess& server, const std::string& data, int clients,
+            int64_t most_open);
   ~MixedLoad();
 
   void Stop();
@@ -38,6 +39,7 @@ class MixedLoad {
   AcknowledgedWork work_;
   EventLog log_;
   const std::string data_;
+  const int64_t most_open_;
   std::atomic<bool> stop_{false};
   std::atomic<int64_t> calls_{0};
   std::vector<std::unique_ptr<Client>> clients_;

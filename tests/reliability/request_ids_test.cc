@@ -20,7 +20,7 @@ namespace {
 using e2e::ApiClient;
 using e2e::ServerProcess;
 
-constexpr int kClients = 32;
+constexpr int kCallers = 32;
 constexpr int kTimes = 10;  // each request
 
 TEST(RequestIdTest, EachMakesOneJob) {
@@ -33,7 +33,7 @@ TEST(RequestIdTest, EachMakesOneJob) {
   ServerProcess server(/*slots=*/0);
   const std::string data = ApiClient(server).Upload(e2e::RandomBytes(1000, 1));
   std::vector<std::unique_ptr<ApiClient>> clients;
-  for (int i = 0; i < kClients; ++i) clients.push_back(std::make_unique<ApiClient>(server));
+  for (int i = 0; i < kCallers; ++i) clients.push_back(std::make_unique<ApiClient>(server));
   absl::Mutex mutex;
   std::vector<std::string> names(requests);  // guarded by `mutex`
   std::atomic<size_t> next{0};
@@ -65,7 +65,7 @@ TEST(RequestIdTest, EachMakesOneJob) {
   for (const v1::Job& job : ApiClient(server).List()) there.insert(job.name());
   EXPECT_EQ(there.size(), requests);
   EXPECT_EQ(there, std::set<std::string>(names.begin(), names.end()));
-  Report("calls", absl::StrCat(calls.size(), " by ", kClients, " clients, ", kills, " kills, ",
+  Report("calls", absl::StrCat(calls.size(), " by ", kCallers, " clients, ", kills, " kills, ",
                                there.size(), " jobs"));
   EXPECT_GT(kills, 0);
 }

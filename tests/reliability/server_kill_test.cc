@@ -1,5 +1,7 @@
 // kill -9 of the server at any time: what it has acknowledged stays, and nothing is done twice.
 #include <algorithm>
+#include <filesystem>
+#include <functional>
 #include <set>
 #include <thread>
 
@@ -17,7 +19,7 @@ namespace {
 using e2e::ApiClient;
 using e2e::ServerProcess;
 
-constexpr int kClients = 8;
+constexpr int kLoadClients = 8;
 constexpr absl::Duration kReadyLimit = absl::Seconds(2);
 
 // From the start of the process until health says that it serves.
@@ -36,17 +38,20 @@ void ReportReady(absl::Duration longest) {
   }
 }
 
-TEST(ServerKillTest, UnderMixedLoad) {
+// A gap between two kills.
+using Gap = std::function<absl::Duration(std::mt19937_64&)>;
+
+void KillUnderLoad(int64_t kills, int64_t most_open, const std::vector<std::string>& more_flags,
+                   const Gap& gap) {
   std::mt19937_64 random = RandomFor("kills");
-  ServerProcess server(/*slots=*/1, {"--checkpoint-interval=50ms", "--max-retries=1000"});
+  std::vector<std::string> flags = {"--checkpoint-interval=50ms", "--max-retries=1000"};
+  flags.insert(flags.end(), more_flags.begin(), more_flags.end());
+  ServerProcess server(/*slots=*/2, flags);
   const std::string data = ApiClient(server).Upload(e2e::ImageDataset({}, true));
-  MixedLoad load(server, data, kClients);
-  const int64_t kills = Count(60, 2000);
+  MixedLoad load(server, data, kLoadClients, most_open);
   absl::Duration longest;
-  for (int64_t i = 0; i < kills && !HasFailure(); ++i) {
-    // Some at once, before a worker is ready; some while jobs run.
-    const bool soon = Draw(random, 1) == 0;
-    absl::SleepFor(absl::Milliseconds(soon ? Draw(random, 300) : 1000 + Draw(random, 3000)));
+  for (int64_t i = 0; i < kills && !testing::Test::HasFailure(); ++i) {
+    absl::SleepFor(gap(random));
     server.Kill();
     longest = std::max(longest, TimeToStart(server));
   }
@@ -56,6 +61,22 @@ TEST(ServerKillTest, UnderMixedLoad) {
   load.Check(api);
   Report("kills", absl::StrCat(kills));
   ReportReady(longest);
+}
+
+// Workers that are ready at once, so that attempts are under way at every kill.
+TEST(ServerKillTest, UnderMixedLoad) {
+  const e2e::TemporaryFolder folder;
+  const std::string worker = folder.File("worker-steps");
+  std::filesystem::create_symlink(SCRIPTED_WORKER, worker);
+  KillUnderLoad(Count(60, 2000), 40, {"--worker=" + worker}, [](std::mt19937_64& random) {
+    return absl::Milliseconds(Draw(random, 1) == 0 ? Draw(random, 200) : Draw(random, 1500));
+  });
+}
+
+TEST(ServerKillTest, UnderMixedLoadOfRealTraining) {
+  KillUnderLoad(Count(5, 200), 8, {}, [](std::mt19937_64& random) {
+    return absl::Milliseconds(1000 + Draw(random, 4000));
+  });
 }
 
 TEST(ServerKillTest, ReadyWithTenThousandJobs) {

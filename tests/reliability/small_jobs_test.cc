@@ -21,7 +21,7 @@ using e2e::ApiClient;
 using e2e::ServerProcess;
 using e2e::WaitUntil;
 
-constexpr int kClients = 2;
+constexpr int kSubmitters = 2;
 // Of pages that the job store keeps for the next jobs.
 constexpr uintmax_t kStoreBytesAllowed = 512 << 10;
 
@@ -59,7 +59,7 @@ class SmallJobsTest : public testing::Test {
   void Run(ServerProcess& server, int64_t jobs) {
     std::atomic<int64_t> left{jobs};
     std::vector<std::thread> clients;
-    for (int i = 0; i < kClients; ++i) {
+    for (int i = 0; i < kSubmitters; ++i) {
       clients.emplace_back([&] {
         ApiClient api(server);
         while (left-- > 0) {

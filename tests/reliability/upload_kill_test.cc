@@ -25,10 +25,10 @@ using e2e::ServerProcess;
 using e2e::TemporaryFolder;
 using e2e::WaitUntil;
 
-constexpr int64_t kMiB = 1 << 20;
+constexpr int64_t kMebibyte = 1 << 20;
 // What can be on its way: eight chunks that wait to be written, the window of the stream, and what
 // the kernels of both sides keep for a connection.
-constexpr int64_t kMostSentAgain = 24 * kMiB;
+constexpr int64_t kMostSentAgain = 24 * kMebibyte;
 
 // Of the upload that has begun.
 int64_t CommittedBytes(const ServerProcess& server) {
@@ -44,8 +44,8 @@ int64_t CommittedBytes(const ServerProcess& server) {
 class Sent {
  public:
   void Heard(int64_t done) {
-    if (done <= done_) again_ += done_ - (done - kMiB);
-    first_ = std::min(first_.load(), done - kMiB);
+    if (done <= done_) again_ += done_ - (done - kMebibyte);
+    first_ = std::min(first_.load(), done - kMebibyte);
     done_ = done;
   }
   int64_t done() const { return done_; }
@@ -113,7 +113,7 @@ class UploadKillTest : public testing::Test {
 
 TEST_F(UploadKillTest, LittleIsSentAgain) {
   std::mt19937_64 random = RandomFor("uploads");
-  const int64_t size = (RunOptions().long_form ? 1024 : 64) * kMiB;
+  const int64_t size = (RunOptions().long_form ? 1024 : 64) * kMebibyte;
   bytes_ = e2e::RandomBytes(size, random());
   e2e::WriteFile(path_, bytes_);
   int64_t most[2] = {0, 0}, sum[2] = {0, 0};
@@ -121,16 +121,17 @@ TEST_F(UploadKillTest, LittleIsSentAgain) {
   for (int64_t i = 0; i < uploads; ++i) {
     const bool client = i % 2 == 1;
     ServerProcess server(/*slots=*/0);
-    const int64_t at = Draw(random, size - 2 * kMiB);
+    const int64_t at = Draw(random, size - 2 * kMebibyte);
     const int64_t again = client ? KillClient(server, at) : KillServer(server, at);
     EXPECT_LE(again, kMostSentAgain) << (client ? "client" : "server") << " killed at " << at;
     most[client] = std::max(most[client], again);
     sum[client] += again;
     server.Kill();  // nothing is left to end in order
   }
-  Report("uploads", absl::StrCat(uploads, " of ", size / kMiB, " MiB"));
-  Report("sent again after a kill of the server",
-         absl::StrCat("at most ", most[0] / kMiB, " MiB, in all ", sum[0] / kMiB, " MiB"));
+  Report("uploads", absl::StrCat(uploads, " of ", size / kMebibyte, " MiB"));
+  Report(
+      "sent again after a kill of the server",
+      absl::StrCat("at most ", most[0] / kMebibyte, " MiB, in all ", sum[0] / kMebibyte, " MiB"));
   Report("sent again after a kill of the client", absl::StrCat("at most ", most[1], " bytes"));
 }
 
