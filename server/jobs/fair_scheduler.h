@@ -49,8 +49,10 @@ struct FairSchedulerOptions {
 // age to priority; since all rise alike, the order of two jobs never changes.
 //
 // Guarantees:
-// 1. While two tenants with weights v and w both have jobs that they may run, the slot-seconds
-//    divided by weight that they get differ by at most slots * longest attempt / min(v, w).
+// 1. From the moment that two tenants with weights v and w both have jobs that they may run, and as
+//    long as they do, the slot-seconds divided by weight that they get differ by at most
+//    2 * slots * longest / min(v, w); `longest` is the longest attempt, and at least the 60 s that
+//    a tenant's first one is guessed to take.
 // 2. A job is passed, within its tenant, only by jobs that are created less than
 //    (difference of priorities) * priority_age after it: nothing starves.
 // 3. No tenant runs more jobs than its policy allows, and the reservations of those that run fit
