@@ -209,8 +209,9 @@ Instant AttemptSupervisor::NextLook(const Wishes& wishes) const {
 
 // One that computes may have nothing to say for long.
 void AttemptSupervisor::CheckSilence() {
-  if (stop_ != StopReason::kNone || Instant::Now() < active_at_ + options_.no_progress_timeout)
-    return;
+  // A worker that is to stop is killed anyway; one that is to save its state may be stuck.
+  if (stop_ != StopReason::kNone && !PausesForOthers()) return;
+  if (Instant::Now() < active_at_ + options_.no_progress_timeout) return;
   active_at_ = Instant::Now();
   const std::optional<absl::Duration> used = worker_.ProcessorTime();
   if (used != std::exchange(processor_time_, used)) return;

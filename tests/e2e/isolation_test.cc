@@ -96,6 +96,20 @@ TEST(SilentWorkerTest, AStoppedWorkerIsReplacedAndWhatItSaysLaterIsRefused) {
   EXPECT_EQ(ended.attempts(0).cause(), v1::ATTEMPT_CAUSE_LOST);
 }
 
+TEST(SilentWorkerTest, AStoppedWorkerKeepsNoJobFromBeingPaused) {
+  const ServerProcess server(/*slots=*/1, {"--no-progress-timeout=1s"});
+  ApiClient api(server);
+  const std::string data = api.Upload(ImageDataset({}, true));
+  const absl::StatusOr<v1::Job> job = api.Create(EndlessSpec(data));
+  ASSERT_TRUE(job.ok()) << job.status();
+  api.WaitForStep(job->name());
+  const std::vector<pid_t> workers = server.WorkersOn(data);
+  ASSERT_EQ(workers.size(), 1u);
+  ASSERT_EQ(kill(workers[0], SIGSTOP), 0);
+  ASSERT_TRUE(api.Pause(job->name()).ok());
+  EXPECT_TRUE(WaitUntil([&] { return api.Get(job->name())->state() == v1::JOB_STATE_PAUSED; }));
+}
+
 TEST_F(IsolationTest, ACancelTakesEffectWithinOneStep) {
   const std::string job = Submit(EndlessSpec(data_));
   api_.WaitForStep(job, 3);

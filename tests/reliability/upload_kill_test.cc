@@ -28,7 +28,7 @@ using e2e::WaitUntil;
 constexpr int64_t kMebibyte = 1 << 20;
 // What can be on its way: eight chunks that wait to be written, the window of the stream, and what
 // the kernels of both sides keep for a connection.
-constexpr int64_t kMostSentAgain = 24 * kMebibyte;
+constexpr int64_t kMostSentAgain = 8 * kMebibyte;
 
 // Of the upload that has begun.
 int64_t CommittedBytes(const ServerProcess& server) {
