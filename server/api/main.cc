@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "grpc/grpc.h"
 #include "server/api/description.h"
 #include "server/api/init_process.h"
@@ -59,6 +60,10 @@ void RaiseOpenFileLimit() {
 
 int Serve(const ServerConfig& config) {
   RaiseOpenFileLimit();
+#ifdef NDEBUG
+  // Debian builds Abseil with it, and each lock then pays for a search of cycles.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+#endif
   const sigset_t signals = BlockStopSignals();
   // Never undone: gRPC's own shutdown waits for up to 10 s for a poller that has nothing to do any
   // more.

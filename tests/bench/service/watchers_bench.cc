@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/synchronization/blocking_counter.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "acclimate/v1/job_service.grpc.pb.h"
 #include "tests/bench/service/process_usage.h"
@@ -123,6 +124,7 @@ void Cancel(client::Connection& connection, const std::string& job) {
 }
 
 void Run() {
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);  // as the server
   const int watchers = absl::GetFlag(FLAGS_watchers), slow = absl::GetFlag(FLAGS_slow);
   TemporaryDirectory directory;
   const auto server =
