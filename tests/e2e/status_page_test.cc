@@ -101,7 +101,8 @@ class JobsInEveryState {
 };
 
 TEST_F(StatusPageInBrowserTest, ShowsJobsInEveryState) {
-  ServerProcess server(/*slots=*/2);
+  // A spare worker would take the job that is to be held.
+  ServerProcess server(/*slots=*/2, {"--spare-worker=false"});
   JobsInEveryState jobs(server);
   Browser browser;
   browser.Open(UrlOf(server));

@@ -135,7 +135,7 @@ TEST(DistillTest, SaysWhatDoesNotFit) {
   EXPECT_EQ(Reason(spec), "inputs[\"teacher\"]: has 3 classes, the student 4");
   spec = FreshSpec();
   spec.inputs.erase("teacher");
-  EXPECT_THAT(Reason(spec), HasSubstr("inputs[\"teacher\"]: distill needs it"));
+  EXPECT_THAT(Reason(spec), HasSubstr("inputs[\"teacher\"]: method distill needs \"teacher\""));
   spec = FreshSpec();
   spec.hyperparameters["alignment_share"] = 0.9;
   spec.hyperparameters["attention_share"] = 0.1;
