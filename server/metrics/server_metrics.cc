@@ -191,6 +191,9 @@ ServerMetrics::ServerMetrics() : state_(std::make_unique<State>()) {
       .Add({{"version", kVersion}, {"compiler", __VERSION__}})
       .Set(1);
   // There from the start, so that an increase can be seen.
+  for (const char* cause : {"crash", "lost", "out_of_memory", "disk_full"}) {
+    state_->retries.Add({{"cause", cause}});
+  }
   for (const char* limit :
        {"connections", "queued_jobs", "rate", "stored_bytes", "streams", "upload_rate"}) {
     state_->limited_calls.Add({{"limit", limit}});
