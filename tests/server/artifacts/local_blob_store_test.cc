@@ -94,6 +94,15 @@ TEST_F(LocalBlobStoreTest, WhatWasOnItsWayIsGoneAfterAKill) {
   EXPECT_TRUE(store_->Import(Stage("whole", "content")).ok());
 }
 
+TEST_F(LocalBlobStoreTest, ABlobThatIsNotCommittedLeavesNoFile) {
+  {
+    const auto blob = store_->Create();
+    ASSERT_TRUE(blob.ok()) << blob.status();
+    ASSERT_TRUE((*blob)->Append("content").ok());
+  }
+  EXPECT_THAT(Files(), IsEmpty());
+}
+
 TEST_F(LocalBlobStoreTest, AFileThatIsNotThereMakesNoBlob) {
   const std::string sha256 = Sha256Of("content");
   EXPECT_TRUE(absl::IsNotFound(store_->Import(folder_.File("staging/none")).status()));
