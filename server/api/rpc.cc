@@ -202,12 +202,14 @@ absl::Status OpenCall::Admit() {
 }
 
 grpc::Status OpenCall::End(const absl::Status& status) {
-  LogContext log({});
-  caller_.AddTo(log);
   stream_.reset();
-  if (gate_.BelongsInAudit(caller_, status)) {
-    gate_.Note(caller_, context_.peer(), start_, status);
+  const bool noted = gate_.BelongsInAudit(caller_, status);
+  absl::optional<LogContext> log;
+  if (noted || !status.ok()) {  // what may write a line
+    log.emplace(std::initializer_list<LogField>());
+    caller_.AddTo(*log);
   }
+  if (noted) gate_.Note(caller_, context_.peer(), start_, status);
   if (gate_.tracing_.spans != nullptr && caller_.trace().sampled) {
     gate_.Trace(caller_, parent_, start_, status);
   }

@@ -96,6 +96,7 @@ void SpareWorker::StartOne() {
 }
 
 void SpareWorker::LetGoIfNeeded() {
+  if (!ready()) return;
   const bool short_of_memory = MemoryIsBelow(kShortOfMemory);
   absl::MutexLock lock(&mutex_);
   if (state_ != State::kReady || (!short_of_memory && worker_->Running())) return;

@@ -27,12 +27,30 @@ std::string ApiClient::Upload(const std::string& bytes) {
   return uploaded.ok() ? uploaded->front().blob : "";
 }
 
+absl::StatusOr<v1::Upload> ApiClient::CreateUpload(const std::string& sha256, int64_t size_bytes) {
+  v1::CreateUploadRequest request;
+  request.set_parent(connection_->Parent());
+  request.set_sha256(sha256);
+  request.set_size_bytes(size_bytes);
+  return connection_->Call<v1::Upload>(connection_->artifacts(),
+                                       &v1::ArtifactService::Stub::CreateUpload, request);
+}
+
 absl::StatusOr<v1::Job> ApiClient::Create(const v1::JobSpec& spec, const std::string& request_id) {
   v1::CreateJobRequest request;
   request.set_parent(connection_->Parent());
   *request.mutable_spec() = spec;
   request.set_request_id(request_id);
   return connection_->Call<v1::Job>(connection_->jobs(), &v1::JobService::Stub::CreateJob, request);
+}
+
+absl::Status ApiClient::Delete(const std::string& job) {
+  v1::DeleteJobRequest request;
+  request.set_name(job);
+  return connection_
+      ->Call<google::protobuf::Empty>(connection_->jobs(), &v1::JobService::Stub::DeleteJob,
+                                      request)
+      .status();
 }
 
 absl::StatusOr<v1::Job> ApiClient::Get(const std::string& job) {

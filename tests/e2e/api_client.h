@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "acclimate/v1/artifact_service.pb.h"
 #include "acclimate/v1/job.pb.h"
 #include "client/lib/connection.h"
 #include "tests/e2e/server_process.h"
@@ -32,12 +33,15 @@ class ApiClient {
 
   // The blob's name. Fails the test when the server does not take it.
   std::string Upload(const std::string& bytes);
+  // One that nothing has been written to yet.
+  absl::StatusOr<v1::Upload> CreateUpload(const std::string& sha256, int64_t size_bytes);
   absl::StatusOr<v1::Job> Create(const v1::JobSpec& spec, const std::string& request_id = "");
   absl::StatusOr<v1::Job> Get(const std::string& job);
   absl::StatusOr<v1::Job> Cancel(const std::string& job);
   absl::StatusOr<v1::Job> Pause(const std::string& job);
   absl::StatusOr<v1::Job> Resume(const std::string& job);
   absl::StatusOr<v1::Job> Retry(const std::string& job, const std::string& request_id = "");
+  absl::Status Delete(const std::string& job);
   std::vector<v1::Job> List(const std::string& filter = "");
   bool HasBlob(const std::string& blob);
   std::string Download(const std::string& blob);

@@ -17,6 +17,7 @@
 #include "google/rpc/status.pb.h"
 #include "gtest/gtest.h"
 #include "tests/e2e/api_client.h"
+#include "tests/e2e/small_disk.h"
 #include "tests/e2e/test_data.h"
 
 namespace acclimate::e2e {
@@ -48,14 +49,6 @@ void MakeOld(const std::string& path) {
   ASSERT_EQ(utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
 }
 
-void Delete(ApiClient& api, const std::string& job) {
-  v1::DeleteJobRequest request;
-  request.set_name(job);
-  const auto deleted = api.connection().Call<google::protobuf::Empty>(
-      api.connection().jobs(), &v1::JobService::Stub::DeleteJob, request);
-  ASSERT_TRUE(deleted.ok()) << deleted.status();
-}
-
 // Reads the whole blob, or what comes of it.
 absl::Status ReadAll(ApiClient& api, const std::string& blob, std::string& bytes) {
   grpc::ClientContext context;
@@ -83,24 +76,6 @@ int64_t FilesIn(const std::string& folder) {
   return files;
 }
 
-// Of 64 MiB, mounted over a folder.
-class SmallDisk {
- public:
-  explicit SmallDisk(const std::string& folder)
-      : folder_(folder),
-        mounted_(mount("none", folder.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, "size=64m") == 0) {}
-  ~SmallDisk() {
-    if (mounted_) umount2(folder_.c_str(), MNT_DETACH);
-  }
-  SmallDisk(const SmallDisk&) = delete;
-  SmallDisk& operator=(const SmallDisk&) = delete;
-  bool mounted() const { return mounted_; }
-
- private:
-  const std::string folder_;
-  const bool mounted_;
-};
-
 TEST(StorageTest, DeletedJobsGiveTheDiskBack) {
   ServerProcess server(/*slots=*/0, {"--gc-interval=20ms", "--gc-grace-period=1000h"});
   ApiClient api(server);
@@ -121,7 +96,7 @@ TEST(StorageTest, DeletedJobsGiveTheDiskBack) {
   EXPECT_THAT(pin.Stdout(), HasSubstr("  pinned"));
   for (const std::string& job : jobs) {
     ASSERT_TRUE(api.Cancel(job).ok());
-    Delete(api, job);
+    EXPECT_TRUE(api.Delete(job).ok());
   }
   for (const std::string& blob : blobs) MakeOld(PathOf(server, blob));
   for (const std::string& blob : {kept, pinned}) MakeOld(PathOf(server, blob));
@@ -158,7 +133,7 @@ TEST(StorageTest, AJobThatIsCreatedKeepsItsBlob) {
         EXPECT_TRUE(ReadAll(api, blob, read).ok());
         EXPECT_EQ(read, bytes);
         EXPECT_TRUE(api.Cancel(job->name()).ok());
-        Delete(api, job->name());
+        EXPECT_TRUE(api.Delete(job->name()).ok());
       }
     });
   }
@@ -199,7 +174,7 @@ TEST(StorageTest, AFullDiskRefusesNewWorkAlone) {
   EXPECT_EQ(api.Download(blob), ImageDataset({}, true));
   EXPECT_TRUE(api.Serving());
   EXPECT_TRUE(api.Cancel(job).ok());
-  Delete(api, job);
+  EXPECT_TRUE(api.Delete(job).ok());
   EXPECT_TRUE(api.List().empty());
 }
 
@@ -207,7 +182,7 @@ TEST(StorageTest, AFullDiskRefusesNewWorkAlone) {
 TEST(StorageTest, JobsAreCancelledAndDeletedOnADiskWithoutAFreeByte) {
   ServerProcess server(/*slots=*/0, {"--min-free-disk-bytes=0", "--gc-interval=20ms"});
   server.Stop();
-  const SmallDisk disk(server.data_folder());
+  const SmallDisk disk(server.data_folder(), /*mebibytes=*/64);
   if (!disk.mounted()) GTEST_SKIP() << "mounts need privileges";
   server.Start();
   const std::string filler = server.data_folder() + "/filler";
@@ -224,7 +199,7 @@ TEST(StorageTest, JobsAreCancelledAndDeletedOnADiskWithoutAFreeByte) {
     EXPECT_TRUE(absl::IsResourceExhausted(api.Create(TrainingSpec(blob)).status()));
     for (const std::string& job : jobs) {
       EXPECT_TRUE(api.Cancel(job).ok());
-      Delete(api, job);
+      EXPECT_TRUE(api.Delete(job).ok());
     }
     EXPECT_EQ(api.Download(blob), ImageDataset({}, true));
     fs::remove(filler);

@@ -47,6 +47,25 @@ class TransferTest : public testing::Test {
     return first;
   }
 
+  struct UploadStream {
+    grpc::ClientContext context;
+    v1::Upload answer;
+    std::unique_ptr<grpc::ClientWriter<v1::WriteUploadRequest>> writer;
+  };
+  // Begins to upload the file, and sends its first MiB.
+  void Begin(const std::string& path, client::Connection& connection, UploadStream& stream) {
+    const client::FileDigest digest = *client::DigestFile(path);
+    const absl::StatusOr<v1::Upload> upload =
+        ApiClient(server_).CreateUpload(digest.sha256, digest.size_bytes);
+    ASSERT_TRUE(upload.ok()) << upload.status();
+    stream.writer = connection.artifacts().WriteUpload(&stream.context, &stream.answer);
+    v1::WriteUploadRequest chunk;
+    chunk.set_name(upload->name());
+    chunk.set_data(ReadFile(path).substr(0, kMiB));
+    chunk.set_crc32c(artifacts::Crc32c(chunk.data()));
+    ASSERT_TRUE(stream.writer->Write(chunk));
+  }
+
   const TemporaryFolder folder_;
   ServerProcess server_;
 };
@@ -74,27 +93,13 @@ TEST_F(TransferTest, AnUploadSurvivesAKillOfTheServer) {
 TEST_F(TransferTest, AnUploadWhoseEveryByteHadArrivedAtTheKillCompletes) {
   const std::string path = NewFile(kMiB, 7);
   std::unique_ptr<client::Connection> connection = server_.Connect();
-  const client::FileDigest digest = *client::DigestFile(path);
-  v1::CreateUploadRequest create;
-  create.set_parent(client::kDefaultParent);
-  create.set_sha256(digest.sha256);
-  create.set_size_bytes(digest.size_bytes);
-  const absl::StatusOr<v1::Upload> upload = connection->Call<v1::Upload>(
-      connection->artifacts(), &v1::ArtifactService::Stub::CreateUpload, create);
-  ASSERT_TRUE(upload.ok()) << upload.status();
   {
-    grpc::ClientContext context;
-    v1::Upload answer;
-    auto writer = connection->artifacts().WriteUpload(&context, &answer);
-    v1::WriteUploadRequest chunk;
-    chunk.set_name(upload->name());
-    chunk.set_data(ReadFile(path));
-    chunk.set_crc32c(artifacts::Crc32c(chunk.data()));
-    ASSERT_TRUE(writer->Write(chunk));
+    UploadStream stream;
+    ASSERT_NO_FATAL_FAILURE(Begin(path, *connection, stream));
     ASSERT_TRUE(WaitUntil([&] { return ReceivedBytes() == kMiB; }));
     server_.Kill();
-    context.TryCancel();
-    writer->Finish();
+    stream.context.TryCancel();
+    stream.writer->Finish();
   }
   server_.Start();
   const auto files = client::Uploader(*connection).Upload({path});
@@ -125,26 +130,12 @@ TEST_F(TransferTest, AnUploadSurvivesAKillOfTheClient) {
 TEST_F(TransferTest, AnInterruptedUploadCanBeAborted) {
   const std::string path = NewFile(3 * kMiB, 6);
   std::unique_ptr<client::Connection> connection = server_.Connect();
-  const client::FileDigest digest = *client::DigestFile(path);
-  v1::CreateUploadRequest create;
-  create.set_parent(client::kDefaultParent);
-  create.set_sha256(digest.sha256);
-  create.set_size_bytes(digest.size_bytes);
-  const absl::StatusOr<v1::Upload> upload = connection->Call<v1::Upload>(
-      connection->artifacts(), &v1::ArtifactService::Stub::CreateUpload, create);
-  ASSERT_TRUE(upload.ok()) << upload.status();
   {
-    grpc::ClientContext context;
-    v1::Upload answer;
-    auto writer = connection->artifacts().WriteUpload(&context, &answer);
-    v1::WriteUploadRequest chunk;
-    chunk.set_name(upload->name());
-    chunk.set_data(ReadFile(path).substr(0, kMiB));
-    chunk.set_crc32c(artifacts::Crc32c(chunk.data()));
-    ASSERT_TRUE(writer->Write(chunk));
-    writer->WritesDone();
-    ASSERT_TRUE(writer->Finish().ok());
-    ASSERT_EQ(answer.committed_bytes(), kMiB);
+    UploadStream stream;
+    ASSERT_NO_FATAL_FAILURE(Begin(path, *connection, stream));
+    stream.writer->WritesDone();
+    ASSERT_TRUE(stream.writer->Finish().ok());
+    ASSERT_EQ(stream.answer.committed_bytes(), kMiB);
   }
   EXPECT_EQ(ReceivedBytes(), kMiB);
 

@@ -1,7 +1,5 @@
 // A crowd: thousands of watchers, some of whom read nothing, uploads that hardly move, and
 // connections that say nothing. Everybody else is served as before.
-#include <algorithm>
-#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,9 +16,10 @@
 #include "tests/e2e/api_client.h"
 #include "tests/e2e/test_data.h"
 #include "tests/http_client.h"
+#include "tests/job_watchers.h"
+#include "tests/process_usage.h"
 #include "tests/reliability/health_probe.h"
 #include "tests/reliability/options.h"
-#include "tests/reliability/process_size.h"
 
 namespace acclimate::reliability {
 namespace {
@@ -32,75 +31,6 @@ constexpr int kStreamsOfAChannel = 200;
 constexpr int64_t kMostBytes = int64_t{300} << 20;
 constexpr int64_t kMostThreadsOfWatchers = 64;
 constexpr absl::Duration kLatency = absl::Milliseconds(50);  // p99, of the long form
-
-absl::Time TimeOf(const v1::JobEvent& event) {
-  return absl::FromUnixSeconds(event.time().seconds()) + absl::Nanoseconds(event.time().nanos());
-}
-
-// Reads a job to its end.
-class Watcher final : public grpc::ClientReadReactor<v1::WatchJobResponse> {
- public:
-  Watcher(v1::JobService::Stub& stub, const v1::WatchJobRequest& request,
-          absl::BlockingCounter& begun, absl::BlockingCounter& ended)
-      : begun_(begun), ended_(ended) {
-    stub.async()->WatchJob(&context_, &request, this);
-    StartRead(&response_);
-    StartCall();
-  }
-
-  void OnReadDone(bool ok) override {
-    if (!ok) return;
-    const v1::JobEvent& event = response_.event();
-    if (event.cursor() != cursor_ + 1) ++out_of_order_;
-    if (cursor_ == 0) {
-      begun_.DecrementCount();
-    } else if (event.has_state()) {
-      latencies_.push_back(absl::Now() - TimeOf(event));
-    }
-    cursor_ = event.cursor();
-    StartRead(&response_);
-  }
-  void OnDone(const grpc::Status& status) override {
-    status_ = status;
-    ended_.DecrementCount();
-  }
-
-  int64_t cursor() const { return cursor_; }
-  int out_of_order() const { return out_of_order_; }
-  const grpc::Status& status() const { return status_; }
-  const std::vector<absl::Duration>& latencies() const { return latencies_; }
-
- private:
-  absl::BlockingCounter& begun_;
-  absl::BlockingCounter& ended_;
-  grpc::ClientContext context_;
-  v1::WatchJobResponse response_;
-  int64_t cursor_ = 0;
-  int out_of_order_ = 0;
-  grpc::Status status_;
-  std::vector<absl::Duration> latencies_;
-};
-
-// Watches a job, and reads nothing.
-class DeafWatcher final : public grpc::ClientReadReactor<v1::WatchJobResponse> {
- public:
-  DeafWatcher(v1::JobService::Stub& stub, const v1::WatchJobRequest& request,
-              absl::BlockingCounter& ended)
-      : ended_(ended) {
-    stub.async()->WatchJob(&context_, &request, this);
-    AddHold();
-    StartCall();
-  }
-  void Cancel() {
-    context_.TryCancel();
-    RemoveHold();
-  }
-  void OnDone(const grpc::Status&) override { ended_.DecrementCount(); }
-
- private:
-  absl::BlockingCounter& ended_;
-  grpc::ClientContext context_;
-};
 
 // Sends the first bytes of an upload, and no more.
 class SlowUpload final : public grpc::ClientWriteReactor<v1::WriteUploadRequest> {
@@ -145,12 +75,7 @@ class CrowdTest : public testing::Test {
     return job.ok() ? job->name() : "";
   }
   std::string NewUpload(const std::string& content) {
-    v1::CreateUploadRequest request;
-    request.set_parent(api_.connection().Parent());
-    request.set_sha256(artifacts::Sha256Of(content));
-    request.set_size_bytes(int64_t{1} << 20);
-    const auto upload = api_.connection().Call<v1::Upload>(
-        api_.connection().artifacts(), &v1::ArtifactService::Stub::CreateUpload, request);
+    const auto upload = api_.CreateUpload(artifacts::Sha256Of(content), int64_t{1} << 20);
     EXPECT_TRUE(upload.ok()) << upload.status();
     return upload.ok() ? upload->name() : "";
   }
@@ -177,24 +102,24 @@ TEST_F(CrowdTest, EverybodyElseIsServed) {
   const int watchers = static_cast<int>(Count(2000, 2000)) - kDeaf;
   v1::WatchJobRequest watch;
   watch.set_name(Submit(e2e::TrainingSpec(data_, RunOptions().long_form ? 1000 : 20)));
-  const ProcessSize before = SizeOf(server_.pid());
+  const ProcessUsage before = *UsageOf(server_.pid());
   const HealthProbe health(server_);
 
   std::vector<HttpConnection> silent;
   std::vector<std::unique_ptr<v1::JobService::Stub>> stubs;
-  std::vector<std::unique_ptr<Watcher>> readers;
+  std::vector<std::unique_ptr<JobReader>> readers;
   std::vector<std::unique_ptr<DeafWatcher>> deaf;
   absl::BlockingCounter begun(watchers), ended(watchers), deaf_ended(kDeaf);
   for (int i = 0; i < watchers + kDeaf; ++i) {
     if (i % kStreamsOfAChannel == 0) stubs.push_back(v1::JobService::NewStub(NewChannel()));
     if (i < watchers) {
-      readers.push_back(std::make_unique<Watcher>(*stubs.back(), watch, begun, ended));
+      readers.push_back(std::make_unique<JobReader>(*stubs.back(), watch, begun, ended));
     } else {
       deaf.push_back(std::make_unique<DeafWatcher>(*stubs.back(), watch, deaf_ended));
     }
   }
   begun.Wait();
-  const ProcessSize watched = SizeOf(server_.pid());
+  const ProcessUsage watched = *UsageOf(server_.pid());
   EXPECT_LE(watched.threads - before.threads, kMostThreadsOfWatchers) << "none for each watcher";
 
   for (int i = 0; i < kSilent; ++i) silent.emplace_back(server_.address());
@@ -213,7 +138,7 @@ TEST_F(CrowdTest, EverybodyElseIsServed) {
   ASSERT_TRUE(api_.Cancel(first_).ok());
   ended.Wait();
   ExpectServed();
-  const ProcessSize after = SizeOf(server_.pid());
+  const ProcessUsage after = *UsageOf(server_.pid());
   EXPECT_LT(after.resident_bytes, kMostBytes);
 
   std::vector<absl::Duration> latencies;
@@ -222,7 +147,7 @@ TEST_F(CrowdTest, EverybodyElseIsServed) {
     EXPECT_TRUE(reader->status().ok()) << reader->status().error_message();
     EXPECT_EQ(reader->out_of_order(), 0);
     EXPECT_EQ(reader->cursor(), last);
-    latencies.insert(latencies.end(), reader->latencies().begin(), reader->latencies().end());
+    latencies.insert(latencies.end(), reader->states().begin(), reader->states().end());
   }
   for (const auto& watcher : deaf) watcher->Cancel();
   for (const auto& upload : uploads) upload->Cancel();
@@ -230,12 +155,11 @@ TEST_F(CrowdTest, EverybodyElseIsServed) {
   uploads_ended.Wait();
 
   ASSERT_FALSE(latencies.empty());
-  const auto p99 = latencies.begin() + static_cast<int64_t>(latencies.size() * 99 / 100);
-  std::nth_element(latencies.begin(), p99, latencies.end());
+  const absl::Duration p99 = Percentile(latencies, 0.99);
   if (RunOptions().long_form) {
-    EXPECT_LE(*p99, kLatency);
+    EXPECT_LE(p99, kLatency);
   }
-  Report("state event until a watcher has it, p99", absl::FormatDuration(*p99));
+  Report("state event until a watcher has it, p99", absl::FormatDuration(p99));
   Report("server with the crowd",
          absl::StrCat(after.resident_bytes >> 20, " MiB, ", after.threads, " threads, of which ",
                       watched.threads, " with the watchers alone"));

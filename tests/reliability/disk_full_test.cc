@@ -7,13 +7,13 @@
 #include "client/lib/uploader.h"
 #include "gtest/gtest.h"
 #include "tests/e2e/api_client.h"
+#include "tests/e2e/small_disk.h"
 #include "tests/e2e/test_data.h"
 #include "tests/reliability/attempt_order.h"
 #include "tests/reliability/blob_bytes.h"
 #include "tests/reliability/event_log.h"
 #include "tests/reliability/health_probe.h"
 #include "tests/reliability/options.h"
-#include "tests/reliability/small_disk.h"
 
 namespace acclimate::reliability {
 namespace {
@@ -36,7 +36,7 @@ class DiskFullTest : public testing::Test {
  protected:
   void SetUp() override {
     server_.Stop();
-    disk_ = std::make_unique<SmallDisk>(server_.data_folder(), kMebibytes);
+    disk_ = std::make_unique<e2e::SmallDisk>(server_.data_folder(), kMebibytes);
     if (!disk_->mounted()) GTEST_SKIP() << "mounts need privileges";
     server_.Start();
     api_ = std::make_unique<ApiClient>(server_);
@@ -89,7 +89,7 @@ class DiskFullTest : public testing::Test {
       /*slots=*/1,
       {"--min-free-disk-bytes=0", "--disk-watermark=1", "--gc-interval=20ms",
        "--gc-grace-period=1s", "--checkpoint-interval=50ms", "--max-retries=1000"}};
-  std::unique_ptr<SmallDisk> disk_;
+  std::unique_ptr<e2e::SmallDisk> disk_;
   std::unique_ptr<ApiClient> api_;
   std::string bytes_, data_;
   v1::Job straight_;

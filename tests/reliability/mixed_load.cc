@@ -21,14 +21,6 @@ constexpr char kFilter[] = "label.load=yes";
 // A job that was lost more often waits for long before it is tried again.
 constexpr int kAttemptsToWaitFor = 3;
 
-absl::Status Delete(client::Connection& connection, const std::string& job) {
-  v1::DeleteJobRequest request;
-  request.set_name(job);
-  return connection
-      .Call<google::protobuf::Empty>(connection.jobs(), &v1::JobService::Stub::DeleteJob, request)
-      .status();
-}
-
 }  // namespace
 
 class MixedLoad::Client {
@@ -117,7 +109,7 @@ class MixedLoad::Client {
     for (size_t i = 0; i < own_.size(); ++i) {
       if (!client::HasEnded(load_.work_.LastAnswer(own_[i]).state())) continue;
       load_.work_.DeleteBegins(own_[i]);
-      const absl::Status status = Delete(api_.connection(), own_[i]);
+      const absl::Status status = api_.Delete(own_[i]);
       // NOT_FOUND: the answer to the first try was lost with the server.
       EXPECT_TRUE(status.ok() || absl::IsNotFound(status)) << status;
       load_.work_.Deleted(own_[i]);

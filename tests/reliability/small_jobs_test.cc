@@ -5,7 +5,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "google/protobuf/empty.pb.h"
 #include "gtest/gtest.h"
 #include "tests/e2e/api_client.h"
 #include "tests/e2e/test_data.h"
@@ -47,14 +46,6 @@ class SmallJobsTest : public testing::Test {
     }
   }
 
-  static void Delete(ApiClient& api, const std::string& job) {
-    v1::DeleteJobRequest request;
-    request.set_name(job);
-    const auto deleted = api.connection().Call<google::protobuf::Empty>(
-        api.connection().jobs(), &v1::JobService::Stub::DeleteJob, request);
-    EXPECT_TRUE(deleted.ok()) << deleted.status();
-  }
-
   // `jobs` more, each created, watched to its end and deleted.
   void Run(ServerProcess& server, int64_t jobs) {
     std::atomic<int64_t> left{jobs};
@@ -66,7 +57,8 @@ class SmallJobsTest : public testing::Test {
           const v1::Job ended = api.WaitForEnd(Create(api, ++number_).name());
           EXPECT_EQ(ended.state(), v1::JOB_STATE_SUCCEEDED) << ended.DebugString();
           EXPECT_FALSE(api.Events(ended.name()).empty());
-          Delete(api, ended.name());
+          const absl::Status deleted = api.Delete(ended.name());
+          EXPECT_TRUE(deleted.ok()) << deleted;
         }
       });
     }
@@ -82,9 +74,9 @@ class SmallJobsTest : public testing::Test {
     const uintmax_t store_before = fs::file_size(store);
     const HealthProbe health(server);
     Run(server, jobs / 5);
-    const ProcessSize before = SizeOf(server.pid());
+    const ProcessUsage before = *UsageOf(server.pid());
     Run(server, jobs - jobs / 5);
-    ExpectNoGrowth(before, SizeOf(server.pid()));
+    ExpectNoGrowth(before, *UsageOf(server.pid()));
     for (const char* folder : {"/blobs", "/uploads", "/quarantine"}) {
       EXPECT_TRUE(WaitUntil([&] { return FilesIn(server.data_folder() + folder) == 0; })) << folder;
     }

@@ -10,9 +10,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
-#include "tests/bench/service/process_usage.h"
 #include "tests/bench/service/report.h"
 #include "tests/bench/service/server_process.h"
+#include "tests/process_usage.h"
 
 ABSL_FLAG(int, starts, 7, "starts of the server, each in a new data directory");
 ABSL_FLAG(absl::Duration, idle, absl::Seconds(5),
@@ -24,6 +24,10 @@ namespace {
 
 constexpr double kRequiredSeconds = 0.2;
 constexpr double kRequiredMebibytes = 60;
+
+double ResidentMebibytes(pid_t pid) {
+  return Require(UsageOf(pid), "its memory").resident_mebibytes();
+}
 
 std::vector<pid_t> Children(pid_t pid) {
   std::vector<pid_t> children;
@@ -46,10 +50,10 @@ void Run() {
   TemporaryDirectory directory;
   const auto server = ServerProcess::Acclimated(directory.path());
   absl::SleepFor(absl::GetFlag(FLAGS_idle));
-  const double resident = UsageOf(server->pid()).resident_mebibytes;
+  const double resident = ResidentMebibytes(server->pid());
   Json workers = Json::array();
   for (pid_t worker : Children(server->pid())) {
-    workers.push_back(Rounded(UsageOf(worker).resident_mebibytes, 1));
+    workers.push_back(Rounded(ResidentMebibytes(worker), 1));
   }
   const double start = Median(starts);
   Print({{"benchmark", "idle"},

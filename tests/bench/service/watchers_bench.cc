@@ -1,26 +1,22 @@
 // Many watchers of one job, some of whom read nothing: what an event takes to reach the others, and
 // what the server needs for them all.
-#include <algorithm>
-#include <array>
-#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
 #include "absl/flags/usage.h"
-#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/synchronization/blocking_counter.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "acclimate/v1/job_service.grpc.pb.h"
-#include "tests/bench/service/process_usage.h"
 #include "tests/bench/service/report.h"
 #include "tests/bench/service/server_process.h"
 #include "tests/bench/service/small_job.h"
+#include "tests/job_watchers.h"
+#include "tests/process_usage.h"
 
 ABSL_FLAG(int, watchers, 1000, "watchers that read");
 ABSL_FLAG(int, slow, 200, "watchers that read nothing");
@@ -33,86 +29,16 @@ constexpr int kWatchersOfAChannel = 200;
 constexpr double kRequiredMilliseconds = 50;
 constexpr double kRequiredMebibytes = 200;
 
-absl::Time TimeOf(const v1::JobEvent& event) {
-  return absl::FromUnixSeconds(event.time().seconds()) + absl::Nanoseconds(event.time().nanos());
-}
-
-// Reads a job's events to its end; tells when it has the first, and keeps how late the others were.
-class Watcher final : public grpc::ClientReadReactor<v1::WatchJobResponse> {
- public:
-  Watcher(v1::JobService::Stub& stub, const v1::WatchJobRequest& request,
-          absl::BlockingCounter& begun, absl::BlockingCounter& ended)
-      : begun_(begun), ended_(ended) {
-    stub.async()->WatchJob(&context_, &request, this);
-    StartRead(&response_);
-    StartCall();
-  }
-
-  void OnReadDone(bool ok) override {
-    if (!ok) return;
-    const absl::Time now = absl::Now();
-    const v1::JobEvent& event = response_.event();
-    in_order_ &= event.cursor() == cursor_ + 1;
-    if (cursor_ == 0) {
-      begun_.DecrementCount();
-    } else {
-      (event.has_state() ? states_ : points_).push_back(now - TimeOf(event));
-    }
-    cursor_ = event.cursor();
-    StartRead(&response_);
-  }
-  void OnDone(const grpc::Status& status) override {
-    if (!status.ok() || !in_order_) Die("a watcher lost events: " + status.error_message());
-    ended_.DecrementCount();
-  }
-
-  int64_t cursor() const { return cursor_; }
-  const std::vector<absl::Duration>& states() const { return states_; }
-  const std::vector<absl::Duration>& points() const { return points_; }
-
- private:
-  absl::BlockingCounter& begun_;
-  absl::BlockingCounter& ended_;
-  grpc::ClientContext context_;
-  v1::WatchJobResponse response_;
-  int64_t cursor_ = 0;
-  bool in_order_ = true;
-  std::vector<absl::Duration> states_, points_;
-};
-
-// Asks for events and takes none.
-class SlowWatcher final : public grpc::ClientReadReactor<v1::WatchJobResponse> {
- public:
-  SlowWatcher(v1::JobService::Stub& stub, const v1::WatchJobRequest& request,
-              absl::BlockingCounter& ended)
-      : ended_(ended) {
-    stub.async()->WatchJob(&context_, &request, this);
-    AddHold();
-    StartCall();
-  }
-  void Cancel() {
-    context_.TryCancel();
-    RemoveHold();
-  }
-  void OnDone(const grpc::Status&) override { ended_.DecrementCount(); }
-
- private:
-  absl::BlockingCounter& ended_;
-  grpc::ClientContext context_;
-};
-
-double Percentile(std::vector<absl::Duration> times, double part) {
-  const auto place = times.begin() + static_cast<int64_t>(part * (times.size() - 1));
-  std::nth_element(times.begin(), place, times.end());
-  return absl::ToDoubleMilliseconds(*place);
-}
-
 std::string Create(client::Connection& connection, v1::CreateJobRequest request, int epochs) {
   (*request.mutable_spec()->mutable_hyperparameters())["epochs"].set_integer(epochs);
   grpc::ClientContext context;
   v1::Job job;
   Require(connection.jobs().CreateJob(&context, request, &job), "CreateJob");
   return job.name();
+}
+
+ProcessUsage Usage(const ServerProcess& server) {
+  return Require(UsageOf(server.pid()), "what the server uses");
 }
 
 void Cancel(client::Connection& connection, const std::string& job) {
@@ -137,56 +63,59 @@ void Run() {
   v1::WatchJobRequest watch;
   watch.set_name(Create(connection, request, absl::GetFlag(FLAGS_epochs)));
 
-  const ProcessUsage before = UsageOf(server->pid());
+  const ProcessUsage before = Usage(*server);
   std::vector<std::unique_ptr<v1::JobService::Stub>> stubs;
   for (int i = 0; i <= (watchers + slow) / kWatchersOfAChannel; ++i) {
     stubs.push_back(v1::JobService::NewStub(server->NewChannel()));
   }
   absl::BlockingCounter begun(watchers), ended(watchers), slow_ended(slow);
-  std::vector<std::unique_ptr<Watcher>> readers;
-  std::vector<std::unique_ptr<SlowWatcher>> others;
+  std::vector<std::unique_ptr<JobReader>> readers;
+  std::vector<std::unique_ptr<DeafWatcher>> others;
   for (int i = 0; i < watchers + slow; ++i) {
     v1::JobService::Stub& stub = *stubs[i / kWatchersOfAChannel];
     if (i < watchers) {
-      readers.push_back(std::make_unique<Watcher>(stub, watch, begun, ended));
+      readers.push_back(std::make_unique<JobReader>(stub, watch, begun, ended));
     } else {
-      others.push_back(std::make_unique<SlowWatcher>(stub, watch, slow_ended));
+      others.push_back(std::make_unique<DeafWatcher>(stub, watch, slow_ended));
     }
   }
   begun.Wait();
-  const absl::Duration idle_before = UsageOf(server->pid()).processor_time;
+  const absl::Duration idle_before = Usage(*server).processor_time;
   absl::SleepFor(absl::Seconds(2));
-  const ProcessUsage idle = UsageOf(server->pid());
+  const ProcessUsage idle = Usage(*server);
   Cancel(connection, first);
   ended.Wait();
-  const ProcessUsage after = UsageOf(server->pid());
+  const ProcessUsage after = Usage(*server);
   for (const auto& other : others) other->Cancel();
   slow_ended.Wait();
 
   std::vector<absl::Duration> states, points;
   for (const auto& reader : readers) {
-    if (reader->cursor() != readers.front()->cursor()) Die("a watcher lost events");
+    Require(reader->status(), "WatchJob");
+    if (reader->out_of_order() > 0 || reader->cursor() != readers.front()->cursor()) {
+      Die("a watcher lost events");
+    }
     states.insert(states.end(), reader->states().begin(), reader->states().end());
-    points.insert(points.end(), reader->points().begin(), reader->points().end());
+    points.insert(points.end(), reader->others().begin(), reader->others().end());
   }
-  const double p99 = Percentile(states, 0.99);
+  const double p99 = absl::ToDoubleMilliseconds(Percentile(states, 0.99));
   Print({{"benchmark", "watchers"},
          {"watchers", watchers},
          {"slow", slow},
          {"events_each", readers.front()->cursor()},
-         {"state_p50_ms", Rounded(Percentile(states, 0.5), 1)},
+         {"state_p50_ms", Rounded(absl::ToDoubleMilliseconds(Percentile(states, 0.5)), 1)},
          {"state_p99_ms", Rounded(p99, 1)},
-         {"point_p99_ms", Rounded(Percentile(points, 0.99), 1)},
+         {"point_p99_ms", Rounded(absl::ToDoubleMilliseconds(Percentile(points, 0.99)), 1)},
          {"required_ms", kRequiredMilliseconds},
-         {"resident_mebibytes", Rounded(after.resident_mebibytes, 1)},
-         {"resident_mebibytes_before", Rounded(before.resident_mebibytes, 1)},
+         {"resident_mebibytes", Rounded(after.resident_mebibytes(), 1)},
+         {"resident_mebibytes_before", Rounded(before.resident_mebibytes(), 1)},
          {"threads", after.threads},
          {"threads_before", before.threads},
          {"idle_cores", Rounded(absl::ToDoubleSeconds(idle.processor_time - idle_before) / 2, 3)},
-         {"met", p99 <= kRequiredMilliseconds && after.resident_mebibytes < kRequiredMebibytes}},
+         {"met", p99 <= kRequiredMilliseconds && after.resident_mebibytes() < kRequiredMebibytes}},
         absl::StrFormat("%d watchers and %d that read nothing: a state event takes %.1f ms (p99, "
                         "required: <= %.0f), the server %.0f MiB (required: < %.0f) and %d threads",
-                        watchers, slow, p99, kRequiredMilliseconds, after.resident_mebibytes,
+                        watchers, slow, p99, kRequiredMilliseconds, after.resident_mebibytes(),
                         kRequiredMebibytes, after.threads));
 }
 

@@ -1,4 +1,4 @@
-#include "tests/reliability/small_disk.h"
+#include "tests/e2e/small_disk.h"
 
 #include <fcntl.h>
 #include <sys/mount.h>
@@ -10,7 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 
-namespace acclimate::reliability {
+namespace acclimate::e2e {
 namespace {
 
 constexpr int64_t kPageBytes = 4096;
@@ -42,4 +42,4 @@ void SmallDisk::FillTo(int64_t free_bytes) {
 
 void SmallDisk::Empty() { std::filesystem::remove(folder_ + "/filler"); }
 
-}  // namespace acclimate::reliability
+}  // namespace acclimate::e2e

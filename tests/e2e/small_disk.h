@@ -1,11 +1,11 @@
 // A disk of its own, mounted over a folder, that can be filled.
-#ifndef ACCLIMATE_TESTS_RELIABILITY_SMALL_DISK_H_
-#define ACCLIMATE_TESTS_RELIABILITY_SMALL_DISK_H_
+#ifndef ACCLIMATE_TESTS_E2E_SMALL_DISK_H_
+#define ACCLIMATE_TESTS_E2E_SMALL_DISK_H_
 
 #include <cstdint>
 #include <string>
 
-namespace acclimate::reliability {
+namespace acclimate::e2e {
 
 class SmallDisk {
  public:
@@ -25,6 +25,6 @@ class SmallDisk {
   const bool mounted_;
 };
 
-}  // namespace acclimate::reliability
+}  // namespace acclimate::e2e
 
-#endif  // ACCLIMATE_TESTS_RELIABILITY_SMALL_DISK_H_
+#endif  // ACCLIMATE_TESTS_E2E_SMALL_DISK_H_
