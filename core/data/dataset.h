@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/optional.h"
+#include "core/data/fields.h"
 #include "core/io/mapped_file.h"
 
 namespace acclimate::data {
@@ -37,14 +38,19 @@ class Dataset {
   // npy (inputs only), recognised by their bytes. INVALID_ARGUMENT names the file, the tensor and
   // the byte or index at fault: truncated, wrong dtype, no samples, NaN or infinity (with the index
   // of the first), labels negative, lengths that differ.
-  static absl::StatusOr<Dataset> Read(std::shared_ptr<io::MappedFile> file);
+  // `fields`: what the model takes of it, where that is not the tensor "inputs" alone.
+  static absl::StatusOr<Dataset> Read(std::shared_ptr<io::MappedFile> file,
+                                      const Fields& fields = {});
   // From tensors in memory: the same checks.
   static absl::StatusOr<Dataset> FromTensors(at::Tensor inputs, at::Tensor labels,
                                              std::string name);
 
-  // INVALID_ARGUMENT unless mean and std have one value or one a channel, and std > 0.
+  // INVALID_ARGUMENT unless mean and std have one value or one a channel, and std > 0; of token
+  // ids, unless they leave the inputs as they are.
   absl::Status SetNormalization(const Normalization& normalization);
 
+  // The same samples without their labels, not normalised.
+  Dataset WithoutLabels() const;
   // Other samples of the same kind, normalised as these. INVALID_ARGUMENT: as FromTensors(), and
   // samples of another shape.
   absl::StatusOr<Dataset> WithSamples(at::Tensor inputs, at::Tensor labels, std::string name) const;
@@ -54,6 +60,10 @@ class Dataset {
   int64_t size() const;                       // N
   std::vector<int64_t> sample_shape() const;  // without N, for example [1, 28, 28] or [128]
   bool has_labels() const;
+  // Whole numbers that name something: no views of them, no arithmetic.
+  bool token_ids() const { return token_ids_; }
+  // The fields of a sample: with several, its first dimension counts them.
+  int64_t planes() const { return planes_; }
   int64_t num_classes() const;         // 1 + the largest label; 0 without labels
   const at::Tensor& labels() const;    // int64 [N]; undefined without labels
   at::ScalarType stored_type() const;  // uint8 or float32
@@ -80,6 +90,8 @@ class Dataset {
   at::Tensor inputs_;  // uint8 or float32
   at::Tensor index_;   // int64 [N]: the samples of inputs_ that this is a view of. Undefined: all
   at::Tensor labels_;  // of those samples
+  bool token_ids_ = false;
+  int64_t planes_ = 1;
   // stored * scale + shift, float32, broadcastable over a batch. Undefined: nothing to do.
   at::Tensor scale_, shift_;
   absl::optional<Normalization> normalization_;  // as set

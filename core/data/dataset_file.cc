@@ -35,10 +35,16 @@ at::Tensor Find(const io::TensorFile& file, const char* name) {
 
 }  // namespace
 
-absl::StatusOr<StoredData> ReadStoredData(std::shared_ptr<io::MappedFile> file) {
+absl::StatusOr<StoredData> ReadStoredData(std::shared_ptr<io::MappedFile> file,
+                                          const Fields& fields) {
   absl::StatusOr<io::TensorFile> tensors = ReadTensors(file);
   if (!tensors.ok()) return tensors.status();
   StoredData stored{Find(*tensors, "inputs"), Find(*tensors, "labels")};
+  if (NeedPacking(fields)) {
+    absl::StatusOr<at::Tensor> packed = Pack(tensors->tensors, fields, file->name());
+    if (!packed.ok()) return packed.status();
+    stored.inputs = *std::move(packed);
+  }
   if (stored.inputs.defined()) return stored;
   if (!IsCsr(*tensors)) {
     return absl::InvalidArgumentError(

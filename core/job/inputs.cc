@@ -77,32 +77,46 @@ absl::Status CheckSpec(const MethodSpec& method, const RunSpec& spec, RunObserve
 
 absl::StatusOr<data::Dataset> ReadDataset(const std::string& field,
                                           const std::shared_ptr<io::MappedFile>& file,
-                                          bool labelled) {
-  absl::StatusOr<data::Dataset> dataset = data::Dataset::Read(file);
+                                          const data::Fields& fields, bool labelled) {
+  absl::StatusOr<data::Dataset> dataset = data::Dataset::Read(file, fields);
   if (!dataset.ok()) return InField(field, dataset.status());
   if (labelled && !dataset->has_labels()) return Invalid(field, "has no labels");
   return dataset;
 }
 
+// What the model takes of each file; built-in architectures take numbers.
+absl::StatusOr<data::Fields> FieldsOfModel(const RunSpec& spec) {
+  data::Fields fields;
+  if (spec.checkpoint == nullptr) return fields;
+  const absl::StatusOr<std::vector<model::ModelInput>> inputs =
+      model::ReadModelInputs(spec.checkpoint);
+  if (!inputs.ok()) return InField("checkpoint", inputs.status());
+  for (const model::ModelInput& input : *inputs) {
+    fields.push_back({input.name, input.whole_numbers(), input.vocabulary});
+  }
+  return fields;
+}
+
 absl::Status LoadData(const RunSpec& spec, Inputs& inputs) {
   const MethodSpec& method = inputs.method->spec;
+  const absl::StatusOr<data::Fields> fields = FieldsOfModel(spec);
+  if (!fields.ok()) return fields.status();
   const bool needs_labels = method.target_labels == DataNeed::kRequired;
-  absl::StatusOr<data::Dataset> target = ReadDataset("target", spec.target, needs_labels);
+  absl::StatusOr<data::Dataset> target = ReadDataset("target", spec.target, *fields, needs_labels);
   if (!target.ok()) return target.status();
   inputs.target = *std::move(target);
   if (method.target_labels == DataNeed::kNone && inputs.target->has_labels()) {
-    absl::StatusOr<data::Dataset> unlabelled =
-        data::Dataset::FromTensors(inputs.target->stored_inputs(), {}, inputs.target->name());
-    if (!unlabelled.ok()) return InField("target", unlabelled.status());
-    inputs.unlabelled = *std::move(unlabelled);
+    inputs.unlabelled = inputs.target->WithoutLabels();
   }
   for (size_t i = 0; method.source != DataNeed::kNone && i < spec.sources.size(); ++i) {
-    absl::StatusOr<data::Dataset> source = ReadDataset(SourceField(i), spec.sources[i], true);
+    absl::StatusOr<data::Dataset> source =
+        ReadDataset(SourceField(i), spec.sources[i], *fields, true);
     if (!source.ok()) return source.status();
     inputs.sources.push_back(*std::move(source));
   }
   if (method.trains && method.labels_are_classes && spec.evaluation != nullptr) {
-    absl::StatusOr<data::Dataset> evaluation = ReadDataset("evaluation", spec.evaluation, true);
+    absl::StatusOr<data::Dataset> evaluation =
+        ReadDataset("evaluation", spec.evaluation, *fields, true);
     if (!evaluation.ok()) return evaluation.status();
     inputs.evaluation = *std::move(evaluation);
   }
@@ -114,8 +128,9 @@ absl::Status LoadData(const RunSpec& spec, Inputs& inputs) {
         input.kind != InputSpec::Kind::kLabelledDataset) {
       continue;
     }
-    absl::StatusOr<data::Dataset> dataset = ReadDataset(
-        InputField(input.name), given->second, input.kind == InputSpec::Kind::kLabelledDataset);
+    absl::StatusOr<data::Dataset> dataset =
+        ReadDataset(InputField(input.name), given->second, *fields,
+                    input.kind == InputSpec::Kind::kLabelledDataset);
     if (!dataset.ok()) return dataset.status();
     inputs.extra.datasets.emplace(input.name, *std::move(dataset));
   }

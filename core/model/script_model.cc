@@ -25,6 +25,7 @@
 #include "core/model/mixture.h"
 #include "core/model/mode_graph.h"
 #include "core/model/own_storage.h"
+#include "core/model/packed_inputs.h"
 #include "core/model/pickle_writer.h"
 #include "core/model/single_precision.h"
 #include "core/model/state_dict.h"
@@ -96,32 +97,6 @@ BatchNormPaths PathsOf(const Node* node, size_t index) {
           index};
 }
 
-absl::Status CheckSignature(const Module& module) {
-  const auto method = module.find_method("forward");
-  if (!method) return absl::InvalidArgumentError("the TorchScript module has no forward()");
-  const auto& arguments = method->function().getSchema().arguments();
-  for (size_t i = 2; i < arguments.size(); ++i) {
-    if (!arguments[i].default_value()) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "forward() must take one tensor; it also asks for \"", arguments[i].name(), "\""));
-    }
-  }
-  if (arguments.size() < 2 || !arguments[1].type()->isSubtypeOf(*c10::TensorType::get())) {
-    return absl::InvalidArgumentError("forward() must take one tensor");
-  }
-  return absl::OkStatus();
-}
-
-// Arguments beyond the first get their default values.
-void FillDefaults(const Module& module, Graph* graph) {
-  const auto& arguments = module.get_method("forward").function().getSchema().arguments();
-  for (size_t i = arguments.size() - 1; i >= 2; --i) {
-    torch::jit::WithInsertPoint guard(*graph->nodes().begin());
-    graph->inputs().at(i)->replaceAllUsesWith(graph->insertConstant(*arguments[i].default_value()));
-    graph->eraseInput(i);
-  }
-}
-
 using Layout = at::MemoryFormat;
 
 // Stores the weights at `paths` so; a kernel of one place is both ways the same.
@@ -137,10 +112,12 @@ void StoreWeights(const Module& module, const std::set<std::string>& paths, Layo
 
 // What depends on the module's code, the mode and the device, but not on its weights.
 struct ScriptModel::Programs {
-  explicit Programs(const at::Device& where) : device(where) {}
+  Programs(const at::Device& where, std::vector<ModelInput> taken)
+      : device(where), inputs(std::move(taken)) {}
 
   static absl::StatusOr<std::shared_ptr<Programs>> Compile(const Module& module,
-                                                           const at::Device& device, Split split);
+                                                           const at::Device& device, Split split,
+                                                           std::vector<ModelInput> inputs);
   absl::Status AddMode(const Module& module, Mode mode);
   // Without a classifier: the logits are both outputs.
   void AddWholeMode(const Module& module, Mode mode);
@@ -160,6 +137,7 @@ struct ScriptModel::Programs {
   }
 
   const at::Device device;
+  std::vector<ModelInput> inputs;
   std::vector<std::shared_ptr<Graph>> graphs;  // (self, inputs) -> (features, logits), by mode
   std::vector<GraphProgram> forward;           // of those
   std::map<std::string, GraphProgram> compiled;
@@ -178,22 +156,23 @@ struct ScriptModel::Programs {
 };
 
 absl::StatusOr<std::shared_ptr<ScriptModel::Programs>> ScriptModel::Programs::Compile(
-    const Module& module, const at::Device& device, Split split) {
-  auto programs = std::make_shared<Programs>(device);
+    const Module& module, const at::Device& device, Split split, std::vector<ModelInput> inputs) {
+  auto programs = std::make_shared<Programs>(device, inputs);
   absl::Status status;
   for (const Mode mode : kModes) {
     if (status = programs->AddMode(module, mode); !status.ok()) break;
   }
   if (status.ok()) return programs;
   if (split == Split::kRequired) return status;
-  programs = std::make_shared<Programs>(device);
+  programs = std::make_shared<Programs>(device, std::move(inputs));
   for (const Mode mode : kModes) programs->AddWholeMode(module, mode);
   return programs;
 }
 
 void ScriptModel::Programs::AddWholeMode(const Module& module, Mode mode) {
   std::shared_ptr<Graph> graph = SpecialiseGraph(module, mode, device);
-  FillDefaults(module, graph.get());
+  FillDefaults(module, *graph);
+  PackInputs(*graph, inputs);
   torch::jit::Value* const logits = FirstTensor(*graph);
   SetOutputs(graph, {logits, logits});
   forward.emplace_back(graph, "forward", kFeatures);
@@ -202,7 +181,8 @@ void ScriptModel::Programs::AddWholeMode(const Module& module, Mode mode) {
 
 absl::Status ScriptModel::Programs::AddMode(const Module& module, Mode mode) {
   std::shared_ptr<Graph> graph = SpecialiseGraph(module, mode, device);
-  FillDefaults(module, graph.get());
+  FillDefaults(module, *graph);
+  PackInputs(*graph, inputs);
   const absl::StatusOr<ClassifierSplit> split = FindClassifier(*graph);
   if (!split.ok()) return split.status();
   if (mode == Mode::kEvaluation) {
@@ -266,7 +246,8 @@ absl::StatusOr<std::unique_ptr<Model>> ScriptModel::Create(Module module, Origin
   GiveOwnStorage(module);
   const auto named = module.named_parameters();
   const at::Device device = named.size() > 0 ? (*named.begin()).value.device() : at::kCPU;
-  absl::StatusOr<std::shared_ptr<Programs>> programs = Programs::Compile(module, device, split);
+  absl::StatusOr<std::shared_ptr<Programs>> programs = Programs::Compile(
+      module, device, split, origin.inputs.empty() ? ArgumentsOf(module) : origin.inputs);
   if (!programs.ok()) return programs.status();
   StoreWeights(module, (*programs)->convolution_weights, Layout::ChannelsLast);
   return std::unique_ptr<Model>(
@@ -277,7 +258,9 @@ ScriptModel::ScriptModel(Module module, Origin origin, std::shared_ptr<Programs>
     : module_(std::move(module)),
       origin_(std::move(origin)),
       programs_(std::move(programs)),
+      inputs_(programs_->inputs),
       warnings_(origin_.warnings) {
+  CountVocabularies(module_, inputs_);
   warnings_.insert(warnings_.end(), programs_->warnings.begin(), programs_->warnings.end());
   CollectTensors();
 }
@@ -433,7 +416,7 @@ void ScriptModel::To(const at::Device& device) {
   module_.to(device);
   // The graphs compiled before: they compile for any device.
   const Split split = programs_->classifier ? Split::kRequired : Split::kWherePossible;
-  programs_ = Programs::Compile(module_, device, split).value();
+  programs_ = Programs::Compile(module_, device, split, inputs_).value();
 }
 
 std::unique_ptr<Model> ScriptModel::Clone() const {
