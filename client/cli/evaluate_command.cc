@@ -63,11 +63,12 @@ Command EvaluateCommand() {
   command.description =
       "Prints accuracy (0 to 1), accuracy by class, and the confusion matrix; with --json as\n"
       "`accuracy`, `per_class_accuracy` and `confusion_matrix`. The inputs are normalised as\n"
-      "recorded with the model unless --mean and --std are given.";
+      "recorded with the model unless --normalize, or --mean and --std, are given.";
   command.arguments.options = {
       {"checkpoint", ValueKind::kFile, "MODEL",
        "TorchScript, .pt2, or a state dict (.safetensors, .pth)", true},
-      {"data", ValueKind::kFile, "DATA", "safetensors or npz with `inputs` and `labels`", true},
+      {"data", ValueKind::kFile, "DATA", "safetensors or npz with `inputs` and `labels`, or CSV",
+       true},
       {"architecture", ValueKind::kText, "NAME", "of a state dict that does not name its own"},
   };
   AddJobOptions(&command.arguments);
