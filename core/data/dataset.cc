@@ -1,5 +1,6 @@
 #include "core/data/dataset.h"
 
+#include <cmath>
 #include <utility>
 
 #include <ATen/ATen.h>
@@ -98,6 +99,10 @@ absl::Status Dataset::SetNormalization(const Normalization& normalization) {
   if (!(std.isfinite() & (std > 0)).all().item<bool>()) {
     return absl::InvalidArgumentError("std: must be positive and finite");
   }
+  if (!std::isfinite(normalization.clip) || normalization.clip < 0) {
+    return absl::InvalidArgumentError("clip: must be finite and not negative");
+  }
+  clip_ = normalization.clip;
   double unit = inputs_.scalar_type() == at::kByte ? 1.0 / 255 : 1.0;
   scale_ = (unit / std).to(at::kFloat);
   shift_ = (-mean / std).to(at::kFloat);

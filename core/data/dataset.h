@@ -17,10 +17,12 @@
 namespace acclimate::data {
 
 // (x - mean[c]) / std[c] after uint8 has been scaled to [0, 1]. One value, or one a channel (the
-// second dimension of the inputs). Recorded with every adapted model.
+// second dimension of the inputs). The result is clipped to [-clip, clip], unless clip is 0.
+// Recorded with every adapted model.
 struct Normalization {
   std::vector<double> mean = {0.0};
   std::vector<double> std = {1.0};
+  double clip = 0;
 };
 
 struct Batch {
@@ -43,7 +45,7 @@ class Dataset {
   static absl::StatusOr<Dataset> FromTensors(at::Tensor inputs, at::Tensor labels,
                                              std::string name);
 
-  // INVALID_ARGUMENT unless mean and std have one value or one a channel, and std > 0.
+  // INVALID_ARGUMENT unless mean and std have one value or one a channel, std > 0 and clip >= 0.
   absl::Status SetNormalization(const Normalization& normalization);
 
   // Other samples of the same kind, normalised as these. INVALID_ARGUMENT: as FromTensors(), and
@@ -98,6 +100,7 @@ class Dataset {
   std::string labels_hint_;
   // stored * scale + shift, float32, broadcastable over a batch. Undefined: nothing to do.
   at::Tensor scale_, shift_;
+  double clip_ = 0;                              // as in Normalization
   absl::optional<Normalization> normalization_;  // as set
   std::string name_;
 };
