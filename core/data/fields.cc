@@ -27,7 +27,7 @@ std::string Names(const std::map<std::string, at::Tensor>& tensors) {
 }
 
 // "3, 7" for the first true value of a contiguous mask.
-std::string FirstOf(const at::Tensor& mask) {
+std::string FirstIn(const at::Tensor& mask) {
   const at::Tensor index = mask.nonzero()[0];
   std::vector<int64_t> places;
   for (int64_t i = 0; i < index.size(0); ++i) places.push_back(index[i].item<int64_t>());
@@ -44,7 +44,7 @@ absl::StatusOr<at::Tensor> WholeNumbers(const at::Tensor& tensor, const Field& f
   if (tensor.is_floating_point()) {
     const at::Tensor broken = tensor.to(at::kDouble).ne(values);
     if (broken.any().item<bool>()) {
-      return BadData(file, field.name, "[", FirstOf(broken), "] is ",
+      return BadData(file, field.name, "[", FirstIn(broken), "] is ",
                      tensor.masked_select(broken)[0].item<double>(),
                      ", but token ids are whole numbers");
     }
@@ -52,11 +52,11 @@ absl::StatusOr<at::Tensor> WholeNumbers(const at::Tensor& tensor, const Field& f
   const int64_t limit = field.limit > 0 ? field.limit : kFloatLimit;
   const at::Tensor below = values.lt(0), above = values.ge(limit);
   if (below.any().item<bool>()) {
-    return BadData(file, field.name, "[", FirstOf(below), "] is ", ValueAtFirst(values, below),
+    return BadData(file, field.name, "[", FirstIn(below), "] is ", ValueAtFirst(values, below),
                    ", but token ids count from 0");
   }
   if (above.any().item<bool>()) {
-    return BadData(file, field.name, "[", FirstOf(above), "] is ", ValueAtFirst(values, above),
+    return BadData(file, field.name, "[", FirstIn(above), "] is ", ValueAtFirst(values, above),
                    ", but the model knows the tokens 0 to ", limit - 1);
   }
   return values.to(at::kFloat);
@@ -67,7 +67,7 @@ absl::StatusOr<at::Tensor> Numbers(const at::Tensor& tensor, const Field& field,
   const at::Tensor values = tensor.to(at::kFloat);
   const at::Tensor wrong = values.isfinite().logical_not();
   if (!wrong.any().item<bool>()) return values;
-  return BadData(file, field.name, "[", FirstOf(wrong), "] is not finite (as float32)");
+  return BadData(file, field.name, "[", FirstIn(wrong), "] is not finite (as float32)");
 }
 
 }  // namespace

@@ -148,6 +148,11 @@ class Model {
   // Copies in place. INVALID_ARGUMENT names each missing, unexpected or misshapen tensor.
   virtual absl::Status LoadStateDict(const std::map<std::string, at::Tensor>& state) = 0;
 
+  // A classifier layer of `classes` fresh rows, from the default CPU generator, in place of the
+  // model's own; the rest stays. Before the first training step and any copy. INVALID_ARGUMENT: the
+  // classifier is more than a weight and a bias, or the form has its shape written in (.pt2).
+  virtual absl::Status ReplaceHead(int64_t classes) = 0;
+
   virtual void To(const at::Device& device) = 0;
 
   // Of the forward passes from here on: kFloat (at first), kBFloat16 or kHalf. Clone() keeps it.

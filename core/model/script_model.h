@@ -14,6 +14,7 @@
 #include "core/model/exported_archive.h"
 #include "core/model/graph_program.h"
 #include "core/model/model.h"
+#include "core/model/stored_form.h"
 
 namespace acclimate::model {
 
@@ -27,6 +28,7 @@ struct Origin {
   std::vector<int64_t> sample_shape;                         // of one sample; empty when unknown
   std::shared_ptr<const ExportedArchive> archive = nullptr;  // of an exported program
   std::vector<std::string> warnings = {};                    // of its reader
+  StoredForm stored = {};                                    // in which it is given back
   // Those whose types are known; empty: the arguments of forward(), floats unless an embedding
   // looks them up.
   std::vector<ModelInput> inputs = {};
@@ -69,6 +71,7 @@ class ScriptModel final : public Model {
   MomentsResult ForwardWithMoments(const at::Tensor& inputs, double share) override;
   std::map<std::string, at::Tensor> StateDict() const override;
   absl::Status LoadStateDict(const std::map<std::string, at::Tensor>& state) override;
+  absl::Status ReplaceHead(int64_t classes) override;
   void To(const at::Device& device) override;
   void set_precision(at::ScalarType type) override { precision_ = type; }
   at::ScalarType precision() const override { return precision_; }
