@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from acclimate.errors import BlobNotFound as BlobNotFound
     from acclimate.errors import CallError as CallError
     from acclimate.errors import DataError as DataError
+    from acclimate.errors import DataLoss as DataLoss
+    from acclimate.errors import DeadlineExceeded as DeadlineExceeded
     from acclimate.errors import DiskFull as DiskFull
     from acclimate.errors import FailedPrecondition as FailedPrecondition
     from acclimate.errors import FieldViolation as FieldViolation
@@ -57,6 +59,8 @@ _MODULES = {
         "BlobNotFound",
         "CallError",
         "DataError",
+        "DataLoss",
+        "DeadlineExceeded",
         "DiskFull",
         "FailedPrecondition",
         "FieldViolation",

@@ -94,11 +94,14 @@ class CallError(AcclimateError):
         return type(self)(message, self.details)
 
     def __str__(self) -> str:
-        lines = [self.message or self.code]
-        for violation in self.fields:
-            name = f"{violation.field}: " if violation.field else ""
-            lines.append(f"  {name}{violation.description}")
-        return "\n".join(lines)
+        described = [
+            f"{v.field}: {v.description}" if v.field else v.description for v in self.fields
+        ]
+        if len(described) < 2 and all(d in self.message for d in described):
+            return self.message or self.code
+        if all(d in self.message for d in described):  # the message only joins them
+            return "\n  ".join([f"{len(described)} fields are at fault:", *described])
+        return "\n  ".join([self.message or self.code, *described])
 
 
 class InvalidArgument(CallError, ValueError):

@@ -110,11 +110,11 @@ class Job:
     def error_code(self) -> str:
         """ "INVALID_ARGUMENT", ...; empty unless it FAILED."""
         code = self.proto.error.code
-        return f"{code_pb2.Code.Name(code)}" if code else ""
+        return str(code_pb2.Code.Name(code)) if code else ""
 
     @property
     def error_message(self) -> str:
-        return self.proto.error.message
+        return str(self.proto.error.message)
 
     @property
     def last_cursor(self) -> int:

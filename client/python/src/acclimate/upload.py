@@ -70,8 +70,7 @@ def _send(session: Session, payload: Payload, listener: Listener | None) -> Flow
         try:
             state = yield Send(service.WRITE_UPLOAD, iter(messages))
         except CallError as error:
-            if messages.failure is not None:
-                raise messages.failure from None
+            messages.raise_failure()
             try:
                 yield Sleep(retry.delay_after(error))
             except CallError as last:
@@ -80,6 +79,7 @@ def _send(session: Session, payload: Payload, listener: Listener | None) -> Flow
             if state.committed_bytes > before:
                 retry.note_progress()
         else:
+            messages.raise_failure()
             session.note_reached()
             if not state.complete and state.committed_bytes <= before:
                 # These bytes will never come.
@@ -109,8 +109,8 @@ def _resume(session: Session, payload: Payload, name: str) -> Flow[artifacts.Upl
 
 
 class _Messages:
-    """The chunks from where the upload ends, serialised. gRPC iterates in a thread of its own and
-    tells only that iterating failed; `failure` is why."""
+    """The chunks from where the upload ends, serialised. gRPC iterates in a thread of its own, and
+    would tell only that iterating failed: a failure ends the stream, and is kept."""
 
     def __init__(
         self, payload: Payload, state: artifacts.Upload, listener: Listener | None
@@ -118,14 +118,17 @@ class _Messages:
         self._payload = payload
         self._state = state
         self._listener = listener
-        self.failure: Exception | None = None
+        self._failure: Exception | None = None
+
+    def raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
 
     def __iter__(self) -> Iterator[bytes]:
         try:
             yield from self._chunks()
         except Exception as error:
-            self.failure = error
-            raise
+            self._failure = error
 
     def _chunks(self) -> Iterator[bytes]:
         name, offset = self._state.name, self._state.committed_bytes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def _first_rows(path: Path) -> np.ndarray[Any, Any] | None:
                 return np.array(archive["inputs"][:EXAMPLE_ROWS])
         stored = safetensors_format.read(path).get("inputs")
         return None if stored is None else np.array(stored.values[:EXAMPLE_ROWS])
-    except (ValueError, KeyError, OSError, TypeError):
+    except (ValueError, KeyError, OSError, TypeError, zipfile.BadZipFile):
         return None
 
 

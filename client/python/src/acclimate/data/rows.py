@@ -29,14 +29,8 @@ def prepare_rows(batches: Iterable[Batch], role: Role, context: DataContext) -> 
     with open(path, "wb") as file:
         for batch, batch_labels in batches:
             rows = checked(to_numpy(batch), role)
-            if first is None:
-                first = rows[:1].copy()
-            if rows.shape[1:] != first.shape[1:] or rows.dtype != first.dtype:
-                raise DataError(
-                    f"{role.name}: sample {count} is {rows.dtype} {list(rows.shape[1:])}, the ones "
-                    f"before are {first.dtype} {list(first.shape[1:])}: samples must have one "
-                    "shape and type"
-                )
+            first = rows[:1].copy() if first is None else first
+            _check_alike(rows, first, count, role)
             if count < EXAMPLE_ROWS:
                 examples.append(rows[: EXAMPLE_ROWS - count].copy())
             file.write(as_bytes(np.ascontiguousarray(rows)))
@@ -58,6 +52,16 @@ def prepare_rows(batches: Iterable[Batch], role: Role, context: DataContext) -> 
         labels or None,
         np.concatenate(examples),
     )
+
+
+def _check_alike(
+    rows: np.ndarray[Any, Any], first: np.ndarray[Any, Any], count: int, role: Role
+) -> None:
+    if rows.shape[1:] != first.shape[1:] or rows.dtype != first.dtype:
+        raise DataError(
+            f"{role.name}: sample {count} is {rows.dtype} {list(rows.shape[1:])}, the ones before "
+            f"are {first.dtype} {list(first.shape[1:])}: samples must have one shape and type"
+        )
 
 
 def pack_data(
