@@ -43,8 +43,8 @@ Command AdaptCommand() {
   command.arguments.options = {
       {"checkpoint", ValueKind::kFile, "MODEL",
        "TorchScript, .pt2, or a state dict (.safetensors, .pth) with --architecture"},
-      {"target", ValueKind::kFile, "DATA", "unlabelled: safetensors, npz or npy with `inputs`",
-       true},
+      {"target", ValueKind::kFile, "DATA",
+       "unlabelled: safetensors, npz or npy with `inputs`, or CSV", true},
       {"source", ValueKind::kFile, "DATA", "labelled data of the model's own domain", false, true},
       {"input", ValueKind::kKeyValue, "NAME=FILE",
        "what the method takes beside these: see `acclimate methods NAME`", false, true},

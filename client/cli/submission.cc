@@ -1,5 +1,9 @@
 #include "client/cli/submission.h"
 
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
 #include <map>
 
 #include "absl/random/random.h"
@@ -9,6 +13,7 @@
 #include "absl/strings/str_format.h"
 #include "client/cli/audit_labels.h"
 #include "client/cli/catalog.h"
+#include "client/cli/output.h"
 #include "client/cli/progress_view.h"
 #include "client/cli/spelling.h"
 #include "client/lib/local_file.h"
@@ -17,10 +22,6 @@
 
 namespace acclimate::cli {
 namespace {
-
-bool IsBlobName(const std::string& input) {
-  return absl::StartsWith(input, "tenants/") && absl::StrContains(input, "/blobs/");
-}
 
 // Input (path or blob name) -> blob name.
 using Blobs = std::map<std::string, std::string>;
@@ -32,10 +33,23 @@ absl::StatusOr<Blobs> UploadInputs(Invocation& invocation, const JobInputs& inpu
   all.insert(all.end(), {inputs.checkpoint, inputs.target, inputs.evaluation});
   for (const auto& [name, input] : inputs.named) all.push_back(input);
   for (const std::string& input : all) {
-    if (IsBlobName(input)) blobs[input] = input;
-    if (!input.empty() && !IsBlobName(input)) paths.push_back(input);
+    std::error_code ignored;
+    const bool blob = client::IsBlobName(input);
+    if (blob && std::filesystem::exists(input, ignored)) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          input, " is both a file here and the name of a blob: write ./", input, " for the file"));
+    }
+    if (blob) blobs[input] = input;
+    if (!input.empty() && !blob) paths.push_back(input);
   }
   if (paths.empty()) return blobs;
+  Interrupt::Scope say_that_there_is_no_job(invocation.interrupt, [] {
+    std::fputs(
+        "\nInterrupted while files were being uploaded: no job was created. The same command goes "
+        "on where the upload stopped.\n",
+        stderr);
+    _exit(kInterrupted);
+  });
   ProgressView view;
   client::Uploader uploader(invocation.connection,
                             [&](const std::string& path, int64_t done, int64_t total) {
@@ -47,9 +61,30 @@ absl::StatusOr<Blobs> UploadInputs(Invocation& invocation, const JobInputs& inpu
   return blobs;
 }
 
+// The file's name, of which messages of the API can only hold UTF-8.
+std::string DisplayName(const std::string& input) {
+  const std::string name = client::LastSegment(input);
+  // Writes what is no UTF-8 as U+FFFD.
+  const std::string text = Json(name).dump(-1, ' ', false, Json::error_handler_t::replace);
+  return Json::parse(text).get<std::string>();
+}
+
 void SetDataset(const std::string& input, const Blobs& blobs, v1::DatasetRef* dataset) {
   dataset->set_blob(blobs.at(input));
-  dataset->set_display_name(client::LastSegment(input));
+  dataset->set_display_name(DisplayName(input));
+}
+
+absl::Status CheckNormalization(const Arguments& arguments) {
+  if (arguments.Has("normalize") && (arguments.Has("mean") || arguments.Has("std"))) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--normalize ", arguments.Text("normalize"),
+                     " excludes --mean and --std; give one or the other"));
+  }
+  if (arguments.Has("clip") &&
+      (arguments.Numbers("clip").size() != 1 || !(arguments.Numbers("clip").front() > 0))) {
+    return absl::InvalidArgumentError("--clip takes one positive number");
+  }
+  return absl::OkStatus();
 }
 
 absl::Status SetAudit(const std::string& path, v1::JobSpec* spec) {
@@ -67,10 +102,26 @@ absl::Status SetAudit(const std::string& path, v1::JobSpec* spec) {
 void SetOptions(const Arguments& arguments, v1::JobSpec* spec) {
   for (double mean : arguments.Numbers("mean")) spec->mutable_normalization()->add_mean(mean);
   for (double std : arguments.Numbers("std")) spec->mutable_normalization()->add_std(std);
-  if (spec->has_normalization()) {
+  if (spec->has_normalization()) {  // by numbers
     if (spec->normalization().mean().empty()) spec->mutable_normalization()->add_mean(0);
     if (spec->normalization().std().empty()) spec->mutable_normalization()->add_std(1);
   }
+  if (arguments.Has("normalize")) {
+    spec->mutable_normalization()->set_mode(arguments.Text("normalize"));
+  }
+  if (arguments.Has("clip")) {
+    spec->mutable_normalization()->set_clip(arguments.Numbers("clip").front());
+  }
+  if (arguments.Has("label-column")) {
+    spec->mutable_table()->set_label_column(arguments.Text("label-column"));
+  }
+  for (const std::string& column : arguments.All("ignore-column")) {
+    spec->mutable_table()->add_ignored_columns(column);
+  }
+  for (const std::string& column : arguments.All("categorical-column")) {
+    spec->mutable_table()->add_categorical_columns(column);
+  }
+  if (arguments.Has("missing")) spec->mutable_table()->set_missing(arguments.Text("missing"));
   spec->set_seed(arguments.Integer("seed", 0));
   spec->set_priority(arguments.Integer("priority", 0));
   for (const auto& [key, value] : arguments.KeyValues("label")) {
@@ -92,10 +143,37 @@ void AddJobOptions(ArgumentSpec* spec) {
   const std::vector<OptionSpec> options = {
       {"set", ValueKind::kKeyValue, "KEY=VALUE", "a hyperparameter: see `acclimate methods NAME`",
        false, true},
+      {"normalize",
+       ValueKind::kText,
+       "HOW",
+       "auto: as recorded with the model, else by mean and deviation of each feature of a table, "
+       "or "
+       "channel of images, of the source, else of the data; imagenet; none. Kept with the model "
+       "(default: as recorded; else auto for a new network on a table, none for the rest)",
+       false,
+       false,
+       {"auto", "imagenet", "none"}},
+      {"clip", ValueKind::kNumbers, "LIMIT",
+       "clip normalised values to [-LIMIT, LIMIT]; kept with the model"},
       {"mean", ValueKind::kNumbers, "M[,M...]",
        "subtracted from the inputs: one number, or one a channel", false, true},
       {"std", ValueKind::kNumbers, "S[,S...]",
        "what the inputs are then divided by: one number, or one a channel", false, true},
+      {"label-column", ValueKind::kText, "NAME",
+       "of CSV files: the column of the labels (default: as recorded with the model)"},
+      {"ignore-column", ValueKind::kText, "NAME", "of CSV files: a column to leave out", false,
+       true},
+      {"categorical-column", ValueKind::kText, "NAME",
+       "of CSV files: a column whose numbers are names, each of which becomes a feature", false,
+       true},
+      {"missing",
+       ValueKind::kText,
+       "HOW",
+       "of CSV files, missing values: refuse (default), or mean, the mean of the column; kept with "
+       "the model",
+       false,
+       false,
+       {"refuse", "mean"}},
       {"seed", ValueKind::kInteger, "N", "of every random choice (default: 0)"},
       {"device", ValueKind::kText, "DEVICE", "auto (default), cpu, cuda or cuda:<i>"},
       {"precision",
@@ -135,6 +213,7 @@ absl::Status CheckOut(const Arguments& arguments) {
 }
 
 absl::StatusOr<v1::JobSpec> PrepareJob(Invocation& invocation, const JobInputs& inputs) {
+  if (absl::Status status = CheckNormalization(invocation.arguments); !status.ok()) return status;
   absl::StatusOr<v1::Method> method = FindMethod(invocation.connection, inputs.method);
   if (!method.ok()) return method.status();
   v1::JobSpec spec;
@@ -166,7 +245,7 @@ absl::StatusOr<v1::JobSpec> PrepareJob(Invocation& invocation, const JobInputs& 
     v1::NamedInput* added = spec.add_inputs();
     added->set_name(name);
     added->set_blob(blobs->at(input));
-    added->set_display_name(client::LastSegment(input));
+    added->set_display_name(DisplayName(input));
   }
   return spec;
 }

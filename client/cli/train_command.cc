@@ -29,7 +29,8 @@ Command TrainCommand() {
   command.description =
       "A `finetune` job: see `acclimate methods finetune` for its hyperparameters.";
   command.arguments.options = {
-      {"data", ValueKind::kFile, "DATA", "safetensors or npz with `inputs` and `labels`", true},
+      {"data", ValueKind::kFile, "DATA",
+       "safetensors or npz with `inputs` and `labels`, or CSV with --label-column", true},
       {"architecture", ValueKind::kText, "NAME",
        "a built-in architecture: see `acclimate methods`"},
       {"checkpoint", ValueKind::kFile, "MODEL", "start from these weights"},

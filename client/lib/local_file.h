@@ -13,6 +13,7 @@ namespace acclimate::client {
 // An open file. Errors name the path and the reason.
 class LocalFile {
  public:
+  // INVALID_ARGUMENT: there is none, it may not be read, or it is a folder, a FIFO or a device.
   static absl::StatusOr<LocalFile> OpenForReading(const std::string& path);
   // Created when absent; never truncated.
   static absl::StatusOr<LocalFile> OpenForWriting(const std::string& path);

@@ -7,7 +7,7 @@
 namespace acclimate::data {
 
 Loader::Loader(const Dataset& dataset, const at::Device& device)
-    : dataset_(dataset), device_(device), copies_(device) {
+    : dataset_(dataset), device_(device), copies_(device), clip_(dataset.clip_) {
   if (!dataset.scale_.defined()) return;
   scale_ = dataset.scale_.to(device);
   shift_ = dataset.shift_.to(device);
@@ -44,7 +44,9 @@ Batch Loader::Slice(int64_t begin, int64_t end) const {
 // The stored type travels to the device: a quarter of the bytes when it is uint8.
 at::Tensor Loader::ToModelInput(const at::Tensor& stored) const {
   const at::Tensor inputs = stored.to(at::kFloat);
-  return scale_.defined() ? inputs.mul_(scale_).add_(shift_) : inputs;
+  if (scale_.defined()) inputs.mul_(scale_).add_(shift_);
+  if (clip_ > 0) inputs.clamp_(-clip_, clip_);
+  return inputs;
 }
 
 }  // namespace acclimate::data

@@ -32,6 +32,7 @@ class Loader {
   const at::Device device_;
   runtime::CopyStream copies_;
   at::Tensor scale_, shift_;  // of the dataset, on the device; undefined: nothing to do
+  double clip_ = 0;           // 0: nothing to do
 };
 
 }  // namespace acclimate::data

@@ -6,10 +6,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "core/data/extremes.h"
-#include "core/job/normalization.h"
+#include "core/job/dataset_reader.h"
+#include "core/job/normalized_inputs.h"
 #include "core/job/precision.h"
 #include "core/methods/needs.h"
 #include "core/methods/registry.h"
@@ -25,13 +24,11 @@ using methods::DataNeed;
 using methods::InputSpec;
 using methods::MethodSpec;
 
+constexpr char kInputsOf[] = "_inputs";
+
 absl::Status Invalid(const std::string& field, const std::string& message) {
   return absl::InvalidArgumentError(absl::StrCat(field, ": ", message));
 }
-
-std::string SourceField(size_t index) { return absl::StrCat("sources[", index, "]"); }
-
-std::string InputField(const std::string& name) { return absl::StrCat("inputs[\"", name, "\"]"); }
 
 std::string ShapeText(const std::vector<int64_t>& shape) {
   return absl::StrCat("[", absl::StrJoin(shape, ", "), "]");
@@ -75,38 +72,11 @@ absl::Status CheckSpec(const MethodSpec& method, const RunSpec& spec, RunObserve
   return absl::OkStatus();
 }
 
-absl::StatusOr<data::Dataset> ReadDataset(const std::string& field,
-                                          const std::shared_ptr<io::MappedFile>& file,
-                                          bool labelled) {
-  absl::StatusOr<data::Dataset> dataset = data::Dataset::Read(file);
-  if (!dataset.ok()) return InField(field, dataset.status());
-  if (labelled && !dataset->has_labels()) return Invalid(field, "has no labels");
-  return dataset;
-}
+LabelUse UseOf(bool required) { return required ? LabelUse::kRequired : LabelUse::kWelcome; }
 
-absl::Status LoadData(const RunSpec& spec, Inputs& inputs) {
-  const MethodSpec& method = inputs.method->spec;
-  const bool needs_labels = method.target_labels == DataNeed::kRequired;
-  absl::StatusOr<data::Dataset> target = ReadDataset("target", spec.target, needs_labels);
-  if (!target.ok()) return target.status();
-  inputs.target = *std::move(target);
-  if (method.target_labels == DataNeed::kNone && inputs.target->has_labels()) {
-    absl::StatusOr<data::Dataset> unlabelled =
-        data::Dataset::FromTensors(inputs.target->stored_inputs(), {}, inputs.target->name());
-    if (!unlabelled.ok()) return InField("target", unlabelled.status());
-    inputs.unlabelled = *std::move(unlabelled);
-  }
-  for (size_t i = 0; method.source != DataNeed::kNone && i < spec.sources.size(); ++i) {
-    absl::StatusOr<data::Dataset> source = ReadDataset(SourceField(i), spec.sources[i], true);
-    if (!source.ok()) return source.status();
-    inputs.sources.push_back(*std::move(source));
-  }
-  if (method.trains && method.labels_are_classes && spec.evaluation != nullptr) {
-    absl::StatusOr<data::Dataset> evaluation = ReadDataset("evaluation", spec.evaluation, true);
-    if (!evaluation.ok()) return evaluation.status();
-    inputs.evaluation = *std::move(evaluation);
-  }
-  for (const InputSpec& input : method.inputs) {
+// The method's own datasets and files.
+absl::Status LoadExtraData(const RunSpec& spec, DatasetReader& reader, Inputs& inputs) {
+  for (const InputSpec& input : inputs.method->spec.inputs) {
     const auto given = spec.inputs.find(input.name);
     if (given == spec.inputs.end()) continue;
     if (input.kind == InputSpec::Kind::kFile) inputs.extra.files.insert(*given);
@@ -114,12 +84,38 @@ absl::Status LoadData(const RunSpec& spec, Inputs& inputs) {
         input.kind != InputSpec::Kind::kLabelledDataset) {
       continue;
     }
-    absl::StatusOr<data::Dataset> dataset = ReadDataset(
-        InputField(input.name), given->second, input.kind == InputSpec::Kind::kLabelledDataset);
+    absl::StatusOr<data::Dataset> dataset =
+        reader.Read(InputField(input.name), given->second,
+                    UseOf(input.kind == InputSpec::Kind::kLabelledDataset));
     if (!dataset.ok()) return dataset.status();
     inputs.extra.datasets.emplace(input.name, *std::move(dataset));
   }
   return absl::OkStatus();
+}
+
+// The sources first: a table's coding is made from them.
+absl::Status LoadData(const RunSpec& spec, DatasetReader& reader, Inputs& inputs) {
+  const MethodSpec& method = inputs.method->spec;
+  for (size_t i = 0; method.source != DataNeed::kNone && i < spec.sources.size(); ++i) {
+    absl::StatusOr<data::Dataset> source =
+        reader.Read(SourceField(i), spec.sources[i], LabelUse::kRequired);
+    if (!source.ok()) return source.status();
+    inputs.sources.push_back(*std::move(source));
+  }
+  absl::StatusOr<data::Dataset> target =
+      reader.Read("target", spec.target, UseOf(method.target_labels == DataNeed::kRequired));
+  if (!target.ok()) return target.status();
+  inputs.target = *std::move(target);
+  if (method.target_labels == DataNeed::kNone && inputs.target->has_labels()) {
+    inputs.unlabelled = inputs.target->WithoutLabels();
+  }
+  if (method.trains && method.labels_are_classes && spec.evaluation != nullptr) {
+    absl::StatusOr<data::Dataset> evaluation =
+        reader.Read("evaluation", spec.evaluation, LabelUse::kRequired);
+    if (!evaluation.ok()) return evaluation.status();
+    inputs.evaluation = *std::move(evaluation);
+  }
+  return LoadExtraData(spec, reader, inputs);
 }
 
 // Of a source with `samples`: a twentieth, so many more of a small one that an accuracy can be read
@@ -143,35 +139,6 @@ void HoldOut(uint64_t seed, Inputs& inputs) {
   }
 }
 
-using NamedDatasets = std::vector<std::pair<std::string, data::Dataset*>>;
-
-// What the run trains on or adapts to, with the names of the fields.
-NamedDatasets Domains(Inputs& inputs) {
-  NamedDatasets domains = {{"target", &*inputs.target}};
-  for (size_t i = 0; i < inputs.sources.size(); ++i) {
-    domains.emplace_back(SourceField(i), &inputs.sources[i]);
-  }
-  return domains;
-}
-
-// All that the run's own model reads.
-NamedDatasets AllDatasets(Inputs& inputs) {
-  NamedDatasets all = Domains(inputs);
-  if (inputs.unlabelled) all.emplace_back("target", &*inputs.unlabelled);
-  if (inputs.evaluation) all.emplace_back("evaluation", &*inputs.evaluation);
-  return all;
-}
-
-constexpr char kInputsOf[] = "_inputs";
-
-// The model "teacher" reads the dataset "teacher_inputs"; null for every other dataset.
-const model::Model* ReaderOf(const std::string& dataset, const methods::ExtraInputs& extra) {
-  for (const auto& [name, model] : extra.models) {
-    if (absl::StrCat(name, kInputsOf) == dataset) return model.get();
-  }
-  return nullptr;
-}
-
 absl::Status LoadExtraModels(const RunSpec& spec, Inputs& inputs) {
   for (const InputSpec& input : inputs.method->spec.inputs) {
     const auto given = spec.inputs.find(input.name);
@@ -192,7 +159,7 @@ absl::Status LoadExtraModels(const RunSpec& spec, Inputs& inputs) {
 void ShareTargetWithModels(Inputs& inputs) {
   for (const InputSpec& input : inputs.method->spec.inputs) {
     if (input.kind != InputSpec::Kind::kDataset) continue;
-    if (ReaderOf(input.name, inputs.extra) == nullptr) continue;
+    if (inputs.ReaderOf(input.name) == nullptr) continue;
     inputs.extra.datasets.emplace(input.name, inputs.method_target());
   }
 }
@@ -200,7 +167,7 @@ void ShareTargetWithModels(Inputs& inputs) {
 // Of a fresh architecture: as told, else those of a model it is to agree with, else of the labels.
 int64_t ClassesOfFreshModel(const RunSpec& spec, const Inputs& inputs) {
   if (spec.num_classes > 0) return spec.num_classes;
-  int64_t classes = 0;
+  auto classes = static_cast<int64_t>(inputs.conventions.class_names.size());
   for (const auto& [name, model] : inputs.extra.models) {
     classes = std::max(classes, model->num_classes());
   }
@@ -217,7 +184,7 @@ absl::Status CheckShapes(Inputs& inputs) {
                                           "have shape ",
                                           ShapeText(expected)));
   }
-  for (const auto& [field, dataset] : AllDatasets(inputs)) {
+  for (const auto& [field, dataset] : inputs.AllDatasets()) {
     if (dataset->sample_shape() != expected) {
       return Invalid(field, absl::StrCat("samples have shape ", ShapeText(dataset->sample_shape()),
                                          ", those of the target ", ShapeText(expected)));
@@ -250,7 +217,7 @@ absl::Status CheckModel(Inputs& inputs, RunObserver& observer) {
                                 "norm) and have a scale or a shift; the model has none"));
   }
   if (!method.labels_are_classes) return absl::OkStatus();
-  for (const auto& [field, dataset] : AllDatasets(inputs)) {
+  for (const auto& [field, dataset] : inputs.AllDatasets()) {
     const absl::Status status = CheckLabels(field, *dataset, classes);
     if (status.ok()) continue;
     if (field != "target" || method.target_labels == DataNeed::kRequired) return status;
@@ -327,47 +294,36 @@ absl::StatusOr<std::unique_ptr<model::Model>> LoadModel(const RunSpec& spec, con
   return built;
 }
 
-absl::Status Normalize(const RunSpec& spec, Inputs& inputs) {
-  absl::StatusOr<data::Normalization> normalization =
-      ChooseNormalization(spec.mean, spec.std, inputs.model->metadata());
-  if (!normalization.ok()) return normalization.status();
-  inputs.normalization = *std::move(normalization);
-  for (const auto& [field, dataset] : AllDatasets(inputs)) {
-    absl::Status status = dataset->SetNormalization(inputs.normalization);
-    if (!status.ok()) return InField(field, status);
-  }
-  for (auto& [name, dataset] : inputs.extra.datasets) {
-    const model::Model* reader = ReaderOf(name, inputs.extra);
-    absl::StatusOr<data::Normalization> its_own = inputs.normalization;
-    if (reader != nullptr) its_own = ChooseNormalization({}, {}, reader->metadata());
-    if (!its_own.ok()) return InField(InputField(name), its_own.status());
-    absl::Status status = dataset.SetNormalization(*its_own);
-    if (!status.ok()) return InField(InputField(name), status);
-  }
-  return absl::OkStatus();
-}
-
-// Batch-norm statistics, and whatever else averages, follow a single such value.
-void WarnOfExtremes(Inputs& inputs, RunObserver& observer) {
-  constexpr double kFar = 100;  // a normalised value is about 1
-  for (const auto& [field, dataset] : Domains(inputs)) {
-    const data::Extremes extremes = data::FindExtremes(*dataset, kFar);
-    if (extremes.samples == 0) continue;
-    observer.OnWarning(absl::StrFormat(
-        "%s: %d of %d samples have values beyond %.0f after normalisation, the largest is %g, "
-        "value %d of sample %d: give mean and std that fit, or clip what is an error of "
-        "measurement",
-        field, extremes.samples, dataset->size(), kFar, extremes.value, extremes.place,
-        extremes.sample));
-  }
-}
-
 }  // namespace
 
 const data::Dataset& Inputs::ReadBy(const std::string& name) const {
   const auto own = extra.datasets.find(absl::StrCat(name, kInputsOf));
   return own == extra.datasets.end() ? method_target() : own->second;
 }
+
+Inputs::NamedDatasets Inputs::Domains() {
+  NamedDatasets domains = {{"target", &*target}};
+  for (size_t i = 0; i < sources.size(); ++i) domains.emplace_back(SourceField(i), &sources[i]);
+  return domains;
+}
+
+Inputs::NamedDatasets Inputs::AllDatasets() {
+  NamedDatasets all = Domains();
+  if (unlabelled) all.emplace_back("target", &*unlabelled);
+  if (evaluation) all.emplace_back("evaluation", &*evaluation);
+  return all;
+}
+
+const model::Model* Inputs::ReaderOf(const std::string& dataset) const {
+  for (const auto& [name, model] : extra.models) {
+    if (absl::StrCat(name, kInputsOf) == dataset) return model.get();
+  }
+  return nullptr;
+}
+
+std::string SourceField(size_t index) { return absl::StrCat("sources[", index, "]"); }
+
+std::string InputField(const std::string& name) { return absl::StrCat("inputs[\"", name, "\"]"); }
 
 absl::Status InField(const std::string& field, const absl::Status& status) {
   return absl::Status(status.code(), absl::StrCat(field, ": ", status.message()));
@@ -407,7 +363,10 @@ absl::StatusOr<Inputs> LoadInputs(const RunSpec& spec, RunObserver& observer) {
   if (!status.ok()) return status;
 
   observer.OnPhase("loading_data");
-  if (status = LoadData(spec, inputs); !status.ok()) return status;
+  absl::StatusOr<DatasetReader> reader = DatasetReader::Create(spec, observer);
+  if (!reader.ok()) return reader.status();
+  if (status = LoadData(spec, *reader, inputs); !status.ok()) return status;
+  inputs.conventions = reader->conventions();
   if (status = CheckShapes(inputs); !status.ok()) return status;
 
   observer.OnPhase("loading_model");
@@ -419,8 +378,7 @@ absl::StatusOr<Inputs> LoadInputs(const RunSpec& spec, RunObserver& observer) {
   if (status = CheckModel(inputs, observer); !status.ok()) return status;
   if (status = CheckAudit(spec, inputs); !status.ok()) return status;
   ShareTargetWithModels(inputs);
-  if (status = Normalize(spec, inputs); !status.ok()) return status;
-  WarnOfExtremes(inputs, observer);
+  if (status = NormalizeInputs(spec, *reader, inputs, observer); !status.ok()) return status;
   LabelForGuard(spec, inputs);
   HoldOut(spec.seed, inputs);
   inputs.model->To(inputs.device);

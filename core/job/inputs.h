@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -12,6 +13,8 @@
 #include "absl/status/statusor.h"
 #include "absl/types/optional.h"
 #include "core/data/dataset.h"
+#include "core/job/conventions.h"
+#include "core/job/normalization.h"
 #include "core/job/run.h"
 #include "core/methods/method.h"
 #include "core/model/model.h"
@@ -32,13 +35,25 @@ struct Inputs {
   absl::optional<selection::GuardLabels> guard_labels;  // the audit's; absent without `use_audit`
   methods::ExtraInputs extra;
   std::unique_ptr<model::Model> model;  // on `device`
-  data::Normalization normalization;    // as set on every dataset
+  ChosenNormalization normalization;    // as set on every dataset
+  Conventions conventions;              // by which the files were read
 
   // What the method may see.
   const data::Dataset& method_target() const { return unlabelled ? *unlabelled : *target; }
   // What the model extra.models[name] reads: its own dataset, or the target.
   const data::Dataset& ReadBy(const std::string& name) const;
+  // The model that reads the dataset extra.datasets[dataset]: "teacher" reads "teacher_inputs".
+  // Null for every other dataset.
+  const model::Model* ReaderOf(const std::string& dataset) const;
+
+  // With the names of their fields.
+  using NamedDatasets = std::vector<std::pair<std::string, data::Dataset*>>;
+  NamedDatasets Domains();      // what the run trains on or adapts to
+  NamedDatasets AllDatasets();  // all that the run's own model reads
 };
+
+std::string SourceField(size_t index);
+std::string InputField(const std::string& name);
 
 // Checks the spec against the method's needs, then the files against each other and the model:
 // shapes, labels, classes, batch norm. Reports phases and warnings. INVALID_ARGUMENT names the

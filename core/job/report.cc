@@ -72,8 +72,12 @@ json CurvesToJson(const std::map<std::string, std::vector<train::CurvePoint>>& c
   return all;
 }
 
-json NormalizationToJson(const data::Normalization& normalization) {
-  return {{"mean", normalization.mean}, {"std", normalization.std}};
+json NormalizationToJson(const ChosenNormalization& normalization) {
+  json values = {{"mean", normalization.values.mean},
+                 {"std", normalization.values.std},
+                 {"from", normalization.from}};
+  if (normalization.values.clip > 0) values["clip"] = normalization.values.clip;
+  return values;
 }
 
 // Digests of what went in, and the versions that worked on it.
@@ -142,6 +146,9 @@ json Report(const RunSpec& spec, const Findings& findings) {
     report["update_limits"] = {{"warm_up_steps", findings.update_limits.warm_up_steps},
                                {"gradient_norm", findings.update_limits.gradient_norm}};
   }
+  if (!findings.conventions.class_names.empty()) {
+    report["class_names"] = findings.conventions.class_names;
+  }
   if (!findings.source_prior.empty()) report["source_prior"] = findings.source_prior;
   if (findings.source_only.confusion.defined()) {
     report["source_only"] = Scores(findings.source_only);
@@ -168,6 +175,10 @@ json Lineage(const RunSpec& spec, const Findings& findings,
   lineage["seed"] = spec.seed;
   lineage["precision"] = findings.precision;
   lineage["normalization"] = NormalizationToJson(findings.normalization);
+  if (findings.conventions.table) lineage["table"] = data::ToJson(*findings.conventions.table);
+  if (!findings.conventions.class_names.empty()) {
+    lineage["class_names"] = findings.conventions.class_names;
+  }
   lineage["metrics"] = metrics;
   return lineage;
 }

@@ -13,8 +13,10 @@
 #include "absl/status/status.h"
 #include "absl/types/optional.h"
 #include "core/data/dataset.h"
+#include "core/job/conventions.h"
 #include "core/job/cost.h"
 #include "core/job/evaluation.h"
+#include "core/job/normalization.h"
 #include "core/job/run.h"
 #include "core/job/training_anew.h"
 #include "core/methods/method_spec.h"
@@ -28,7 +30,8 @@ namespace acclimate::job {
 // What a run found out.
 struct Findings {
   methods::Hyperparameters hyperparameters;
-  data::Normalization normalization;
+  ChosenNormalization normalization;
+  Conventions conventions;
   std::string device, precision;
   int64_t steps = 0;
   train::UpdateLimits update_limits;

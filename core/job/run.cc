@@ -558,7 +558,8 @@ class Session {
   absl::Status SaveModel(const Findings& findings) {
     model::Model& model = FinalModel();
     model.To(at::kCPU);
-    RecordNormalization(inputs_.normalization, model.metadata());
+    RecordNormalization(inputs_.normalization.values, model.metadata());
+    RecordConventions(inputs_.conventions, model.metadata());
     const std::string file = model::FileNameFor(model.form());
     absl::Status status = model.Save(OutputPath(file));
     if (!status.ok()) return status;
@@ -573,6 +574,7 @@ class Session {
     Findings findings;
     findings.hyperparameters = inputs_.hyperparameters;
     findings.normalization = inputs_.normalization;
+    findings.conventions = inputs_.conventions;
     findings.device = inputs_.device.str();
     findings.precision = result_.precision;
     findings.steps = trainer_->step();

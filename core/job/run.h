@@ -17,7 +17,9 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "core/data/table/table_options.h"
 #include "core/io/mapped_file.h"
+#include "core/job/normalization_request.h"
 #include "core/methods/method_spec.h"
 #include "core/report/audit.h"
 #include "core/train/progress.h"
@@ -39,7 +41,8 @@ struct RunSpec {
   bool use_audit = false;
   // What the hyperparameter batch_size, where there is one, is divided by; at least 2 stay.
   int64_t batch_divisor = 1;
-  std::vector<double> mean, std;  // empty: those recorded with the checkpoint, else 0 and 1
+  NormalizationRequest normalization;
+  data::TableOptions table;  // for CSV files
   uint64_t seed = 0;
   std::string device = "auto";  // auto, cpu, cuda or cuda:<i>
   int threads = 1;

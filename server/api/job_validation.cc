@@ -59,6 +59,7 @@ class JobValidator {
     CheckMethod(spec);
     CheckAudit(spec);
     CheckNormalization(spec.normalization());
+    CheckTable(spec.table());
     CheckResources(spec);
     CheckLabels(spec);
     if (std::abs(int64_t{spec.priority()}) > kMaxPriority) {
@@ -257,6 +258,18 @@ class JobValidator {
   }
 
   void CheckNormalization(const v1::Normalization& normalization) {
+    const std::string& mode = normalization.mode();
+    if (!mode.empty() && mode != "auto" && mode != "imagenet" && mode != "none") {
+      Add("spec.normalization.mode",
+          absl::StrCat("must be auto, imagenet or none; is \"", mode, "\""));
+    } else if (!mode.empty() && normalization.mean_size() + normalization.std_size() > 0) {
+      Add("spec.normalization.mode",
+          absl::StrCat("is ", mode, ", which excludes mean and std; give one or the other"));
+    }
+    if (!std::isfinite(normalization.clip()) || normalization.clip() < 0) {
+      Add("spec.normalization.clip",
+          absl::StrCat("must be positive, or 0 for none; is ", normalization.clip()));
+    }
     const int means = normalization.mean_size(), stds = normalization.std_size();
     if (std::max(means, stds) > kMaxChannels) {
       return Add("spec.normalization", absl::StrCat("at most ", kMaxChannels, " channels"));
@@ -274,6 +287,18 @@ class JobValidator {
       if (!std::isfinite(normalization.std(i)) || normalization.std(i) <= 0) {
         Add(absl::StrCat("spec.normalization.std[", i, "]"),
             absl::StrCat("must be positive; is ", normalization.std(i)));
+      }
+    }
+  }
+
+  void CheckTable(const v1::TableOptions& table) {
+    if (!table.missing().empty() && table.missing() != "refuse" && table.missing() != "mean") {
+      Add("spec.table.missing",
+          absl::StrCat("must be refuse or mean; is \"", table.missing(), "\""));
+    }
+    for (int i = 0; i < table.ignored_columns_size(); ++i) {
+      if (table.ignored_columns(i) == table.label_column() && !table.label_column().empty()) {
+        Add(absl::StrCat("spec.table.ignored_columns[", i, "]"), "is the label column");
       }
     }
   }

@@ -44,8 +44,17 @@ job::RunSpec WithoutFiles(const v1::Assignment& assignment) {
   spec.hyperparameters = Convert(job.hyperparameters());
   spec.architecture = job.model().architecture();
   spec.num_classes = job.model().num_classes();
-  spec.mean.assign(job.normalization().mean().begin(), job.normalization().mean().end());
-  spec.std.assign(job.normalization().std().begin(), job.normalization().std().end());
+  const v1::Normalization& normalization = job.normalization();
+  spec.normalization.mode = normalization.mode();
+  spec.normalization.mean.assign(normalization.mean().begin(), normalization.mean().end());
+  spec.normalization.std.assign(normalization.std().begin(), normalization.std().end());
+  spec.normalization.clip = normalization.clip();
+  const v1::TableOptions& table = job.table();
+  spec.table.label_column = table.label_column();
+  spec.table.ignored.assign(table.ignored_columns().begin(), table.ignored_columns().end());
+  spec.table.categorical.assign(table.categorical_columns().begin(),
+                                table.categorical_columns().end());
+  spec.table.missing = table.missing();
   for (const v1::AuditLabel& label : job.audit()) {
     spec.audit.push_back({label.index(), label.label()});
   }

@@ -91,8 +91,8 @@ RunSpec BaseSpec(const Options& options, const AdaptationTask& task, const std::
   spec.seed = acclimate::bench::ParseSeed(seed);
   spec.threads = options.threads;
   spec.precision = options.precision;
-  spec.mean = task.mean;
-  spec.std = task.std;
+  spec.normalization.mean = task.mean;
+  spec.normalization.std = task.std;
   spec.output_directory =
       absl::StrCat(options.out, "/", task.name, "/", task.architecture, "-", seed, "/", method);
   return spec;

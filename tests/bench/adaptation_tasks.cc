@@ -264,8 +264,8 @@ std::string SourceModel(const AdaptationTask& task, const std::string& seed,
   spec.method = "finetune";
   spec.architecture = task.architecture;
   spec.hyperparameters["epochs"] = task.source_epochs;
-  spec.mean = task.mean;
-  spec.std = task.std;
+  spec.normalization.mean = task.mean;
+  spec.normalization.std = task.std;
   spec.target = OpenFile(task.source);
   spec.seed = ParseSeed(seed);
   spec.output_directory = folder;

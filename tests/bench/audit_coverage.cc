@@ -121,8 +121,8 @@ int main(int argc, char** argv) {
       for (const std::string& method : flags.List("methods")) {
         RunSpec spec;
         spec.method = method;
-        spec.mean = task.mean;
-        spec.std = task.std;
+        spec.normalization.mean = task.mean;
+        spec.normalization.std = task.std;
         spec.checkpoint = OpenFile(SourceModel(task, seed, folder + "/source"));
         if (SpecOf(method).source != acclimate::methods::DataNeed::kNone) {
           spec.sources = {OpenFile(task.source)};

@@ -144,8 +144,8 @@ class Measurement {
     spec.num_classes = kClasses;
     spec.target = OpenFile(File(target));
     spec.evaluation = OpenFile(File("test.safetensors"));
-    spec.mean = {0.5};
-    spec.std = {0.5};
+    spec.normalization.mean = {0.5};
+    spec.normalization.std = {0.5};
     spec.seed = ParseSeed(seed_);
     spec.threads = options_.threads;
     spec.output_directory = File(run);

@@ -59,8 +59,8 @@ at::Tensor Resampled(const at::Tensor& labels, const at::Tensor& prior, int64_t 
 RunSpec BaseSpec(const std::string& method, const std::string& output) {
   RunSpec spec;
   spec.method = method;
-  spec.mean = {0.5};
-  spec.std = {0.5};
+  spec.normalization.mean = {0.5};
+  spec.normalization.std = {0.5};
   spec.seed = 1;
   spec.output_directory = output;
   return spec;

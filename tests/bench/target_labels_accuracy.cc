@@ -132,8 +132,8 @@ class Measurement {
     RunSpec spec;
     spec.method = known.method;
     spec.hyperparameters = known.settings;
-    spec.mean = task_.mean;
-    spec.std = task_.std;
+    spec.normalization.mean = task_.mean;
+    spec.normalization.std = task_.std;
     spec.num_classes = kDigits;
     if (variant == "fresh") {
       spec.architecture = task_.architecture;

@@ -127,8 +127,8 @@ TEST(RunTest, EvaluateCountsEverySample) {
 TEST(RunTest, NormalizationTravelsWithTheModel) {
   // Trained on (x - 8) / 1.5 of the shifted domain, evaluated without saying so.
   RunSpec train = Vectors().Spec("finetune");
-  train.mean = {8.0};
-  train.std = {1.5};
+  train.normalization.mean = {8.0};
+  train.normalization.std = {1.5};
   train.hyperparameters["epochs"] = int64_t{10};
   TestObserver observer;
   ASSERT_TRUE(job::Run(train, observer).ok());
@@ -136,8 +136,8 @@ TEST(RunTest, NormalizationTravelsWithTheModel) {
   evaluate.checkpoint = OpenFile(train.output_directory + "/model.safetensors");
   const absl::StatusOr<RunResult> recorded = job::Run(evaluate, observer);
   ASSERT_TRUE(recorded.ok()) << recorded.status();
-  evaluate.mean = {0.0};
-  evaluate.std = {1.0};
+  evaluate.normalization.mean = {0.0};
+  evaluate.normalization.std = {1.0};
   const absl::StatusOr<RunResult> given = job::Run(evaluate, observer);
   ASSERT_TRUE(given.ok()) << given.status();
   EXPECT_GT(recorded->metrics.at("accuracy"), 0.95);

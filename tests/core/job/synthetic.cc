@@ -136,6 +136,7 @@ World::World(const std::string& name, const std::string& architecture,
   spec.architecture = architecture;
   spec.target = OpenFile(Path("source.safetensors"));
   spec.hyperparameters = {{"epochs", int64_t{10}}, {"batch_size", kBatchSize}, {"augment", "none"}};
+  spec.normalization.mode = "none";
   spec.output_directory = folder_;
   TestObserver observer;
   MustBeOk(job::Run(spec, observer).status());

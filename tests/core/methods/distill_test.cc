@@ -74,8 +74,8 @@ TEST(DistillTest, AFreshStudentOfAnotherModalityLearnsWithoutLabels) {
 
 TEST(DistillTest, ATeacherWithoutInputsReadsTheTargetInItsOwnNormalisation) {
   RunSpec train = Vectors().Spec("finetune");
-  train.mean = {8.0};
-  train.std = {1.5};
+  train.normalization.mean = {8.0};
+  train.normalization.std = {1.5};
   train.hyperparameters["epochs"] = int64_t{10};
   ASSERT_TRUE(RunIt(train).ok());
   RunSpec spec = FreshSpec();

@@ -1,0 +1,110 @@
+#include "core/job/dataset_reader.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "core/data/table/csv_file.h"
+#include "core/data/table/table_reader.h"
+#include "core/job/inputs.h"
+#include "core/model/checkpoint.h"
+#include "core/model/checkpoint_metadata.h"
+
+namespace acclimate::job {
+namespace {
+
+bool HasCategories(const data::TableCoding& coding) {
+  return std::any_of(coding.columns.begin(), coding.columns.end(),
+                     [](const data::ColumnCoding& column) { return !column.categories.empty(); });
+}
+
+}  // namespace
+
+absl::StatusOr<DatasetReader> DatasetReader::Create(const RunSpec& spec, RunObserver& observer) {
+  DatasetReader reader(spec, observer);
+  if (spec.checkpoint == nullptr) return reader;
+  const auto metadata = model::ReadCheckpointMetadata(spec.checkpoint);
+  const auto inputs = model::ReadModelInputs(spec.checkpoint);
+  // Whoever loads the checkpoint says what is wrong with it.
+  if (!metadata.ok() || !inputs.ok()) return reader;
+  for (const model::ModelInput& input : *inputs) {
+    reader.fields_.push_back({input.name, input.whole_numbers(), input.vocabulary});
+  }
+  absl::StatusOr<Conventions> recorded = ReadConventions(*metadata);
+  if (!recorded.ok()) return recorded.status();
+  reader.conventions_ = *std::move(recorded);
+  if (!reader.conventions_.table) return reader;
+  data::TableCoding& table = *reader.conventions_.table;
+  if (!spec.table.label_column.empty()) table.label_column = spec.table.label_column;
+  if (!spec.table.missing.empty()) table.missing = spec.table.missing;
+  return reader;
+}
+
+absl::StatusOr<data::Dataset> DatasetReader::Read(const std::string& field,
+                                                  const std::shared_ptr<io::MappedFile>& file,
+                                                  LabelUse use) {
+  absl::StatusOr<data::Dataset> dataset =
+      data::LooksLikeCsv(file->bytes()) ? ReadTable(file, use) : data::Dataset::Read(file, fields_);
+  if (!dataset.ok()) return InField(field, dataset.status());
+  if (use == LabelUse::kRequired && !dataset->has_labels()) {
+    return absl::InvalidArgumentError(absl::StrCat(field, ": has no labels"));
+  }
+  return dataset;
+}
+
+absl::StatusOr<data::Dataset> DatasetReader::ReadTable(const std::shared_ptr<io::MappedFile>& file,
+                                                       LabelUse use) {
+  const absl::StatusOr<data::CsvFile> csv = data::CsvFile::Open(file);
+  if (!csv.ok()) return csv.status();
+  absl::optional<data::TableCoding>& coding = conventions_.table;
+  if (!coding) {
+    absl::StatusOr<data::TableCoding> made = data::MakeTableCoding(*csv, spec_->table);
+    if (!made.ok()) return made.status();
+    coding = *std::move(made);
+    if (spec_->checkpoint != nullptr && HasCategories(*coding)) {
+      observer_->OnWarning(
+          absl::StrCat(file->name(),
+                       ": the checkpoint records no coding of categories: they are coded in the "
+                       "order of their names, which must be how the model was trained"));
+    }
+  }
+  absl::StatusOr<data::TableSamples> samples = data::ReadTable(*csv, *coding, spec_->table.ignored);
+  if (!samples.ok()) return samples.status();
+  for (const std::string& warning : samples->warnings) observer_->OnWarning(warning);
+  absl::StatusOr<at::Tensor> labels =
+      Labels(samples->labels, samples->label_status, file->name(), /*numbers_count=*/true, use);
+  if (!labels.ok()) return labels.status();
+  if (!labels->defined() && use == LabelUse::kRequired) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        file->name(), ": has no labels",
+        coding->label_column.empty()
+            ? ": name their column as label_column"
+            : absl::StrCat(": there is no value in a column \"", coding->label_column, "\""),
+        "; its columns are ", absl::StrJoin(csv->columns(), ", ")));
+  }
+  return data::Dataset::FromTensors(std::move(samples->inputs), *std::move(labels), file->name());
+}
+
+absl::StatusOr<at::Tensor> DatasetReader::Labels(const data::ClassTexts& texts,
+                                                 const absl::Status& status,
+                                                 const std::string& file, bool numbers_count,
+                                                 LabelUse use) {
+  if (status.ok() && texts.empty()) return at::Tensor();
+  std::vector<std::string>& names = conventions_.class_names;
+  const bool made_here = names.empty();
+  absl::StatusOr<at::Tensor> labels =
+      status.ok() ? texts.ToClasses(file, numbers_count, names) : status;
+  if (!labels.ok() && use == LabelUse::kWelcome) {
+    observer_->OnWarning(absl::StrCat(labels.status().message(), "; its labels are not used"));
+    return at::Tensor();
+  }
+  if (labels.ok() && made_here && !names.empty() && spec_->checkpoint != nullptr) {
+    observer_->OnWarning(
+        absl::StrCat(file, ": the checkpoint records no class names: class 0 is taken to be \"",
+                     names.front(), "\", and so on in the order of the names"));
+  }
+  return labels;
+}
+
+}  // namespace acclimate::job

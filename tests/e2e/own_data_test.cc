@@ -1,0 +1,131 @@
+// Data as people have them, through the command line and a real server.
+#include <filesystem>
+#include <random>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
+#include "tests/e2e/server_process.h"
+#include "tests/e2e/test_data.h"
+
+namespace acclimate::e2e {
+namespace {
+
+using ::testing::HasSubstr;
+using Json = nlohmann::json;
+
+class OwnDataTest : public testing::Test {
+ protected:
+  struct Result {
+    int exit_code = -1;
+    std::string err;
+    Json json;
+  };
+
+  Result Acclimate(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {ACCLIMATE_CLI, "--server", server_.address()});
+    ChildProcess process(arguments, folder_.File(absl::StrCat("cli", ++started_)));
+    Result result;
+    result.exit_code = process.Wait().value_or(-1);
+    result.err = process.Stderr();
+    result.json = Json::parse(process.Stdout(), nullptr, /*allow_exceptions=*/false);
+    return result;
+  }
+
+  std::string FileOf(const std::string& name, const std::string& bytes) {
+    WriteFile(folder_.File(name), bytes);
+    return folder_.File(name);
+  }
+
+  const TemporaryFolder folder_;
+  ServerProcess server_;
+  int started_ = 0;
+};
+
+// Rows whose class follows from a length in millimetres and a colour.
+std::string Shells(uint64_t seed, double shift) {
+  std::mt19937_64 random(seed);
+  std::normal_distribution<double> noise;
+  std::string text = "length,\"colour, main\",kind\n";
+  for (int i = 0; i < 240; ++i) {
+    const bool large = random() % 2 == 0, red = random() % 2 == 0;
+    absl::StrAppend(&text, (large ? 3000 : 1500) + 120 * noise(random) + shift, ",",
+                    red ? "red" : "\"white\"", ",",
+                    large ? "whelk"
+                    : red ? "cockle"
+                          : "tellin",
+                    "\n");
+  }
+  return text;
+}
+
+TEST_F(OwnDataTest, ATableIsTrainedOnAdaptedAndEvaluated) {
+  const std::string train = FileOf("train.csv", Shells(1, 0));
+  const std::string target = FileOf("target.csv", Shells(2, 200));
+  const Result trained =
+      Acclimate({"train", "--architecture", "mlp", "--data", train, "--label-column", "kind",
+                 "--set", "epochs=20", "--out", folder_.File("source"), "--json"});
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  EXPECT_THAT(trained.err, HasSubstr("normalization: auto"));
+  // Neither the label column nor the normalisation is said again.
+  const std::string model = folder_.File("source/model.safetensors");
+  const Result same = Acclimate({"evaluate", "--checkpoint", model, "--data", train, "--json"});
+  ASSERT_EQ(same.exit_code, 0) << same.err;
+  EXPECT_GT(same.json["accuracy"].get<double>(), 0.95);
+  const Result adapted = Acclimate({"adapt", "--checkpoint", model, "--source", train, "--target",
+                                    target, "--eval", target, "--method", "dann", "--set",
+                                    "steps=20", "--out", folder_.File("adapted"), "--json"});
+  ASSERT_EQ(adapted.exit_code, 0) << adapted.err;
+  const Json lineage = Json::parse(ReadFile(folder_.File("adapted/lineage.json")));
+  EXPECT_EQ(lineage["class_names"], Json({"cockle", "tellin", "whelk"}));
+  EXPECT_EQ(lineage["table"]["columns"][1]["name"], "colour, main");
+}
+
+TEST_F(OwnDataTest, ATableWithMissingValuesIsRefusedUnlessTheirMeanIsTaken) {
+  std::string text = Shells(1, 0);
+  absl::StrAppend(&text, ",red,cockle\nNA,red,cockle\n");
+  const std::string data = FileOf("missing.csv", text);
+  const std::vector<std::string> train = {"train",
+                                          "--architecture",
+                                          "mlp",
+                                          "--data",
+                                          data,
+                                          "--label-column",
+                                          "kind",
+                                          "--set",
+                                          "epochs=1",
+                                          "--out",
+                                          folder_.File("out"),
+                                          "--json"};
+  const Result refused = Acclimate(train);
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_THAT(refused.err, HasSubstr("missing.csv: 2 values are missing, first on line 242 (by "
+                                     "column: \"length\" 2)"));
+  std::vector<std::string> with_mean = train;
+  with_mean.insert(with_mean.end(), {"--missing", "mean"});
+  const Result trained = Acclimate(with_mean);
+  EXPECT_EQ(trained.exit_code, 0) << trained.err;
+}
+
+TEST_F(OwnDataTest, NormalisationIsChosenOnceAndInOneWay) {
+  const std::string data = FileOf("train.csv", Shells(1, 0));
+  const Result both = Acclimate({"train", "--architecture", "mlp", "--data", data, "--normalize",
+                                 "auto", "--mean", "0.5", "--out", folder_.File("out")});
+  EXPECT_EQ(both.exit_code, 2);
+  EXPECT_THAT(both.err, HasSubstr("--normalize auto excludes --mean and --std"));
+  const Result clip = Acclimate({"train", "--architecture", "mlp", "--data", data, "--clip", "-1",
+                                 "--out", folder_.File("out")});
+  EXPECT_EQ(clip.exit_code, 2);
+  EXPECT_THAT(clip.err, HasSubstr("--clip takes one positive number"));
+  const Result none = Acclimate({"train", "--architecture", "mlp", "--data", data, "--label-column",
+                                 "kind", "--normalize", "none", "--set", "epochs=1", "--out",
+                                 folder_.File("out"), "--json"});
+  ASSERT_EQ(none.exit_code, 0) << none.err;
+  const Json report = Json::parse(ReadFile(folder_.File("out/report.json")));
+  EXPECT_EQ(report["normalization"]["from"], "none");
+  EXPECT_EQ(report["normalization"]["mean"], Json({0.0}));
+}
+
+}  // namespace
+}  // namespace acclimate::e2e
