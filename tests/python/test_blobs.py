@@ -46,7 +46,7 @@ def test_a_download_goes_on_where_it_broke(client: Any, tmp_path: Any) -> None:
 def test_an_upload_goes_on_after_the_server_was_killed(
     connect: Any, own_server: acclimate.Server, tmp_path: Any
 ) -> None:
-    client = connect(own_server)
+    client = connect(own_server, patience=acclimate.Patience(reconnect=60))
     content = np.random.default_rng().bytes(64 << 20)
     sent: list[int] = []
     restarted = threading.Event()

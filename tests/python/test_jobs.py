@@ -115,7 +115,7 @@ def test_a_job_is_paused_and_resumed(client: Any, long_job: Any) -> None:
 def test_a_watch_goes_on_after_the_server_was_killed(
     connect: Any, own_server: acclimate.Server, long_job: Any
 ) -> None:
-    client = connect(own_server)
+    client = connect(own_server, patience=acclimate.Patience(reconnect=60))
     job = client.jobs.create(long_job(client))
     restarted = threading.Thread(target=lambda: (own_server.kill(), own_server.start()))
     cursors: list[int] = []

@@ -11,10 +11,9 @@ import os
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from acclimate import blob_calls, job_calls, methods, report, service
-from acclimate.adaptation import Adaptation, AdaptationOptions, adapt_flow
 from acclimate.asynchronous import AsyncRunner
 from acclimate.blob_calls import Blob, Puttable
 from acclimate.channel import plan_channel
@@ -29,6 +28,10 @@ from acclimate.upload import Listener, UploadedBlob, abort, upload
 from acclimate.v1 import admin_service_pb2 as admin
 from acclimate.v1 import job_pb2
 from acclimate.watch import watch
+
+
+if TYPE_CHECKING:
+    from acclimate.adaptation import Adaptation
 
 
 class AsyncJobs:
@@ -198,6 +201,9 @@ class AsyncClient:
 
     async def adapt(self, model: Any, *, target: Any, **options: Any) -> Adaptation:
         """As `acclimate.adapt`, on this server."""
+        # With numpy, which the other calls do without.
+        from acclimate.adaptation import AdaptationOptions, adapt_flow
+
         return await self._runner.run(
             adapt_flow(self._session, AdaptationOptions(model=model, target=target, **options))
         )

@@ -14,10 +14,9 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from acclimate import blob_calls, job_calls, methods, report, service
-from acclimate.adaptation import Adaptation, AdaptationOptions, adapt_flow
 from acclimate.blob_calls import Blob, Puttable
 from acclimate.blocking import BlockingRunner
 from acclimate.channel import plan_channel
@@ -32,6 +31,10 @@ from acclimate.upload import Listener, UploadedBlob, abort, upload
 from acclimate.v1 import admin_service_pb2 as admin
 from acclimate.v1 import job_pb2
 from acclimate.watch import watch
+
+
+if TYPE_CHECKING:
+    from acclimate.adaptation import Adaptation
 
 
 class Jobs:
@@ -199,6 +202,9 @@ class Client:
 
     def adapt(self, model: Any, *, target: Any, **options: Any) -> Adaptation:
         """As `acclimate.adapt`, on this server."""
+        # With numpy, which the other calls do without.
+        from acclimate.adaptation import AdaptationOptions, adapt_flow
+
         return self._runner.run(
             adapt_flow(self._session, AdaptationOptions(model=model, target=target, **options))
         )
