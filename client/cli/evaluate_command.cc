@@ -67,8 +67,7 @@ Command EvaluateCommand() {
   command.description =
       "Prints accuracy (0 to 1), accuracy by class, and the confusion matrix; with --json as\n"
       "`accuracy`, `per_class_accuracy`, `confusion_matrix` and `warnings`. The inputs are "
-      "normalised as
-"
+      "normalised as\n"
       "recorded with the model unless --normalize, or --mean and --std, are given.";
   command.arguments.options = {
       {"checkpoint", ValueKind::kFile, "MODEL",
