@@ -126,7 +126,7 @@ TEST(AugmentTest, ImagesAndVectorsAreTrainedOnAsViews) {
 
 TEST(PerturbationsTest, MaskedTokensAreAShareOfTheIdsAlone) {
   at::manual_seed(5);
-  const at::Tensor ids = at::full({200, 30}, 7), mask = at::ones({200, 30});
+  const at::Tensor ids = at::full({200, 30}, 7.0), mask = at::ones({200, 30});
   const at::Tensor packed = WithMaskedTokens(at::stack({ids, mask}, 1), /*planes=*/true, 0.15, 3);
   EXPECT_TRUE(packed.select(1, 1).equal(mask));
   for (const at::Tensor& masked : {packed.select(1, 0), WithMaskedTokens(ids, false, 0.15, 3)}) {
