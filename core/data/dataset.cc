@@ -176,6 +176,13 @@ Dataset Dataset::LabelledSamples() const {
   return Subset(labels_.ge(0).nonzero().squeeze(1));
 }
 
+Dataset Dataset::WithoutLabels() const {
+  Dataset unlabelled = *this;
+  unlabelled.labels_ = at::Tensor();
+  unlabelled.without_label_ = 0;
+  return unlabelled;
+}
+
 absl::Status Dataset::SetClassNames(const std::vector<std::string>& names) {
   if (class_names_.empty() || class_names_ == names) return absl::OkStatus();
   if (has_labels()) {

@@ -62,6 +62,7 @@ class Dataset {
   // there are no labels at all. Whoever reads labels takes LabelledSamples() first.
   int64_t samples_without_label() const { return without_label_; }
   Dataset LabelledSamples() const;
+  Dataset WithoutLabels() const;
   // By class, where the file has them; empty: classes are numbers.
   const std::vector<std::string>& class_names() const { return class_names_; }
   // Makes these the names, by which the labels get their numbers. INVALID_ARGUMENT: a label of
