@@ -1,5 +1,6 @@
 #include "core/data/dataset.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -38,15 +39,18 @@ absl::Status OutOfMemory(const std::string& name, const c10::Error& error) {
 
 }  // namespace
 
-absl::StatusOr<Dataset> Dataset::Read(std::shared_ptr<io::MappedFile> file) {
+absl::StatusOr<Dataset> Dataset::Read(std::shared_ptr<io::MappedFile> file, const Fields& fields) {
   std::string name = file->name();
   file->ForbidWrites();
   try {
-    absl::StatusOr<StoredData> stored = ReadStoredData(std::move(file));
+    absl::StatusOr<StoredData> stored = ReadStoredData(std::move(file), fields);
     if (!stored.ok()) return stored.status();
     absl::StatusOr<Dataset> dataset =
         FromTensors(std::move(stored->inputs), std::move(stored->labels), std::move(name));
     if (!dataset.ok()) return dataset;
+    dataset->planes_ = std::max<int64_t>(1, static_cast<int64_t>(fields.size()));
+    dataset->token_ids_ = std::any_of(fields.begin(), fields.end(),
+                                      [](const Field& field) { return field.whole_numbers; });
     dataset->class_names_ = std::move(stored->class_names);
     dataset->labels_hint_ = std::move(stored->labels_hint);
     return dataset;
@@ -104,10 +108,14 @@ absl::Status Dataset::SetNormalization(const Normalization& normalization) {
   }
   clip_ = normalization.clip;
   double unit = inputs_.scalar_type() == at::kByte ? 1.0 / 255 : 1.0;
-  scale_ = (unit / std).to(at::kFloat);
-  shift_ = (-mean / std).to(at::kFloat);
-  bool identity = (scale_ == 1).all().item<bool>() && (shift_ == 0).all().item<bool>();
-  if (identity) scale_ = shift_ = at::Tensor();
+  const at::Tensor scale = (unit / std).to(at::kFloat), shift = (-mean / std).to(at::kFloat);
+  const bool identity = (scale == 1).all().item<bool>() && (shift == 0).all().item<bool>();
+  if (token_ids_ && !identity) {
+    return absl::InvalidArgumentError(
+        "mean and std: the model takes token ids, which stay as they are");
+  }
+  scale_ = identity ? at::Tensor() : scale;
+  shift_ = identity ? at::Tensor() : shift;
   normalization_ = normalization;
   return absl::OkStatus();
 }
@@ -120,9 +128,21 @@ absl::StatusOr<Dataset> Dataset::WithSamples(at::Tensor inputs, at::Tensor label
   }
   absl::StatusOr<Dataset> other =
       FromTensors(std::move(inputs), std::move(labels), std::move(name));
+  if (other.ok()) {
+    other->token_ids_ = token_ids_;
+    other->planes_ = planes_;
+  }
   if (!other.ok() || !normalization_) return other;
   if (absl::Status status = other->SetNormalization(*normalization_); !status.ok()) return status;
   return other;
+}
+
+Dataset Dataset::WithoutLabels() const {
+  Dataset unlabelled(inputs_, {}, name_);
+  unlabelled.index_ = index_;
+  unlabelled.token_ids_ = token_ids_;
+  unlabelled.planes_ = planes_;
+  return unlabelled;
 }
 
 Dataset Dataset::Select(const at::Tensor& index) const {
@@ -174,13 +194,6 @@ Dataset Dataset::Subset(const at::Tensor& index, bool labels) const {
 Dataset Dataset::LabelledSamples() const {
   if (without_label_ == 0 || !has_labels()) return *this;
   return Subset(labels_.ge(0).nonzero().squeeze(1));
-}
-
-Dataset Dataset::WithoutLabels() const {
-  Dataset unlabelled = *this;
-  unlabelled.labels_ = at::Tensor();
-  unlabelled.without_label_ = 0;
-  return unlabelled;
 }
 
 absl::Status Dataset::SetClassNames(const std::vector<std::string>& names) {

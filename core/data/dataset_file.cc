@@ -20,9 +20,10 @@
 namespace acclimate::data {
 namespace {
 
-absl::StatusOr<NpzFile> ReadTensors(const std::shared_ptr<io::MappedFile>& file) {
+absl::StatusOr<NpzFile> ReadTensors(const std::shared_ptr<io::MappedFile>& file,
+                                    const Fields& fields) {
   if (file->size() == 0) return absl::InvalidArgumentError(absl::StrCat(file->name(), ": empty"));
-  if (LooksLikeNpz(file->bytes())) return ReadNpz(file);
+  if (LooksLikeNpz(file->bytes())) return ReadNpz(file, fields);
   if (io::LooksLikeSafetensors(*file)) {
     absl::StatusOr<io::TensorFile> tensors = io::ReadSafetensors(file);
     if (!tensors.ok()) return tensors.status();
@@ -118,8 +119,9 @@ absl::Status ReadClassNames(const NpzFile& contents, const std::string& name,
 
 }  // namespace
 
-absl::StatusOr<StoredData> ReadStoredData(std::shared_ptr<io::MappedFile> file) {
-  absl::StatusOr<NpzFile> tensors = ReadTensors(file);
+absl::StatusOr<StoredData> ReadStoredData(std::shared_ptr<io::MappedFile> file,
+                                          const Fields& fields) {
+  absl::StatusOr<NpzFile> tensors = ReadTensors(file, fields);
   if (!tensors.ok()) return tensors.status();
   StoredData stored;
   stored.inputs = Find(*tensors, "inputs");
@@ -127,6 +129,11 @@ absl::StatusOr<StoredData> ReadStoredData(std::shared_ptr<io::MappedFile> file) 
   absl::Status named = ReadClassNames(*tensors, file->name(), stored.class_names);
   if (!named.ok()) return named;
   if (!stored.labels.defined()) stored.labels_hint = LabelsHint(*tensors);
+  if (NeedPacking(fields)) {
+    absl::StatusOr<at::Tensor> packed = Pack(tensors->tensors, fields, file->name());
+    if (!packed.ok()) return packed.status();
+    stored.inputs = *std::move(packed);
+  }
   if (stored.inputs.defined()) return stored;
   if (!IsCsr(*tensors)) return NoInputs(*tensors, file->name());
   absl::StatusOr<at::Tensor> dense = DensifyCsr(*tensors, file->name());

@@ -9,6 +9,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "absl/status/statusor.h"
+#include "core/data/fields.h"
 #include "core/io/mapped_file.h"
 
 namespace acclimate::data {
@@ -24,8 +25,10 @@ struct StoredData {
 };
 
 // Recognises safetensors, npz and npy by their bytes; CSR data is densified. The contents of the
-// tensors are not checked yet: Dataset::FromTensors does that.
-absl::StatusOr<StoredData> ReadStoredData(std::shared_ptr<io::MappedFile> file);
+// tensors are not checked yet, but those of fields that need packing: Dataset::FromTensors does
+// that.
+absl::StatusOr<StoredData> ReadStoredData(std::shared_ptr<io::MappedFile> file,
+                                          const Fields& fields = {});
 
 }  // namespace acclimate::data
 

@@ -167,7 +167,10 @@ absl::StatusOr<NpyBytes> ArrayBytes(const std::shared_ptr<io::MappedFile>& file,
 constexpr char kClassNames[] = "class_names";
 
 // "inputs" for the member "inputs.npy"; nothing for members that no dataset has.
-absl::string_view TensorName(absl::string_view member) {
+absl::string_view TensorName(absl::string_view member, const Fields& fields) {
+  for (const auto& field : fields) {
+    if (member == absl::StrCat(field.name, ".npy")) return field.name;
+  }
   for (absl::string_view name : {"inputs", "labels", kClassNames, "values", "indices", "indptr"}) {
     if (member == absl::StrCat(name, ".npy")) return name;
   }
@@ -206,14 +209,14 @@ bool LooksLikeNpz(absl::string_view bytes) {
   return absl::StartsWith(bytes, kLocalMagic) || absl::StartsWith(bytes, kEndMagic);
 }
 
-absl::StatusOr<NpzFile> ReadNpz(const std::shared_ptr<io::MappedFile>& file) {
+absl::StatusOr<NpzFile> ReadNpz(const std::shared_ptr<io::MappedFile>& file, const Fields& fields) {
   absl::StatusOr<std::vector<Member>> members = ReadDirectory(*file);
   if (!members.ok()) return members.status();
   NpzFile result;
   std::set<absl::string_view> seen;
   Problems problems(file->name());
   for (const Member& member : *members) {
-    const absl::string_view name = TensorName(member.name);
+    const absl::string_view name = TensorName(member.name, fields);
     if (name.empty()) {
       result.others.emplace_back(absl::StripSuffix(member.name, ".npy"));
     } else if (!seen.insert(name).second) {

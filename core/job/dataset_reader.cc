@@ -8,6 +8,7 @@
 #include "core/data/table/csv_file.h"
 #include "core/data/table/table_reader.h"
 #include "core/job/inputs.h"
+#include "core/model/checkpoint.h"
 #include "core/model/checkpoint_metadata.h"
 
 namespace acclimate::job {
@@ -24,8 +25,12 @@ absl::StatusOr<DatasetReader> DatasetReader::Create(const RunSpec& spec, RunObse
   DatasetReader reader(spec, observer);
   if (spec.checkpoint == nullptr) return reader;
   const auto metadata = model::ReadCheckpointMetadata(spec.checkpoint);
+  const auto inputs = model::ReadModelInputs(spec.checkpoint);
   // Whoever loads the checkpoint says what is wrong with it.
-  if (!metadata.ok()) return reader;
+  if (!metadata.ok() || !inputs.ok()) return reader;
+  for (const model::ModelInput& input : *inputs) {
+    reader.fields_.push_back({input.name, input.whole_numbers(), input.vocabulary});
+  }
   absl::StatusOr<Conventions> recorded = ReadConventions(*metadata);
   if (!recorded.ok()) return recorded.status();
   reader.conventions_ = *std::move(recorded);
@@ -41,7 +46,7 @@ absl::StatusOr<data::Dataset> DatasetReader::Read(const std::string& field,
                                                   const std::shared_ptr<io::MappedFile>& file,
                                                   LabelUse use) {
   absl::StatusOr<data::Dataset> dataset =
-      data::LooksLikeCsv(file->bytes()) ? ReadTable(file, use) : data::Dataset::Read(file);
+      data::LooksLikeCsv(file->bytes()) ? ReadTable(file, use) : data::Dataset::Read(file, fields_);
   if (!dataset.ok()) return InField(field, dataset.status());
   absl::Status status = NameClasses(use, *dataset);
   if (!status.ok()) return InField(field, status);

@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "core/data/class_names.h"
 #include "core/data/dataset.h"
+#include "core/data/fields.h"
 #include "core/io/mapped_file.h"
 #include "core/job/conventions.h"
 #include "core/job/run.h"
@@ -60,6 +61,7 @@ class DatasetReader {
   Conventions conventions_;
   std::map<std::string, std::string> recorded_;
   bool allow_other_classes_ = false, has_other_classes_ = false;
+  data::Fields fields_;  // what the checkpoint's model takes of a file
 };
 
 }  // namespace acclimate::job

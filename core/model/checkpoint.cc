@@ -27,6 +27,7 @@
 #include "core/model/exported_program.h"
 #include "core/model/legacy_pickle.h"
 #include "core/model/operator_policy.h"
+#include "core/model/packed_inputs.h"
 #include "core/model/pickle_reader.h"
 #include "core/model/saved_state.h"
 #include "core/model/script_code.h"
@@ -91,6 +92,8 @@ absl::Status CheckBatchSize(Model* model, const ExportedProgram& program, Shape 
   const Shape& exported = program.input_shape;
   if (sample_shape.empty() && !exported.empty()) {
     sample_shape.assign(exported.begin() + 1, exported.end());
+    const auto inputs = static_cast<int64_t>(program.inputs.size());
+    if (inputs > 1) sample_shape.insert(sample_shape.begin(), inputs);
   }
   const int64_t fixed = exported.empty() ? kProbeSamples : exported[0];
   const absl::Status any = ProbeShape(*model, sample_shape, fixed);
@@ -112,6 +115,7 @@ absl::StatusOr<std::unique_ptr<Model>> LoadExported(TorchArchive archive,
     return absl::InvalidArgumentError(absl::StrCat(file, ": ", status.message()));
   }
   Origin origin{CheckpointForm::kExportedProgram, "", {}, program->archive, program->warnings};
+  origin.inputs = program->inputs;
   absl::StatusOr<std::unique_ptr<Model>> model =
       ScriptModel::Create(std::move(program->module), std::move(origin));
   if (!model.ok()) return model.status();
@@ -242,27 +246,59 @@ absl::StatusOr<std::unique_ptr<Model>> LoadAnyForm(std::shared_ptr<io::MappedFil
   return LoadPickled(*archive, options);
 }
 
+absl::StatusOr<std::vector<ModelInput>> InputsInAnyForm(
+    const std::shared_ptr<io::MappedFile>& file) {
+  RegisterAttention();
+  std::vector<ModelInput> numbers(1);
+  numbers[0].name = "inputs";
+  if (!TorchArchive::LooksLikeZip(*file)) return numbers;
+  absl::StatusOr<TorchArchive> archive = TorchArchive::Open(file);
+  if (!archive.ok()) return archive.status();
+  if (ExportedArchive::Is(*archive)) {
+    absl::StatusOr<ExportedProgram> program = ReadExportedProgram(*std::move(archive));
+    if (!program.ok()) return program.status();
+    return InputsOf(program->module, program->inputs);
+  }
+  if (!archive->Has("constants.pkl")) return numbers;
+  torch::jit::ExtraFilesMap no_files;
+  const absl::StatusOr<torch::jit::Module> module = ReadModule(*archive, no_files);
+  if (!module.ok()) return module.status();
+  if (absl::Status status = CheckSignature(*module); !status.ok()) return status;
+  return InputsOf(*module, {});
+}
+
+// Of `read`, with what it throws as a status.
+template <typename Read>
+auto Guarded(const std::string& file, const Read& read) -> decltype(read()) {
+  try {
+    return read();
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError(absl::StrCat(file, ": out of memory"));
+  } catch (const std::logic_error& error) {  // of our own code: no file is at fault
+    return absl::InternalError(absl::StrCat(file, ": ", ReasonOf(error)));
+  } catch (const std::exception& error) {
+    const std::string text = absl::StrCat(file, ": ", ReasonOf(error));
+    if (absl::StrContains(text, "allocate memory")) return absl::ResourceExhaustedError(text);
+    return absl::InvalidArgumentError(text);
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Model>> LoadCheckpoint(std::shared_ptr<io::MappedFile> file,
                                                       const LoadOptions& options) {
-  const std::string name = file->name();
-  try {
-    absl::StatusOr<std::unique_ptr<Model>> model = LoadAnyForm(std::move(file), options);
+  return Guarded(file->name(), [&]() -> absl::StatusOr<std::unique_ptr<Model>> {
+    absl::StatusOr<std::unique_ptr<Model>> model = LoadAnyForm(file, options);
     if (!model.ok()) return model;
     if (absl::Status status = ProbeShape(**model, options.sample_shape); !status.ok()) {
       return status;
     }
     return model;
-  } catch (const std::bad_alloc&) {
-    return absl::ResourceExhaustedError(absl::StrCat(name, ": out of memory"));
-  } catch (const std::logic_error& error) {  // of our own code: no file is at fault
-    return absl::InternalError(absl::StrCat(name, ": ", ReasonOf(error)));
-  } catch (const std::exception& error) {
-    const std::string text = absl::StrCat(name, ": ", ReasonOf(error));
-    if (absl::StrContains(text, "allocate memory")) return absl::ResourceExhaustedError(text);
-    return absl::InvalidArgumentError(text);
-  }
+  });
+}
+
+absl::StatusOr<std::vector<ModelInput>> ReadModelInputs(std::shared_ptr<io::MappedFile> file) {
+  return Guarded(file->name(), [&] { return InputsInAnyForm(file); });
 }
 
 }  // namespace acclimate::model

@@ -27,6 +27,7 @@
 #include "core/model/mode_graph.h"
 #include "core/model/output_form.h"
 #include "core/model/own_storage.h"
+#include "core/model/packed_inputs.h"
 #include "core/model/pickle_writer.h"
 #include "core/model/single_precision.h"
 #include "core/model/state_dict.h"
@@ -103,32 +104,6 @@ BatchNormPaths PathsOf(const Node* node, size_t index) {
           index};
 }
 
-absl::Status CheckSignature(const Module& module) {
-  const auto method = module.find_method("forward");
-  if (!method) return absl::InvalidArgumentError("the TorchScript module has no forward()");
-  const auto& arguments = method->function().getSchema().arguments();
-  for (size_t i = 2; i < arguments.size(); ++i) {
-    if (!arguments[i].default_value()) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "forward() must take one tensor; it also asks for \"", arguments[i].name(), "\""));
-    }
-  }
-  if (arguments.size() < 2 || !arguments[1].type()->isSubtypeOf(*c10::TensorType::get())) {
-    return absl::InvalidArgumentError("forward() must take one tensor");
-  }
-  return absl::OkStatus();
-}
-
-// Arguments beyond the first get their default values.
-void FillDefaults(const Module& module, Graph* graph) {
-  const auto& arguments = module.get_method("forward").function().getSchema().arguments();
-  for (size_t i = arguments.size() - 1; i >= 2; --i) {
-    torch::jit::WithInsertPoint guard(*graph->nodes().begin());
-    graph->inputs().at(i)->replaceAllUsesWith(graph->insertConstant(*arguments[i].default_value()));
-    graph->eraseInput(i);
-  }
-}
-
 using Layout = at::MemoryFormat;
 
 // Stores the weights at `paths` so; a kernel of one place is both ways the same.
@@ -144,13 +119,14 @@ void StoreWeights(const Module& module, const std::set<std::string>& paths, Layo
 
 // What depends on the module's code, the mode and the device, but not on its weights.
 struct ScriptModel::Programs {
-  Programs(const at::Device& where, bool converted)
-      : device(where), converted_to_float(converted) {}
+  Programs(const at::Device& where, bool converted, std::vector<ModelInput> taken)
+      : device(where), converted_to_float(converted), inputs(std::move(taken)) {}
 
   static absl::StatusOr<std::shared_ptr<Programs>> Compile(const Module& module,
                                                            const at::Device& device, Split split,
-                                                           bool converted_to_float);
-  std::shared_ptr<Graph> Specialise(const Module& module, Mode mode) const;
+                                                           bool converted_to_float,
+                                                           const std::vector<ModelInput>& inputs);
+  std::shared_ptr<Graph> Specialise(const Module& module, Mode mode);
   absl::Status AddMode(const Module& module, Mode mode);
   // Without a classifier: the logits are both outputs.
   void AddWholeMode(const Module& module, Mode mode);
@@ -170,7 +146,8 @@ struct ScriptModel::Programs {
   }
 
   const at::Device device;
-  const bool converted_to_float;               // some of the weights: see float_compute.h
+  const bool converted_to_float;  // some of the weights: see float_compute.h
+  std::vector<ModelInput> inputs;
   std::vector<std::shared_ptr<Graph>> graphs;  // (self, inputs) -> (features, logits), by mode
   std::vector<GraphProgram> forward;           // of those
   std::map<std::string, GraphProgram> compiled;
@@ -189,28 +166,30 @@ struct ScriptModel::Programs {
 };
 
 absl::StatusOr<std::shared_ptr<ScriptModel::Programs>> ScriptModel::Programs::Compile(
-    const Module& module, const at::Device& device, Split split, bool converted_to_float) {
-  auto programs = std::make_shared<Programs>(device, converted_to_float);
+    const Module& module, const at::Device& device, Split split, bool converted_to_float,
+    const std::vector<ModelInput>& inputs) {
+  auto programs = std::make_shared<Programs>(device, converted_to_float, inputs);
   absl::Status status;
   for (const Mode mode : kModes) {
     if (status = programs->AddMode(module, mode); !status.ok()) break;
   }
   if (status.ok()) return programs;
   if (split == Split::kRequired) return status;
-  programs = std::make_shared<Programs>(device, converted_to_float);
+  programs = std::make_shared<Programs>(device, converted_to_float, inputs);
   for (const Mode mode : kModes) programs->AddWholeMode(module, mode);
   return programs;
 }
 
-std::shared_ptr<Graph> ScriptModel::Programs::Specialise(const Module& module, Mode mode) const {
+std::shared_ptr<Graph> ScriptModel::Programs::Specialise(const Module& module, Mode mode) {
   std::shared_ptr<Graph> graph = SpecialiseGraph(module, mode, device);
+  FillDefaults(module, *graph);
+  PackInputs(*graph, inputs);
   if (converted_to_float) CastToFloatInstead(graph.get());
   return graph;
 }
 
 void ScriptModel::Programs::AddWholeMode(const Module& module, Mode mode) {
   std::shared_ptr<Graph> graph = Specialise(module, mode);
-  FillDefaults(module, graph.get());
   torch::jit::Value* const logits = FirstTensor(*graph);
   SetOutputs(graph, {logits, logits});
   forward.emplace_back(graph, "forward", kFeatures);
@@ -219,7 +198,6 @@ void ScriptModel::Programs::AddWholeMode(const Module& module, Mode mode) {
 
 absl::Status ScriptModel::Programs::AddMode(const Module& module, Mode mode) {
   std::shared_ptr<Graph> graph = Specialise(module, mode);
-  FillDefaults(module, graph.get());
   const absl::StatusOr<ClassifierSplit> split = FindClassifier(*graph);
   if (!split.ok()) return split.status();
   if (mode == Mode::kEvaluation) {
@@ -288,7 +266,8 @@ absl::StatusOr<std::unique_ptr<Model>> ScriptModel::Create(Module module, Origin
   const auto named = module.named_parameters();
   const at::Device device = named.size() > 0 ? (*named.begin()).value.device() : at::kCPU;
   absl::StatusOr<std::shared_ptr<Programs>> programs =
-      Programs::Compile(module, device, split, /*converted_to_float=*/!origin.stored.types.empty());
+      Programs::Compile(module, device, split, /*converted_to_float=*/!origin.stored.types.empty(),
+                        origin.inputs.empty() ? ArgumentsOf(module) : origin.inputs);
   if (!programs.ok()) {
     return named.size() > 0 ? programs.status() : absl::InvalidArgumentError(kNoParameters);
   }
@@ -301,7 +280,9 @@ ScriptModel::ScriptModel(Module module, Origin origin, std::shared_ptr<Programs>
     : module_(std::move(module)),
       origin_(std::move(origin)),
       programs_(std::move(programs)),
+      inputs_(programs_->inputs),
       warnings_(origin_.warnings) {
+  CountVocabularies(module_, inputs_);
   warnings_.insert(warnings_.end(), programs_->warnings.begin(), programs_->warnings.end());
   CollectTensors();
 }
@@ -491,7 +472,8 @@ void ScriptModel::To(const at::Device& device) {
   module_.to(device);
   // The graphs compiled before: they compile for any device.
   const Split split = programs_->classifier ? Split::kRequired : Split::kWherePossible;
-  programs_ = Programs::Compile(module_, device, split, programs_->converted_to_float).value();
+  programs_ =
+      Programs::Compile(module_, device, split, programs_->converted_to_float, inputs_).value();
 }
 
 std::unique_ptr<Model> ScriptModel::Clone() const {

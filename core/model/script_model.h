@@ -29,6 +29,9 @@ struct Origin {
   std::shared_ptr<const ExportedArchive> archive = nullptr;  // of an exported program
   std::vector<std::string> warnings = {};                    // of its reader
   StoredForm stored = {};                                    // in which it is given back
+  // Those whose types are known; empty: the arguments of forward(), floats unless an embedding
+  // looks them up.
+  std::vector<ModelInput> inputs = {};
 };
 
 enum class Split {
@@ -38,13 +41,14 @@ enum class Split {
 
 class ScriptModel final : public Model {
  public:
-  // Takes the module over. INVALID_ARGUMENT: a forward() that does not take one tensor, or in which
-  // no classifier layer is found where `split` asks for one. Throws c10::Error when LibTorch cannot
-  // prepare the graph.
+  // Takes the module over. INVALID_ARGUMENT: a forward() that takes anything but tensors, or in
+  // which no classifier layer is found where `split` asks for one. Throws c10::Error when LibTorch
+  // cannot prepare the graph.
   static absl::StatusOr<std::unique_ptr<Model>> Create(torch::jit::Module module, Origin origin,
                                                        Split split = Split::kRequired);
   ~ScriptModel() override;
 
+  const std::vector<ModelInput>& inputs() const override { return inputs_; }
   ForwardResult Forward(const at::Tensor& inputs, Mode mode) override;
   at::Tensor ClassifyFeatures(const at::Tensor& features) override;
   ForwardResult ForwardWith(const std::map<std::string, at::Tensor>& parameters,
@@ -95,6 +99,7 @@ class ScriptModel final : public Model {
   torch::jit::Module module_;
   Origin origin_;
   std::shared_ptr<Programs> programs_;  // shared with clones on the same device
+  std::vector<ModelInput> inputs_;
   std::vector<Parameter> parameters_;
   std::vector<BatchNormLayer> batch_norm_layers_;
   std::vector<NormalizationLayer> normalization_layers_;
