@@ -3,6 +3,7 @@
 #define ACCLIMATE_CLIENT_LIB_LOCAL_FILE_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "absl/status/status.h"
@@ -10,10 +11,14 @@
 
 namespace acclimate::client {
 
+class PackedFolder;
+
 // An open file. Errors name the path and the reason.
 class LocalFile {
  public:
   static absl::StatusOr<LocalFile> OpenForReading(const std::string& path);
+  // Also a folder of pictures, which is read as one .tar (packed_folder.h).
+  static absl::StatusOr<LocalFile> OpenForUpload(const std::string& path);
   // Created when absent; never truncated.
   static absl::StatusOr<LocalFile> OpenForWriting(const std::string& path);
   LocalFile(LocalFile&& other) noexcept;
@@ -30,8 +35,11 @@ class LocalFile {
 
  private:
   LocalFile(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
-  int fd_;
+  LocalFile(PackedFolder folder, std::string path);
+
+  int fd_;  // -1: a folder
   std::string path_;
+  std::shared_ptr<const PackedFolder> folder_;
 };
 
 struct FileDigest {
@@ -39,6 +47,7 @@ struct FileDigest {
   int64_t size_bytes = 0;
 };
 
+// Of a file, or of a folder as it is uploaded.
 absl::StatusOr<FileDigest> DigestFile(const std::string& path);
 
 // A folder and its parents; OK when it exists.
