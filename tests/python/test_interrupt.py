@@ -78,3 +78,22 @@ def test_a_cancelled_task_detaches(server: acclimate.Server, tmp_path: Any, caps
         assert not client.jobs.get(found[1]).has_ended
         client.jobs.cancel(found[1])
         client.jobs.wait(found[1])
+
+
+def test_ctrl_c_leaves_a_server_of_the_program_running() -> None:
+    program = """
+import acclimate, time
+server = acclimate.Server(slots=0)
+print("started", flush=True)
+try:
+    time.sleep(600)
+except KeyboardInterrupt:
+    print(server.client().server_info().version)
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert process.stdout is not None and process.stdout.readline() == "started\n"
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal and a notebook do
+    said, _ = process.communicate()
+    assert process.returncode == 0 and said.strip()

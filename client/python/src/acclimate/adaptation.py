@@ -262,10 +262,10 @@ def _collect(
 ) -> Flow[Adaptation]:
     """The files that are wanted, the model made of them, and the report."""
     out = None if options.out is None else Path(options.out)
-    if out is None and checkpoint.keeps_files:
+    blobs = {file.name: file.blob for file in job.files}
+    if out is None and checkpoint.keeps_files and checkpoint.wanted(list(blobs)):
         out = Path(f"adapted-{job.id}")
         context.notes.say(f"the adapted model is in the folder {out}")
-    blobs = {file.name: file.blob for file in job.files}
     with tempfile.TemporaryDirectory(prefix="acclimate-result-") as temporary:
         wanted = list(blobs) if out is not None else checkpoint.wanted(list(blobs))
         files = {}
@@ -274,6 +274,8 @@ def _collect(
                 path = (out or Path(temporary)) / name
                 files[name] = yield from download(session, blobs[name], path)
         needed = {name: files[name] for name in checkpoint.wanted(list(blobs)) if name in files}
+        if not needed:
+            context.notes.say(f"{options.method} returns no model: the one that came comes back")
         model = yield from do(lambda: checkpoint.restore(needed))
     found = yield from report.fetch(session, job)
     lineage = dict(found.lineage)
