@@ -59,7 +59,7 @@ absl::StatusOr<std::vector<UploadedFile>> Uploader::Upload(const std::vector<std
 }
 
 absl::Status Uploader::Send(const std::string& path, const FileDigest& digest) {
-  absl::StatusOr<LocalFile> file = LocalFile::OpenForReading(path);
+  absl::StatusOr<LocalFile> file = LocalFile::OpenForUpload(path);
   if (!file.ok()) return file.status();
   absl::StatusOr<v1::Upload> upload = CreateUpload(digest);
   Retry retry(connection_);
