@@ -73,7 +73,9 @@ Command EvaluateCommand() {
   command.arguments.options = {
       {"checkpoint", ValueKind::kFile, "MODEL",
        "TorchScript, .pt2, or a state dict (.safetensors, .pth)", true},
-      {"data", ValueKind::kFile, "DATA", "safetensors or npz with `inputs` and `labels`, or CSV",
+      {"data", ValueKind::kFile, "DATA",
+       "safetensors or npz with `inputs` and `labels`, CSV, or a folder or archive of pictures, a "
+       "folder a class",
        true},
       {"architecture", ValueKind::kText, "NAME", "of a state dict that does not name its own"},
   };

@@ -5,12 +5,15 @@
 #include <cstdio>
 #include <filesystem>
 #include <map>
+#include <set>
+#include <system_error>
 
 #include "absl/random/random.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/strip.h"
 #include "client/cli/audit_labels.h"
 #include "client/cli/catalog.h"
 #include "client/cli/output.h"
@@ -18,6 +21,7 @@
 #include "client/cli/spelling.h"
 #include "client/lib/local_file.h"
 #include "client/lib/names.h"
+#include "client/lib/packed_folder.h"
 #include "client/lib/uploader.h"
 
 namespace acclimate::cli {
@@ -25,6 +29,22 @@ namespace {
 
 // Input (path or blob name) -> blob name.
 using Blobs = std::map<std::string, std::string>;
+
+// What is packed of a folder, and what is not.
+absl::Status DescribeFolders(const std::vector<std::string>& paths, ProgressView& view) {
+  for (const std::string& path : std::set<std::string>(paths.begin(), paths.end())) {
+    std::error_code ignored;
+    if (!std::filesystem::is_directory(path, ignored)) continue;
+    const absl::StatusOr<client::PackedFolder> folder = client::PackedFolder::Open(path);
+    if (!folder.ok()) return folder.status();
+    std::string line = absl::StrCat(path, ": a folder of ", folder->pictures(), " pictures");
+    if (folder->left_out() > 0) {
+      absl::StrAppend(&line, "; ", folder->left_out(), " other files are left out");
+    }
+    view.Note(line);
+  }
+  return absl::OkStatus();
+}
 
 absl::StatusOr<Blobs> UploadInputs(Invocation& invocation, const JobInputs& inputs) {
   Blobs blobs;
@@ -51,6 +71,7 @@ absl::StatusOr<Blobs> UploadInputs(Invocation& invocation, const JobInputs& inpu
     _exit(kInterrupted);
   });
   ProgressView view;
+  if (absl::Status status = DescribeFolders(paths, view); !status.ok()) return status;
   client::Uploader uploader(invocation.connection,
                             [&](const std::string& path, int64_t done, int64_t total) {
                               view.ShowTransfer("uploading", path, done, total);
@@ -71,7 +92,8 @@ std::string DisplayName(const std::string& input) {
 
 void SetDataset(const std::string& input, const Blobs& blobs, v1::DatasetRef* dataset) {
   dataset->set_blob(blobs.at(input));
-  dataset->set_display_name(DisplayName(input));
+  // "photos/" is "photos".
+  dataset->set_display_name(DisplayName(std::string(absl::StripSuffix(input, "/"))));
 }
 
 absl::Status CheckNormalization(const Arguments& arguments) {
@@ -120,6 +142,26 @@ void SetOptions(const Arguments& arguments, v1::JobSpec* spec) {
   }
   for (const std::string& column : arguments.All("categorical-column")) {
     spec->mutable_table()->add_categorical_columns(column);
+  }
+  if (arguments.Text("preset") == "imagenet") {
+    spec->mutable_pictures()->set_size(224);
+    spec->mutable_pictures()->set_resize(256);
+    v1::Normalization& normalization = *spec->mutable_normalization();
+    if (normalization.mode().empty() && normalization.mean().empty()) {
+      normalization.set_mode("imagenet");
+    }
+  }
+  if (arguments.Has("image-size")) {
+    spec->mutable_pictures()->set_size(static_cast<int32_t>(arguments.Integer("image-size", 0)));
+    spec->mutable_pictures()->clear_resize();
+  }
+  if (arguments.Has("image-resize")) {
+    spec->mutable_pictures()->set_resize(
+        static_cast<int32_t>(arguments.Integer("image-resize", 0)));
+  }
+  if (arguments.Has("image-channels")) {
+    spec->mutable_pictures()->set_channels(
+        static_cast<int32_t>(arguments.Integer("image-channels", 0)));
   }
   if (arguments.Has("missing")) spec->mutable_table()->set_missing(arguments.Text("missing"));
   spec->set_seed(arguments.Integer("seed", 0));
@@ -174,6 +216,21 @@ void AddJobOptions(ArgumentSpec* spec) {
        false,
        false,
        {"refuse", "mean"}},
+      {"preset",
+       ValueKind::kText,
+       "NAME",
+       "of pictures: imagenet stands for --image-size 224 --image-resize 256 --normalize imagenet",
+       false,
+       false,
+       {"imagenet"}},
+      {"image-size", ValueKind::kInteger32, "N",
+       "of pictures: their shorter side becomes N, and the centre of N x N is taken (default: as "
+       "recorded with the model, else their own size)"},
+      {"image-resize", ValueKind::kInteger32, "N",
+       "of pictures: what the shorter side becomes before the centre is taken (default: "
+       "--image-size)"},
+      {"image-channels", ValueKind::kInteger32, "N",
+       "of pictures: 1, grey, or 3, colours (default: as recorded with the model, else 3)"},
       {"seed", ValueKind::kInteger, "N", "of every random choice (default: 0)"},
       {"device", ValueKind::kText, "DEVICE", "auto (default), cpu, cuda or cuda:<i>"},
       {"precision",

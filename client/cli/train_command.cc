@@ -31,7 +31,9 @@ Command TrainCommand() {
       "A `finetune` job: see `acclimate methods finetune` for its hyperparameters.";
   command.arguments.options = {
       {"data", ValueKind::kFile, "DATA",
-       "safetensors or npz with `inputs` and `labels`, or CSV with --label-column", true},
+       "safetensors or npz with `inputs` and `labels`, CSV with --label-column, or a folder or "
+       "archive of pictures, a folder a class",
+       true},
       {"architecture", ValueKind::kText, "NAME",
        "a built-in architecture: see `acclimate methods`"},
       {"checkpoint", ValueKind::kFile, "MODEL",

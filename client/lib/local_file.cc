@@ -13,6 +13,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "client/lib/packed_folder.h"
 
 namespace acclimate::client {
 namespace {
@@ -46,6 +47,19 @@ absl::StatusOr<LocalFile> LocalFile::OpenForReading(const std::string& path) {
       absl::StrCat(path, " is ", kind, "; give a file, as its size and digest come first"));
 }
 
+absl::StatusOr<LocalFile> LocalFile::OpenForUpload(const std::string& path) {
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(path, ignored)) return OpenForReading(path);
+  absl::StatusOr<PackedFolder> folder = PackedFolder::Open(path);
+  if (!folder.ok()) return folder.status();
+  return LocalFile(*std::move(folder), path);
+}
+
+LocalFile::LocalFile(PackedFolder folder, std::string path)
+    : fd_(-1),
+      path_(std::move(path)),
+      folder_(std::make_shared<const PackedFolder>(std::move(folder))) {}
+
 absl::StatusOr<LocalFile> LocalFile::OpenForWriting(const std::string& path) {
   absl::StatusOr<int> fd = Open(path, O_RDWR | O_CREAT);
   if (!fd.ok()) return fd.status();
@@ -53,19 +67,23 @@ absl::StatusOr<LocalFile> LocalFile::OpenForWriting(const std::string& path) {
 }
 
 LocalFile::LocalFile(LocalFile&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), path_(std::move(other.path_)) {}
+    : fd_(std::exchange(other.fd_, -1)),
+      path_(std::move(other.path_)),
+      folder_(std::move(other.folder_)) {}
 
 LocalFile::~LocalFile() {
   if (fd_ >= 0) close(fd_);
 }
 
 absl::StatusOr<int64_t> LocalFile::SizeBytes() const {
+  if (folder_ != nullptr) return folder_->size_bytes();
   struct stat info;
   if (fstat(fd_, &info) != 0) return FileError(path_, "cannot stat");
   return static_cast<int64_t>(info.st_size);
 }
 
 absl::Status LocalFile::ReadAt(int64_t offset, int64_t size_bytes, std::string* buffer) const {
+  if (folder_ != nullptr) return folder_->ReadAt(offset, size_bytes, buffer);
   buffer->resize(size_bytes);
   int64_t filled = 0;
   while (filled < size_bytes) {
@@ -95,7 +113,7 @@ absl::Status LocalFile::Sync() {
 }
 
 absl::StatusOr<FileDigest> DigestFile(const std::string& path) {
-  absl::StatusOr<LocalFile> file = LocalFile::OpenForReading(path);
+  absl::StatusOr<LocalFile> file = LocalFile::OpenForUpload(path);
   if (!file.ok()) return file.status();
   std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> hash(EVP_MD_CTX_new(), EVP_MD_CTX_free);
   EVP_DigestInit_ex(hash.get(), EVP_sha256(), nullptr);

@@ -3,6 +3,7 @@
 #define ACCLIMATE_CLIENT_LIB_LOCAL_FILE_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "absl/status/status.h"
@@ -10,11 +11,15 @@
 
 namespace acclimate::client {
 
+class PackedFolder;
+
 // An open file. Errors name the path and the reason.
 class LocalFile {
  public:
   // INVALID_ARGUMENT: there is none, it may not be read, or it is a folder, a FIFO or a device.
   static absl::StatusOr<LocalFile> OpenForReading(const std::string& path);
+  // Also a folder of pictures, which is read as one .tar (packed_folder.h).
+  static absl::StatusOr<LocalFile> OpenForUpload(const std::string& path);
   // Created when absent; never truncated.
   static absl::StatusOr<LocalFile> OpenForWriting(const std::string& path);
   LocalFile(LocalFile&& other) noexcept;
@@ -31,8 +36,11 @@ class LocalFile {
 
  private:
   LocalFile(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
-  int fd_;
+  LocalFile(PackedFolder folder, std::string path);
+
+  int fd_;  // -1: a folder
   std::string path_;
+  std::shared_ptr<const PackedFolder> folder_;
 };
 
 struct FileDigest {
@@ -40,6 +48,7 @@ struct FileDigest {
   int64_t size_bytes = 0;
 };
 
+// Of a file, or of a folder as it is uploaded.
 absl::StatusOr<FileDigest> DigestFile(const std::string& path);
 
 // A folder and its parents; OK when it exists.

@@ -59,7 +59,7 @@ absl::StatusOr<std::vector<UploadedFile>> Uploader::Upload(const std::vector<std
 }
 
 absl::Status Uploader::Send(const std::string& path, const FileDigest& digest) {
-  absl::StatusOr<LocalFile> file = LocalFile::OpenForReading(path);
+  absl::StatusOr<LocalFile> file = LocalFile::OpenForUpload(path);
   if (!file.ok()) return file.status();
   absl::StatusOr<v1::Upload> upload = CreateUpload(digest);
   Retry retry(connection_);
@@ -70,7 +70,7 @@ absl::Status Uploader::Send(const std::string& path, const FileDigest& digest) {
       return absl::DataLossError("the file became shorter while it was being uploaded");
     }
     if (!next.ok()) {
-      if (!retry.WaitAfter(next.status())) return next.status();
+      if (!retry.WaitAfter(next.status())) return connection_.Explained(next.status());
       next = Resume(digest, upload->name());
       if (next.ok() && next->committed_bytes() > upload->committed_bytes()) retry.NoteProgress();
     }

@@ -29,8 +29,9 @@ class Uploader {
   explicit Uploader(Connection& connection, Listener listener = nullptr)
       : connection_(connection), listener_(std::move(listener)) {}
 
-  // In the order of `paths`; a path given twice is sent once. Errors name the file. What a call
-  // that fails has sent stays on the server, for the next one to go on with.
+  // In the order of `paths`, files or folders of pictures; a path given twice is sent once. Errors
+  // name the file. What a call that fails has sent stays on the server, for the next one to go on
+  // with.
   absl::StatusOr<std::vector<UploadedFile>> Upload(const std::vector<std::string>& paths);
   // Removes from the server what an upload that did not end has left of the file; true: there was
   // something.

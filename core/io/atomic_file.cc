@@ -63,8 +63,12 @@ absl::Status AtomicFile::Commit() {
 }
 
 absl::Status AtomicFile::Error(absl::string_view action) const {
+  return WriteError(absl::StrCat(action, " ", path_));
+}
+
+absl::Status WriteError(absl::string_view what) {
   const bool disk_full = errno == ENOSPC || errno == EDQUOT;
-  absl::Status status = absl::ErrnoToStatus(errno, absl::StrCat("cannot ", action, " ", path_));
+  absl::Status status = absl::ErrnoToStatus(errno, absl::StrCat("cannot ", what));
   if (disk_full) status.SetPayload(kDiskFull, absl::Cord());
   return status;
 }

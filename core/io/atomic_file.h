@@ -31,6 +31,8 @@ class AtomicFile {
   int fd_;
 };
 
+// From errno: "cannot <what>: ...", known to IsDiskFull().
+absl::Status WriteError(absl::string_view what);
 // Whether the error is of a file that found no room on the disk, or in its quota.
 bool IsDiskFull(const absl::Status& status);
 

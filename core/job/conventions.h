@@ -9,13 +9,15 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/optional.h"
+#include "core/data/pictures/picture_convention.h"
 #include "core/data/table/table_coding.h"
 
 namespace acclimate::job {
 
 struct Conventions {
-  absl::optional<data::TableCoding> table;  // absent: no table has been read yet
-  std::vector<std::string> class_names;     // by class; empty: classes are numbers
+  absl::optional<data::TableCoding> table;           // absent: no table has been read yet
+  absl::optional<data::PictureConvention> pictures;  // absent: no pictures have been read yet
+  std::vector<std::string> class_names;              // by class; empty: classes are numbers
 };
 
 // INVALID_ARGUMENT: the record is damaged.

@@ -5,6 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "core/data/pictures/picture_archive.h"
+#include "core/data/pictures/picture_samples.h"
 #include "core/data/table/csv_file.h"
 #include "core/data/table/table_reader.h"
 #include "core/job/inputs.h"
@@ -17,6 +19,13 @@ namespace {
 bool HasCategories(const data::TableCoding& coding) {
   return std::any_of(coding.columns.begin(), coding.columns.end(),
                      [](const data::ColumnCoding& column) { return !column.categories.empty(); });
+}
+
+// What the job asks for, over what is recorded.
+void Override(const data::PictureConvention& asked, data::PictureConvention& convention) {
+  const int64_t channels = asked.channels > 0 ? asked.channels : convention.channels;
+  if (asked.size > 0) convention = asked;
+  convention.channels = channels;
 }
 
 }  // namespace
@@ -35,6 +44,7 @@ absl::StatusOr<DatasetReader> DatasetReader::Create(const RunSpec& spec, RunObse
   if (!recorded.ok()) return recorded.status();
   reader.conventions_ = *std::move(recorded);
   reader.recorded_ = *metadata;
+  if (reader.conventions_.pictures) Override(spec.pictures, *reader.conventions_.pictures);
   if (!reader.conventions_.table) return reader;
   data::TableCoding& table = *reader.conventions_.table;
   if (!spec.table.label_column.empty()) table.label_column = spec.table.label_column;
@@ -45,8 +55,7 @@ absl::StatusOr<DatasetReader> DatasetReader::Create(const RunSpec& spec, RunObse
 absl::StatusOr<data::Dataset> DatasetReader::Read(const std::string& field,
                                                   const std::shared_ptr<io::MappedFile>& file,
                                                   LabelUse use) {
-  absl::StatusOr<data::Dataset> dataset =
-      data::LooksLikeCsv(file->bytes()) ? ReadTable(file, use) : data::Dataset::Read(file, fields_);
+  absl::StatusOr<data::Dataset> dataset = ReadAnyForm(file, use);
   if (!dataset.ok()) return InField(field, dataset.status());
   absl::Status status = NameClasses(use, *dataset);
   if (!status.ok()) return InField(field, status);
@@ -104,6 +113,13 @@ void DatasetReader::LeaveOutUnlabelled(const std::string& field, LabelUse use,
   }
 }
 
+absl::StatusOr<data::Dataset> DatasetReader::ReadAnyForm(
+    const std::shared_ptr<io::MappedFile>& file, LabelUse use) {
+  if (data::PictureArchive::Is(file)) return ReadPictures(file, use);
+  if (data::LooksLikeCsv(file->bytes())) return ReadTable(file, use);
+  return data::Dataset::Read(file, fields_);
+}
+
 absl::StatusOr<data::Dataset> DatasetReader::ReadTable(const std::shared_ptr<io::MappedFile>& file,
                                                        LabelUse use) {
   const absl::StatusOr<data::CsvFile> csv = data::CsvFile::Open(file);
@@ -133,6 +149,23 @@ absl::StatusOr<data::Dataset> DatasetReader::ReadTable(const std::shared_ptr<io:
             ? ": name their column as label_column"
             : absl::StrCat(": there is no value in a column \"", coding->label_column, "\""),
         "; its columns are ", absl::StrJoin(csv->columns(), ", ")));
+  }
+  return data::Dataset::FromTensors(std::move(samples->inputs), *std::move(labels), file->name());
+}
+
+absl::StatusOr<data::Dataset> DatasetReader::ReadPictures(
+    const std::shared_ptr<io::MappedFile>& file, LabelUse use) {
+  if (!conventions_.pictures) conventions_.pictures = spec_->pictures;
+  absl::StatusOr<data::PictureSamples> samples = data::ReadPictures(
+      file, conventions_.class_names, spec_->output_directory, *conventions_.pictures);
+  if (!samples.ok()) return samples.status();
+  for (const std::string& warning : samples->warnings) observer_->OnWarning(warning);
+  absl::StatusOr<at::Tensor> labels = Labels(samples->labels, absl::OkStatus(), file->name(),
+                                             /*numbers_count=*/false, use);
+  if (!labels.ok()) return labels.status();
+  if (!labels->defined() && use == LabelUse::kRequired) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        file->name(), ": has no labels: put the pictures into a folder for each class"));
   }
   return data::Dataset::FromTensors(std::move(samples->inputs), *std::move(labels), file->name());
 }

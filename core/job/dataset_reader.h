@@ -30,9 +30,9 @@ class DatasetReader {
   // Reads what the checkpoint records. INVALID_ARGUMENT: the record is damaged.
   static absl::StatusOr<DatasetReader> Create(const RunSpec& spec, RunObserver& observer);
 
-  // A tensor file as Dataset::Read(), or a table. Classes that the file names get the numbers of
-  // the class names. Samples whose label is -1 have none: where labels are read they are left out,
-  // with a warning. INVALID_ARGUMENT begins with the field.
+  // A tensor file as Dataset::Read(), a table, or an archive of pictures. Classes that the file
+  // names get the numbers of the class names. Samples whose label is -1 have none: where labels are
+  // read they are left out, with a warning. INVALID_ARGUMENT begins with the field.
   absl::StatusOr<data::Dataset> Read(const std::string& field,
                                      const std::shared_ptr<io::MappedFile>& file, LabelUse use);
 
@@ -47,10 +47,14 @@ class DatasetReader {
 
  private:
   DatasetReader(const RunSpec& spec, RunObserver& observer) : spec_(&spec), observer_(&observer) {}
+  absl::StatusOr<data::Dataset> ReadAnyForm(const std::shared_ptr<io::MappedFile>& file,
+                                            LabelUse use);
   absl::StatusOr<data::Dataset> ReadTable(const std::shared_ptr<io::MappedFile>& file,
                                           LabelUse use);
   absl::Status NameClasses(LabelUse use, data::Dataset& dataset);
   void LeaveOutUnlabelled(const std::string& field, LabelUse use, data::Dataset& dataset);
+  absl::StatusOr<data::Dataset> ReadPictures(const std::shared_ptr<io::MappedFile>& file,
+                                             LabelUse use);
   // Labels of `texts` by the class names, which they may make. An error unless `use` lets it be a
   // warning.
   absl::StatusOr<at::Tensor> Labels(const data::ClassTexts& texts, const absl::Status& status,

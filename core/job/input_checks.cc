@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "core/methods/perturbations.h"
 
 namespace acclimate::job {
 namespace {
@@ -33,6 +34,20 @@ absl::Status CheckLabels(const std::string& field, const data::Dataset& dataset,
   return Unfit(absl::StrCat("labels of ", field),
                absl::StrCat("value ", labels[index].item<int64_t>(), " at index ", index,
                             ", the model has ", classes, " classes", from_one ? kFromOne : ""));
+}
+
+// That views may put the token in the place of others.
+absl::Status CheckMaskToken(const Inputs& inputs) {
+  const auto setting = inputs.hyperparameters.find(methods::kMaskTokenSetting);
+  if (setting == inputs.hyperparameters.end()) return absl::OkStatus();
+  const int64_t token = std::get<int64_t>(setting->second);
+  const model::ModelInput& first = inputs.model->inputs().front();
+  if (token >= 0 && !first.whole_numbers()) {
+    return Unfit(methods::kMaskTokenSetting, "the model takes no token ids");
+  }
+  if (first.vocabulary == 0 || token < first.vocabulary) return absl::OkStatus();
+  return Unfit(methods::kMaskTokenSetting,
+               absl::StrCat(token, ", but the model knows the tokens 0 to ", first.vocabulary - 1));
 }
 
 }  // namespace
@@ -70,6 +85,7 @@ absl::Status CheckCountFromZero(const RunSpec& spec, Inputs& inputs) {
 }
 
 absl::Status CheckModel(Inputs& inputs, RunObserver& observer) {
+  if (absl::Status status = CheckMaskToken(inputs); !status.ok()) return status;
   const MethodSpec& method = inputs.method->spec;
   const int64_t classes = inputs.model->num_classes();
   if (method.needs_batch_norm && inputs.model->batch_norm_layers().empty()) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "core/job/data_warnings.h"
@@ -250,8 +251,16 @@ absl::StatusOr<std::unique_ptr<model::Model>> LoadModel(const RunSpec& spec, con
     options.logits_only = !inputs.method->spec.needs_features;
     absl::StatusOr<std::unique_ptr<model::Model>> loaded =
         model::LoadCheckpoint(spec.checkpoint, options);
-    if (!loaded.ok()) return InField("checkpoint", loaded.status());
-    return loaded;
+    if (loaded.ok()) return loaded;
+    absl::Status status = InField("checkpoint", loaded.status());
+    const auto& pictures = inputs.conventions.pictures;
+    if (pictures && absl::StrContains(status.message(), "does not take samples")) {
+      return absl::Status(
+          status.code(),
+          absl::StrCat(status.message(), "; the pictures were read with ", pictures->channels,
+                       " channels: give the size, and 1 or 3 channels, that the model takes"));
+    }
+    return status;
   }
   model::ArchitectureOptions options;
   options.name = spec.architecture;

@@ -176,6 +176,10 @@ json Lineage(const RunSpec& spec, const Findings& findings,
   lineage["precision"] = findings.precision;
   lineage["normalization"] = NormalizationToJson(findings.normalization);
   if (findings.conventions.table) lineage["table"] = data::ToJson(*findings.conventions.table);
+  if (const auto& pictures = findings.conventions.pictures) {
+    lineage["pictures"] = {
+        {"size", pictures->size}, {"resize", pictures->resize}, {"channels", pictures->channels}};
+  }
   if (!findings.conventions.class_names.empty()) {
     lineage["class_names"] = findings.conventions.class_names;
   }

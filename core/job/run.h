@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "core/data/pictures/picture_convention.h"
 #include "core/data/table/table_options.h"
 #include "core/io/mapped_file.h"
 #include "core/job/normalization_request.h"
@@ -42,7 +43,8 @@ struct RunSpec {
   // What the hyperparameter batch_size, where there is one, is divided by; at least 2 stay.
   int64_t batch_divisor = 1;
   NormalizationRequest normalization;
-  data::TableOptions table;  // for CSV files
+  data::TableOptions table;          // for CSV files
+  data::PictureConvention pictures;  // for archives of pictures; zeros: as recorded
   uint64_t seed = 0;
   std::string device = "auto";  // auto, cpu, cuda or cuda:<i>
   int threads = 1;

@@ -43,8 +43,6 @@ at::Tensor AffineViews(const at::Tensor& images, const PerturbationOptions& opti
   return at::grid_sampler(images, grid, kBilinear, kBorder, /*align_corners=*/false);
 }
 
-constexpr char kMaskToken[] = "mask_token";
-
 at::Tensor ScaledViews(const at::Tensor& inputs, const PerturbationOptions& options) {
   std::vector<int64_t> shape(inputs.dim(), 1);
   shape[0] = inputs.size(0);
@@ -98,7 +96,8 @@ at::Tensor MiddleOf(const std::vector<at::Tensor>& pixels, const at::Device& dev
 
 Augmented ViewsOfTokens(const MethodContext& context, std::string strength) {
   if (strength == "auto") strength = "light";
-  const int64_t mask = context.settings.Has(kMaskToken) ? context.settings.Integer(kMaskToken) : -1;
+  const int64_t mask =
+      context.settings.Has(kMaskTokenSetting) ? context.settings.Integer(kMaskTokenSetting) : -1;
   if (mask < 0 || strength == "none") return {"none", {}};
   const double share = strength == "strong" ? 0.3 : 0.15;
   return {strength, [planes = context.target.planes() > 1, share, mask](const at::Tensor& tokens) {
@@ -156,7 +155,7 @@ HyperparameterSpec AugmentSetting() {
 }
 
 HyperparameterSpec MaskTokenSetting() {
-  return IntegerSetting(kMaskToken,
+  return IntegerSetting(kMaskTokenSetting,
                         "For token ids: the id of the token that stands for a masked one, by which "
                         "views replace others at random, 15 % (light) or 30 % (strong) of each "
                         "sample. -1: there is none, and token ids have no views",

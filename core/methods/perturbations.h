@@ -42,7 +42,8 @@ at::Tensor WithMaskedTokens(const at::Tensor& tokens, bool planes, double share,
 
 // `augment`: the views that a method trains on instead of the samples themselves.
 HyperparameterSpec AugmentSetting();
-// `mask_token`: what views of token ids need, which have none without it.
+// `mask_token`, the name of that setting: what views of token ids need, which have none without it.
+constexpr char kMaskTokenSetting[] = "mask_token";
 HyperparameterSpec MaskTokenSetting();
 struct Augmented {
   std::string strength;  // none, light or strong

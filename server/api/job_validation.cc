@@ -30,6 +30,7 @@ constexpr int kMaxLabels = 64;
 constexpr int kMaxSources = 64;
 constexpr int kMaxAuditLabels = 1000;
 constexpr int kMaxChannels = 4096;
+constexpr int kMaxPictureSide = 4096;
 constexpr int kMaxPriority = 100;
 constexpr int kMaxThreads = 1024;
 constexpr size_t kMaxDisplayName = 255;
@@ -60,6 +61,7 @@ class JobValidator {
     CheckAudit(spec);
     CheckNormalization(spec.normalization());
     CheckTable(spec.table());
+    CheckPictures(spec.pictures());
     CheckResources(spec);
     CheckLabels(spec);
     if (std::abs(int64_t{spec.priority()}) > kMaxPriority) {
@@ -300,6 +302,24 @@ class JobValidator {
       if (table.ignored_columns(i) == table.label_column() && !table.label_column().empty()) {
         Add(absl::StrCat("spec.table.ignored_columns[", i, "]"), "is the label column");
       }
+    }
+  }
+
+  void CheckPictures(const v1::PictureOptions& pictures) {
+    if (pictures.size() < 0 || pictures.size() > kMaxPictureSide) {
+      Add("spec.pictures.size",
+          absl::StrCat("must be from 0 to ", kMaxPictureSide, "; is ", pictures.size()));
+    }
+    const bool too_small = pictures.resize() != 0 && pictures.resize() < pictures.size();
+    if (pictures.resize() < 0 || pictures.resize() > kMaxPictureSide || too_small) {
+      Add("spec.pictures.resize",
+          absl::StrCat("must be at least the size ", pictures.size(), " and at most ",
+                       kMaxPictureSide, "; is ", pictures.resize()));
+    } else if (pictures.resize() > 0 && pictures.size() == 0) {
+      Add("spec.pictures.size", "is needed beside resize");
+    }
+    if (pictures.channels() != 0 && pictures.channels() != 1 && pictures.channels() != 3) {
+      Add("spec.pictures.channels", absl::StrCat("must be 1 or 3; is ", pictures.channels()));
     }
   }
 

@@ -55,6 +55,9 @@ job::RunSpec WithoutFiles(const v1::Assignment& assignment) {
   spec.table.categorical.assign(table.categorical_columns().begin(),
                                 table.categorical_columns().end());
   spec.table.missing = table.missing();
+  spec.pictures.size = job.pictures().size();
+  spec.pictures.resize = job.pictures().resize();
+  spec.pictures.channels = job.pictures().channels();
   for (const v1::AuditLabel& label : job.audit()) {
     spec.audit.push_back({label.index(), label.label()});
   }

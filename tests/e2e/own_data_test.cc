@@ -127,5 +127,68 @@ TEST_F(OwnDataTest, NormalisationIsChosenOnceAndInOneWay) {
   EXPECT_EQ(report["normalization"]["mean"], Json({0.0}));
 }
 
+// A picture of 24 bits, whose sides are multiples of four: a bright bar, across or upright.
+std::string BarBmp(bool upright, int brightness, uint64_t seed) {
+  constexpr int kSide = 40;
+  std::mt19937_64 random(seed);
+  std::string bytes("BM\0\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0", 18);
+  bytes += std::string("\x28\0\0\0\x28\0\0\0\1\0\x18\0", 12) + std::string(24, '\0');
+  const int at = 10 + static_cast<int>(random() % 16);
+  for (int y = 0; y < kSide; ++y) {
+    for (int x = 0; x < kSide; ++x) {
+      const bool on_bar = std::abs((upright ? x : y) - at) < 4;
+      const int value = (on_bar ? brightness : 30) + static_cast<int>(random() % 30);
+      bytes.append(3, static_cast<char>(value));
+    }
+  }
+  return bytes;
+}
+
+TEST_F(OwnDataTest, AFolderOfPicturesIsAJobsData) {
+  for (const char* folder : {"source/across", "source/upright", "new/all"}) {
+    std::filesystem::create_directories(folder_.File(folder));
+  }
+  for (int i = 0; i < 60; ++i) {
+    const bool upright = i % 2 == 0;
+    FileOf(absl::StrCat("source/", upright ? "upright/" : "across/", i, ".bmp"),
+           BarBmp(upright, 200, i));
+    FileOf(absl::StrCat("new/all/", i, ".bmp"), BarBmp(upright, 90, 100 + i));
+  }
+  FileOf("source/across/bad.bmp", "BM");
+  FileOf("source/notes.txt", "not a picture");
+  const Result trained =
+      Acclimate({"train", "--architecture", "lenet", "--data", folder_.File("source"),
+                 "--image-size", "28", "--image-channels", "1", "--normalize", "auto", "--set",
+                 "epochs=15", "--set", "augment=none", "--out", folder_.File("out"), "--json"});
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  EXPECT_THAT(trained.err, HasSubstr("a folder of 61 pictures; 1 other files are left out"));
+  EXPECT_THAT(trained.err, HasSubstr("1 of 61 pictures cannot be read and are left out: "
+                                     "across/bad.bmp (the BMP file ends early)"));
+  const Json lineage = Json::parse(ReadFile(folder_.File("out/lineage.json")));
+  EXPECT_EQ(lineage["class_names"], Json({"across", "upright"}));
+
+  // Size, channels and classes come from the model.
+  const std::string model = folder_.File("out/model.safetensors");
+  const Result same = Acclimate(
+      {"evaluate", "--checkpoint", model, "--data", folder_.File("source") + "/", "--json"});
+  ASSERT_EQ(same.exit_code, 0) << same.err;
+  EXPECT_GT(same.json["accuracy"].get<double>(), 0.9);
+  const Result adapted =
+      Acclimate({"adapt", "--checkpoint", model, "--target", folder_.File("new"), "--method",
+                 "adabn", "--out", folder_.File("adapted"), "--json"});
+  ASSERT_EQ(adapted.exit_code, 0) << adapted.err;
+  const Json kept = Json::parse(ReadFile(folder_.File("adapted/lineage.json")));
+  EXPECT_EQ(kept["pictures"], Json({{"size", 28}, {"resize", 0}, {"channels", 1}}));
+  EXPECT_EQ(kept["class_names"], lineage["class_names"]);
+  const Result unlabelled =
+      Acclimate({"evaluate", "--checkpoint", model, "--data", folder_.File("new"), "--json"});
+  EXPECT_EQ(unlabelled.exit_code, 1);
+  EXPECT_THAT(unlabelled.err,
+              HasSubstr("new: has no labels: put the pictures into a folder for each class"));
+  const Result empty =
+      Acclimate({"evaluate", "--checkpoint", model, "--data", folder_.File("out"), "--json"});
+  EXPECT_THAT(empty.err, HasSubstr("a folder without pictures"));
+}
+
 }  // namespace
 }  // namespace acclimate::e2e

@@ -11,7 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "core/data/bad_data.h"
-#include "core/data/table/utf8.h"
+#include "core/data/utf8.h"
 
 namespace acclimate::data {
 namespace {

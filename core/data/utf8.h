@@ -1,6 +1,6 @@
 // Whether text is UTF-8: what goes into a model's record is JSON, which must be.
-#ifndef ACCLIMATE_CORE_DATA_TABLE_UTF8_H_
-#define ACCLIMATE_CORE_DATA_TABLE_UTF8_H_
+#ifndef ACCLIMATE_CORE_DATA_UTF8_H_
+#define ACCLIMATE_CORE_DATA_UTF8_H_
 
 #include "absl/strings/string_view.h"
 
@@ -10,4 +10,4 @@ bool IsUtf8(absl::string_view text);
 
 }  // namespace acclimate::data
 
-#endif  // ACCLIMATE_CORE_DATA_TABLE_UTF8_H_
+#endif  // ACCLIMATE_CORE_DATA_UTF8_H_

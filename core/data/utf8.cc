@@ -1,4 +1,4 @@
-#include "core/data/table/utf8.h"
+#include "core/data/utf8.h"
 
 #include <algorithm>
 #include <string>
