@@ -39,6 +39,10 @@ absl::StatusOr<ExitCode> PrintReport(Invocation& invocation, const v1::Job& job)
   }
   Json document = {{"job", job.name()}};
   for (const char* field : kFields) document[field] = (*report)[field];
+  document["warnings"] = Json::array();
+  for (const std::string& warning : job.result().warnings()) {
+    document["warnings"].push_back(warning);
+  }
   PrintJson(document);
   return kSuccess;
 }
@@ -62,7 +66,8 @@ Command EvaluateCommand() {
   command.summary = "Measure a model's accuracy on labelled data";
   command.description =
       "Prints accuracy (0 to 1), accuracy by class, and the confusion matrix; with --json as\n"
-      "`accuracy`, `per_class_accuracy` and `confusion_matrix`. The inputs are normalised as\n"
+      "`accuracy`, `per_class_accuracy`, `confusion_matrix` and `warnings`. The inputs are "
+      "normalised as\n"
       "recorded with the model unless --normalize, or --mean and --std, are given.";
   command.arguments.options = {
       {"checkpoint", ValueKind::kFile, "MODEL",

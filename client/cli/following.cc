@@ -6,6 +6,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "client/cli/progress_view.h"
+#include "client/cli/report_file.h"
+#include "client/cli/report_text.h"
 #include "client/cli/submission.h"
 #include "client/lib/downloader.h"
 #include "client/lib/error.h"
@@ -51,6 +53,14 @@ std::string MetricsText(const v1::JobResult& result) {
     absl::StrAppendFormat(&text, "  %-20s %.6g\n", name, value);
   }
   return text;
+}
+
+// What the fetched report concludes; empty where there is none, or none in words.
+std::string VerdictText(const std::string& out, const std::map<std::string, std::string>& files) {
+  if (files.count("report.json") == 0) return "";
+  const absl::StatusOr<Json> report = ReadReport(out);
+  if (!report.ok() || !report->contains("verdict") || !(*report)["verdict"].is_string()) return "";
+  return absl::StrCat(Wrapped((*report)["verdict"].get<std::string>()), "\n");
 }
 
 }  // namespace
@@ -160,6 +170,7 @@ absl::StatusOr<ExitCode> Conclude(Invocation& invocation, const FollowedJob& fol
     PrintJson(summary);
     return kSuccess;
   }
+  PrintText(VerdictText(out, files));
   PrintText(MetricsText(job.result()));
   for (const auto& [name, path] : files) PrintText(absl::StrCat("  ", path, "\n"));
   return kSuccess;

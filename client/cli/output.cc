@@ -1,5 +1,6 @@
 #include "client/cli/output.h"
 
+#include <cerrno>
 #include <cstdio>
 
 #include "absl/strings/str_cat.h"
@@ -9,10 +10,22 @@
 #include "google/protobuf/util/json_util.h"
 
 namespace acclimate::cli {
+namespace {
+
+// The first error of stdout; 0 while there is none. Only the main thread prints.
+int lost_output_errno = 0;
+
+}  // namespace
 
 void PrintText(const std::string& text) {
-  std::fputs(text.c_str(), stdout);
-  std::fflush(stdout);
+  const bool written =
+      std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+  if (!written && lost_output_errno == 0) lost_output_errno = errno;
+}
+
+absl::Status LostOutput() {
+  if (lost_output_errno == 0) return absl::OkStatus();
+  return absl::ErrnoToStatus(lost_output_errno, "the output is not complete: cannot write stdout");
 }
 
 void PrintJson(const Json& document) {

@@ -15,8 +15,11 @@ namespace acclimate::cli {
 
 using Json = nlohmann::ordered_json;
 
+// What cannot be written is remembered: see LostOutput().
 void PrintText(const std::string& text);
 void PrintJson(const Json& document);
+// OK, or why something that was printed did not reach stdout: a full disk, a closed pipe.
+absl::Status LostOutput();
 // On stderr; with `json` also {"error": {...}} on stdout.
 void PrintError(const absl::Status& status, bool json);
 

@@ -113,7 +113,9 @@ ExitCode RunCommand(const Command& command, const std::vector<std::string>& word
 
 }  // namespace
 
-int RunProgram(const std::vector<std::string>& all, Interrupt& interrupt) {
+namespace {
+
+ExitCode RunLine(const std::vector<std::string>& all, Interrupt& interrupt) {
   CommandLine line = SplitAtCommand(all);
   const bool json = absl::c_linear_search(all, "--json");
   if (absl::c_linear_search(line.options, "--version")) {
@@ -136,6 +138,16 @@ int RunProgram(const std::vector<std::string>& all, Interrupt& interrupt) {
   if (!command.ok()) return UsageError(command.status(), json);
   line.options.insert(line.options.end(), line.words.begin(), line.words.end());
   return RunCommand(**command, line.options, json, interrupt);
+}
+
+}  // namespace
+
+int RunProgram(const std::vector<std::string>& all, Interrupt& interrupt) {
+  const ExitCode code = RunLine(all, interrupt);
+  const absl::Status lost = LostOutput();
+  if (lost.ok()) return code;
+  PrintError(lost, /*json=*/false);
+  return code == kSuccess ? kFailed : code;
 }
 
 }  // namespace acclimate::cli

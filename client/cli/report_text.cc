@@ -15,6 +15,28 @@ namespace acclimate::cli {
 namespace {
 
 constexpr size_t kColumns = 80;
+
+}  // namespace
+
+std::string Wrapped(const std::string& text) {
+  std::string wrapped;
+  size_t column = 0;
+  for (const auto word : absl::StrSplit(text, ' ')) {
+    if (column > 0 && column + 1 + word.size() > kColumns) {
+      absl::StrAppend(&wrapped, "\n");
+      column = 0;
+    } else if (column > 0) {
+      absl::StrAppend(&wrapped, " ");
+      ++column;
+    }
+    absl::StrAppend(&wrapped, word);
+    column += word.size();
+  }
+  return wrapped + "\n";
+}
+
+namespace {
+
 constexpr size_t kMostClasses = 20;  // of many, those that came out worst
 
 // "<metric>_low" and "<metric>_high" are the ends of its interval.
@@ -35,24 +57,6 @@ std::string PercentText(const Json& share) {
 // The field, or null.
 Json Field(const Json& object, const std::string& name) {
   return object.is_object() && object.contains(name) ? object.at(name) : Json();
-}
-
-// `text` in lines of kColumns, broken between words.
-std::string Wrapped(const std::string& text) {
-  std::string wrapped;
-  size_t column = 0;
-  for (const auto word : absl::StrSplit(text, ' ')) {
-    if (column > 0 && column + 1 + word.size() > kColumns) {
-      absl::StrAppend(&wrapped, "\n");
-      column = 0;
-    } else if (column > 0) {
-      absl::StrAppend(&wrapped, " ");
-      ++column;
-    }
-    absl::StrAppend(&wrapped, word);
-    column += word.size();
-  }
-  return wrapped + "\n";
 }
 
 // Columns as wide as their cells: the first to the left, the others to the right.

@@ -13,6 +13,9 @@ namespace acclimate::cli {
 // DATA_LOSS: a field is not of the form that docs/report.md gives it.
 absl::StatusOr<std::string> ReportText(const Json& report);
 
+// Lines of at most 80 columns, broken between words.
+std::string Wrapped(const std::string& text);
+
 // Of the report's `diagnosis`: verdict, methods and matrix. DATA_LOSS as above.
 absl::StatusOr<std::string> DiagnosisText(const Json& diagnosis);
 

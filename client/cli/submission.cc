@@ -1,5 +1,8 @@
 #include "client/cli/submission.h"
 
+#include <unistd.h>
+
+#include <cstdio>
 #include <filesystem>
 #include <map>
 #include <set>
@@ -13,6 +16,7 @@
 #include "absl/strings/strip.h"
 #include "client/cli/audit_labels.h"
 #include "client/cli/catalog.h"
+#include "client/cli/output.h"
 #include "client/cli/progress_view.h"
 #include "client/cli/spelling.h"
 #include "client/lib/local_file.h"
@@ -22,10 +26,6 @@
 
 namespace acclimate::cli {
 namespace {
-
-bool IsBlobName(const std::string& input) {
-  return absl::StartsWith(input, "tenants/") && absl::StrContains(input, "/blobs/");
-}
 
 // Input (path or blob name) -> blob name.
 using Blobs = std::map<std::string, std::string>;
@@ -53,10 +53,23 @@ absl::StatusOr<Blobs> UploadInputs(Invocation& invocation, const JobInputs& inpu
   all.insert(all.end(), {inputs.checkpoint, inputs.target, inputs.evaluation});
   for (const auto& [name, input] : inputs.named) all.push_back(input);
   for (const std::string& input : all) {
-    if (IsBlobName(input)) blobs[input] = input;
-    if (!input.empty() && !IsBlobName(input)) paths.push_back(input);
+    std::error_code ignored;
+    const bool blob = client::IsBlobName(input);
+    if (blob && std::filesystem::exists(input, ignored)) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          input, " is both a file here and the name of a blob: write ./", input, " for the file"));
+    }
+    if (blob) blobs[input] = input;
+    if (!input.empty() && !blob) paths.push_back(input);
   }
   if (paths.empty()) return blobs;
+  Interrupt::Scope say_that_there_is_no_job(invocation.interrupt, [] {
+    std::fputs(
+        "\nInterrupted while files were being uploaded: no job was created. The same command goes "
+        "on where the upload stopped.\n",
+        stderr);
+    _exit(kInterrupted);
+  });
   ProgressView view;
   if (absl::Status status = DescribeFolders(paths, view); !status.ok()) return status;
   client::Uploader uploader(invocation.connection,
@@ -69,10 +82,18 @@ absl::StatusOr<Blobs> UploadInputs(Invocation& invocation, const JobInputs& inpu
   return blobs;
 }
 
+// The file's name, of which messages of the API can only hold UTF-8.
+std::string DisplayName(const std::string& input) {
+  const std::string name =
+      client::LastSegment(absl::StripSuffix(input, "/"));  // "photos/" is "photos"
+  // Writes what is no UTF-8 as U+FFFD.
+  const std::string text = Json(name).dump(-1, ' ', false, Json::error_handler_t::replace);
+  return Json::parse(text).get<std::string>();
+}
+
 void SetDataset(const std::string& input, const Blobs& blobs, v1::DatasetRef* dataset) {
   dataset->set_blob(blobs.at(input));
-  // "photos/" is "photos".
-  dataset->set_display_name(client::LastSegment(absl::StripSuffix(input, "/")));
+  dataset->set_display_name(DisplayName(input));
 }
 
 absl::Status CheckNormalization(const Arguments& arguments) {
@@ -281,7 +302,7 @@ absl::StatusOr<v1::JobSpec> PrepareJob(Invocation& invocation, const JobInputs& 
     v1::NamedInput* added = spec.add_inputs();
     added->set_name(name);
     added->set_blob(blobs->at(input));
-    added->set_display_name(client::LastSegment(input));
+    added->set_display_name(DisplayName(input));
   }
   return spec;
 }

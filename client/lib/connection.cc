@@ -1,8 +1,11 @@
 #include "client/lib/connection.h"
 
 #include <algorithm>
+#include <cstdlib>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "client/lib/proxy.h"
 
 namespace acclimate::client {
 namespace {
@@ -13,8 +16,9 @@ constexpr absl::Duration kLongestAsked = absl::Seconds(30);  // by a server
 // Longer than the five minutes that gRPC servers demand between pings on a quiet connection.
 constexpr absl::Duration kKeepalive = absl::Minutes(6);
 
-grpc::ChannelArguments ChannelArguments(const Credentials& credentials) {
+grpc::ChannelArguments ChannelArguments(const std::string& server, const Credentials& credentials) {
   grpc::ChannelArguments arguments;
+  if (StaysOnThisMachine(server)) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   if (!credentials.server_name.empty()) {
     arguments.SetSslTargetNameOverride(credentials.server_name);
   }
@@ -37,7 +41,7 @@ Connection::Connection(const ConnectionOptions& options)
                                          options.credentials.channel != nullptr
                                              ? options.credentials.channel
                                              : grpc::InsecureChannelCredentials(),
-                                         ChannelArguments(options.credentials))),
+                                         ChannelArguments(options.server, options.credentials))),
       jobs_(v1::JobService::NewStub(channel_)),
       artifacts_(v1::ArtifactService::NewStub(channel_)),
       catalog_(v1::CatalogService::NewStub(channel_)),
@@ -51,6 +55,18 @@ void Connection::Prepare(grpc::ClientContext& context) const {
 
 absl::Duration Connection::Patience() const {
   return reached_ ? options_.reconnect_patience : options_.first_contact_patience;
+}
+
+absl::Status Connection::Explained(const absl::Status& failure) const {
+  if (!absl::IsUnavailable(failure)) return failure;
+  const std::optional<std::string> advice =
+      ProxyAdvice(options_.server, [](const char* name) { return std::getenv(name); });
+  if (!advice.has_value()) return failure;
+  absl::Status explained(failure.code(), absl::StrCat(failure.message(), "; ", *advice));
+  failure.ForEachPayload([&](absl::string_view url, const absl::Cord& payload) {
+    explained.SetPayload(url, payload);
+  });
+  return explained;
 }
 
 Retry::Retry(const Connection& connection, absl::Notification* cancelled)

@@ -65,6 +65,8 @@ class Connection {
   void Prepare(grpc::ClientContext& context) const;
   std::shared_ptr<grpc::Channel> channel() const { return channel_; }
   absl::Duration Patience() const;
+  // `failure`, with the proxy that stands in the way where the server cannot be reached.
+  absl::Status Explained(const absl::Status& failure) const;
   // The server has answered: it exists.
   void NoteReached() { reached_ = true; }
 
@@ -114,7 +116,7 @@ absl::StatusOr<Response> Connection::Call(Stub& stub,
       NoteReached();
       return response;
     }
-    if (!retry.WaitAfter(status)) return status;
+    if (!retry.WaitAfter(status)) return Explained(status);
   }
 }
 

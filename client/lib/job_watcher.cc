@@ -21,7 +21,9 @@ absl::StatusOr<v1::Job> JobWatcher::Watch(const std::string& job, int64_t after_
       status = absl::UnavailableError("the server ended the stream before the job ended");
     }
     if (cursor > before) retry.NoteProgress();
-    if (!retry.WaitAfter(status) && !cancelled_.HasBeenNotified()) return status;
+    if (!retry.WaitAfter(status) && !cancelled_.HasBeenNotified()) {
+      return connection_.Explained(status);
+    }
     if (cancelled_.HasBeenNotified()) break;
   }
   return absl::CancelledError(absl::StrCat("stopped watching ", job, " after event ", cursor));

@@ -33,15 +33,18 @@ absl::StatusOr<int> Open(const std::string& path, int flags) {
 }  // namespace
 
 absl::StatusOr<LocalFile> LocalFile::OpenForReading(const std::string& path) {
-  absl::StatusOr<int> fd = Open(path, O_RDONLY);
-  if (!fd.ok()) return fd.status();
+  // Without waiting: to open a FIFO would wait for somebody who writes to it.
+  absl::StatusOr<int> fd = Open(path, O_RDONLY | O_NONBLOCK);
+  if (!fd.ok()) return absl::InvalidArgumentError(fd.status().message());
   LocalFile file(*fd, path);
   struct stat info;
   if (fstat(*fd, &info) != 0) return FileError(path, "cannot stat");
-  if (!S_ISREG(info.st_mode)) {
-    return absl::InvalidArgumentError(absl::StrCat(path, " is not a regular file"));
-  }
-  return file;
+  if (S_ISREG(info.st_mode)) return file;
+  const char* kind = S_ISDIR(info.st_mode)    ? "a folder"
+                     : S_ISFIFO(info.st_mode) ? "a FIFO, which cannot be read twice"
+                                              : "no regular file";
+  return absl::InvalidArgumentError(
+      absl::StrCat(path, " is ", kind, "; give a file, as its size and digest come first"));
 }
 
 absl::StatusOr<LocalFile> LocalFile::OpenForUpload(const std::string& path) {

@@ -16,6 +16,7 @@ class PackedFolder;
 // An open file. Errors name the path and the reason.
 class LocalFile {
  public:
+  // INVALID_ARGUMENT: there is none, it may not be read, or it is a folder, a FIFO or a device.
   static absl::StatusOr<LocalFile> OpenForReading(const std::string& path);
   // Also a folder of pictures, which is read as one .tar (packed_folder.h).
   static absl::StatusOr<LocalFile> OpenForUpload(const std::string& path);

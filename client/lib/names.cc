@@ -1,6 +1,11 @@
 #include "client/lib/names.h"
 
+#include <vector>
+
+#include "absl/algorithm/container.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 
 namespace acclimate::client {
@@ -20,6 +25,13 @@ std::string JobName(absl::string_view name_or_id, absl::string_view parent) {
 
 std::string BlobName(absl::string_view name_or_digest, absl::string_view parent) {
   return FullName(parent, "blobs", name_or_digest);
+}
+
+bool IsBlobName(absl::string_view name) {
+  constexpr size_t kDigestDigits = 64;
+  const std::vector<absl::string_view> parts = absl::StrSplit(name, '/');
+  return parts.size() == 4 && parts[0] == "tenants" && !parts[1].empty() && parts[2] == "blobs" &&
+         parts[3].size() == kDigestDigits && absl::c_all_of(parts[3], absl::ascii_isxdigit);
 }
 
 std::string LastSegment(absl::string_view name) {

@@ -16,6 +16,8 @@ inline constexpr char kDefaultParent[] = "tenants/default";
 std::string JobName(absl::string_view name_or_id, absl::string_view parent = kDefaultParent);
 // A SHA-256 in hex, or a full name -> "tenants/default/blobs/<sha256>".
 std::string BlobName(absl::string_view name_or_digest, absl::string_view parent = kDefaultParent);
+// Whether it is written as the full name of a blob: "tenants/{tenant}/blobs/{64 hex digits}".
+bool IsBlobName(absl::string_view name);
 // "tenants/default/jobs/abc" -> "abc".
 std::string LastSegment(absl::string_view name);
 

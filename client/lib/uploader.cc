@@ -70,7 +70,7 @@ absl::Status Uploader::Send(const std::string& path, const FileDigest& digest) {
       return absl::DataLossError("the file became shorter while it was being uploaded");
     }
     if (!next.ok()) {
-      if (!retry.WaitAfter(next.status())) return next.status();
+      if (!retry.WaitAfter(next.status())) return connection_.Explained(next.status());
       next = Resume(digest, upload->name());
       if (next.ok() && next->committed_bytes() > upload->committed_bytes()) retry.NoteProgress();
     }

@@ -46,9 +46,10 @@ absl::StatusOr<Dataset> Concatenate(std::vector<Dataset> datasets) {
     labels.push_back(dataset.labels());
     names.push_back(dataset.name());
   }
+  const Dataset unlabelled = datasets[0].WithoutLabels();
   // One dataset stays mapped.
-  if (datasets.size() == 1) return Dataset::FromTensors(inputs[0], labels[0], names[0]);
-  return Dataset::FromTensors(at::cat(inputs), at::cat(labels), absl::StrJoin(names, " + "));
+  if (datasets.size() == 1) return unlabelled.WithSamples(inputs[0], labels[0], names[0]);
+  return unlabelled.WithSamples(at::cat(inputs), at::cat(labels), absl::StrJoin(names, " + "));
 }
 
 }  // namespace acclimate::data

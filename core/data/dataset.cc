@@ -1,13 +1,16 @@
 #include "core/data/dataset.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
 #include <ATen/ATen.h>
 
 #include "absl/strings/str_cat.h"
+#include "core/data/bad_data.h"
 #include "core/data/dataset_checks.h"
 #include "core/data/dataset_file.h"
+#include "core/data/label_forms.h"
 #include "core/data/loader.h"
 
 namespace acclimate::data {
@@ -36,13 +39,21 @@ absl::Status OutOfMemory(const std::string& name, const c10::Error& error) {
 
 }  // namespace
 
-absl::StatusOr<Dataset> Dataset::Read(std::shared_ptr<io::MappedFile> file) {
+absl::StatusOr<Dataset> Dataset::Read(std::shared_ptr<io::MappedFile> file, const Fields& fields) {
   std::string name = file->name();
   file->ForbidWrites();
   try {
-    absl::StatusOr<StoredData> stored = ReadStoredData(std::move(file));
+    absl::StatusOr<StoredData> stored = ReadStoredData(std::move(file), fields);
     if (!stored.ok()) return stored.status();
-    return FromTensors(std::move(stored->inputs), std::move(stored->labels), std::move(name));
+    absl::StatusOr<Dataset> dataset =
+        FromTensors(std::move(stored->inputs), std::move(stored->labels), std::move(name));
+    if (!dataset.ok()) return dataset;
+    dataset->planes_ = std::max<int64_t>(1, static_cast<int64_t>(fields.size()));
+    dataset->token_ids_ = std::any_of(fields.begin(), fields.end(),
+                                      [](const Field& field) { return field.whole_numbers; });
+    dataset->class_names_ = std::move(stored->class_names);
+    dataset->labels_hint_ = std::move(stored->labels_hint);
+    return dataset;
   } catch (const c10::Error& error) {
     return OutOfMemory(name, error);
   }
@@ -51,12 +62,23 @@ absl::StatusOr<Dataset> Dataset::Read(std::shared_ptr<io::MappedFile> file) {
 absl::StatusOr<Dataset> Dataset::FromTensors(at::Tensor inputs, at::Tensor labels,
                                              std::string name) {
   try {
+    Problems problems(name);
     absl::StatusOr<at::Tensor> checked_inputs = CheckInputs(inputs, name);
-    if (!checked_inputs.ok()) return checked_inputs.status();
-    if (!labels.defined()) return Dataset(*std::move(checked_inputs), {}, std::move(name));
-    absl::StatusOr<at::Tensor> checked_labels = CheckLabels(labels, inputs.size(0), name);
-    if (!checked_labels.ok()) return checked_labels.status();
-    return Dataset(*std::move(checked_inputs), *std::move(checked_labels), std::move(name));
+    problems.Add(checked_inputs.status());
+    absl::StatusOr<at::Tensor> checked_labels = at::Tensor();
+    if (labels.defined() && inputs.dim() > 0) {
+      checked_labels = ReadLabels(labels, inputs.size(0), name);
+      problems.Add(checked_labels.status());
+    }
+    if (!problems.status().ok()) return problems.status();
+    int64_t without_label = 0;
+    if (checked_labels->defined()) {
+      without_label = checked_labels->eq(kNoLabel).sum().item<int64_t>();
+      if (without_label == checked_labels->size(0)) *checked_labels = at::Tensor();
+    }
+    Dataset dataset(*std::move(checked_inputs), *std::move(checked_labels), std::move(name));
+    dataset.without_label_ = without_label;
+    return dataset;
   } catch (const c10::Error& error) {
     return OutOfMemory(name, error);
   }
@@ -86,10 +108,14 @@ absl::Status Dataset::SetNormalization(const Normalization& normalization) {
   }
   clip_ = normalization.clip;
   double unit = inputs_.scalar_type() == at::kByte ? 1.0 / 255 : 1.0;
-  scale_ = (unit / std).to(at::kFloat);
-  shift_ = (-mean / std).to(at::kFloat);
-  bool identity = (scale_ == 1).all().item<bool>() && (shift_ == 0).all().item<bool>();
-  if (identity) scale_ = shift_ = at::Tensor();
+  const at::Tensor scale = (unit / std).to(at::kFloat), shift = (-mean / std).to(at::kFloat);
+  const bool identity = (scale == 1).all().item<bool>() && (shift == 0).all().item<bool>();
+  if (token_ids_ && !identity) {
+    return absl::InvalidArgumentError(
+        "mean and std: the model takes token ids, which stay as they are");
+  }
+  scale_ = identity ? at::Tensor() : scale;
+  shift_ = identity ? at::Tensor() : shift;
   normalization_ = normalization;
   return absl::OkStatus();
 }
@@ -102,9 +128,21 @@ absl::StatusOr<Dataset> Dataset::WithSamples(at::Tensor inputs, at::Tensor label
   }
   absl::StatusOr<Dataset> other =
       FromTensors(std::move(inputs), std::move(labels), std::move(name));
+  if (other.ok()) {
+    other->token_ids_ = token_ids_;
+    other->planes_ = planes_;
+  }
   if (!other.ok() || !normalization_) return other;
   if (absl::Status status = other->SetNormalization(*normalization_); !status.ok()) return status;
   return other;
+}
+
+Dataset Dataset::WithoutLabels() const {
+  Dataset unlabelled(inputs_, {}, name_);
+  unlabelled.index_ = index_;
+  unlabelled.token_ids_ = token_ids_;
+  unlabelled.planes_ = planes_;
+  return unlabelled;
 }
 
 Dataset Dataset::Select(const at::Tensor& index) const {
@@ -147,7 +185,26 @@ Dataset Dataset::Subset(const at::Tensor& index, bool labels) const {
   Dataset subset = *this;
   subset.index_ = index_.defined() ? index_.index_select(0, index) : index.contiguous();
   subset.labels_ = labels && has_labels() ? labels_.index_select(0, index) : at::Tensor();
+  if (without_label_ > 0 && subset.has_labels()) {
+    subset.without_label_ = subset.labels_.eq(kNoLabel).sum().item<int64_t>();
+  }
   return subset;
+}
+
+Dataset Dataset::LabelledSamples() const {
+  if (without_label_ == 0 || !has_labels()) return *this;
+  return Subset(labels_.ge(0).nonzero().squeeze(1));
+}
+
+absl::Status Dataset::SetClassNames(const std::vector<std::string>& names) {
+  if (class_names_.empty() || class_names_ == names) return absl::OkStatus();
+  if (has_labels()) {
+    absl::StatusOr<at::Tensor> recoded = RecodeLabels(labels_, class_names_, names, name_);
+    if (!recoded.ok()) return recoded.status();
+    labels_ = *std::move(recoded);
+  }
+  class_names_ = names;
+  return absl::OkStatus();
 }
 
 Batch Dataset::Slice(int64_t begin, int64_t end, const at::Device& device) const {

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/optional.h"
+#include "core/data/fields.h"
 #include "core/io/mapped_file.h"
 
 namespace acclimate::data {
@@ -36,17 +37,23 @@ struct Batch {
 class Dataset {
  public:
   // Reads safetensors or npz (`inputs`, optional `labels`; the CSR form of csr.h is densified), or
-  // npy (inputs only), recognised by their bytes. INVALID_ARGUMENT names the file, the tensor and
-  // the byte or index at fault: truncated, wrong dtype, no samples, NaN or infinity (with the index
-  // of the first), labels negative, lengths that differ.
-  static absl::StatusOr<Dataset> Read(std::shared_ptr<io::MappedFile> file);
+  // npy (inputs only), recognised by their bytes. Labels are taken as label_forms.h says; texts as
+  // names of classes. INVALID_ARGUMENT names the file, the tensor and the byte or index at fault,
+  // all faults at once: truncated, wrong dtype, no samples, NaN or infinity (with the index of the
+  // first), labels that are no classes, lengths that differ.
+  // `fields`: what the model takes of it, where that is not the tensor "inputs" alone.
+  static absl::StatusOr<Dataset> Read(std::shared_ptr<io::MappedFile> file,
+                                      const Fields& fields = {});
   // From tensors in memory: the same checks.
   static absl::StatusOr<Dataset> FromTensors(at::Tensor inputs, at::Tensor labels,
                                              std::string name);
 
-  // INVALID_ARGUMENT unless mean and std have one value or one a channel, std > 0 and clip >= 0.
+  // INVALID_ARGUMENT unless mean and std have one value or one a channel, std > 0 and clip >= 0; of
+  // token ids, unless they leave the inputs as they are.
   absl::Status SetNormalization(const Normalization& normalization);
 
+  // The same samples without their labels, not normalised.
+  Dataset WithoutLabels() const;
   // Other samples of the same kind, normalised as these. INVALID_ARGUMENT: as FromTensors(), and
   // samples of another shape.
   absl::StatusOr<Dataset> WithSamples(at::Tensor inputs, at::Tensor labels, std::string name) const;
@@ -55,7 +62,23 @@ class Dataset {
 
   int64_t size() const;                       // N
   std::vector<int64_t> sample_shape() const;  // without N, for example [1, 28, 28] or [128]
+  // False too where every sample's label says that it has none.
   bool has_labels() const;
+  // Whole numbers that name something: no views of them, no arithmetic.
+  bool token_ids() const { return token_ids_; }
+  // The fields of a sample: with several, its first dimension counts them.
+  int64_t planes() const { return planes_; }
+  // Samples whose label says that they have none: kNoLabel stands in labels() for them, unless
+  // there are no labels at all. Whoever reads labels takes LabelledSamples() first.
+  int64_t samples_without_label() const { return without_label_; }
+  Dataset LabelledSamples() const;
+  // By class, where the file has them; empty: classes are numbers.
+  const std::vector<std::string>& class_names() const { return class_names_; }
+  // Makes these the names, by which the labels get their numbers. INVALID_ARGUMENT: a label of
+  // another name. Does nothing for classes that are numbers.
+  absl::Status SetClassNames(const std::vector<std::string>& names);
+  // What the file has where it has no labels, for a message; may be empty.
+  const std::string& labels_hint() const { return labels_hint_; }
   int64_t num_classes() const;         // 1 + the largest label; 0 without labels
   const at::Tensor& labels() const;    // int64 [N]; undefined without labels
   at::ScalarType stored_type() const;  // uint8 or float32
@@ -82,6 +105,11 @@ class Dataset {
   at::Tensor inputs_;  // uint8 or float32
   at::Tensor index_;   // int64 [N]: the samples of inputs_ that this is a view of. Undefined: all
   at::Tensor labels_;  // of those samples
+  bool token_ids_ = false;
+  int64_t planes_ = 1;
+  int64_t without_label_ = 0;
+  std::vector<std::string> class_names_;
+  std::string labels_hint_;
   // stored * scale + shift, float32, broadcastable over a batch. Undefined: nothing to do.
   at::Tensor scale_, shift_;
   double clip_ = 0;                              // as in Normalization

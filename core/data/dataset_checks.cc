@@ -1,6 +1,7 @@
 #include "core/data/dataset_checks.h"
 
 #include <algorithm>
+#include <map>
 #include <vector>
 
 #include <ATen/ATen.h>
@@ -21,6 +22,16 @@ std::string IndexOf(int64_t offset, at::IntArrayRef shape) {
   std::vector<int64_t> index(shape.size());
   for (size_t i = shape.size(); i-- > 0; offset /= shape[i]) index[i] = offset % shape[i];
   return absl::StrJoin(index, ", ");
+}
+
+// As NumPy has it.
+std::string DtypeName(at::ScalarType type) {
+  static const auto* kNames = new std::map<at::ScalarType, const char*>{
+      {at::kLong, "int64"}, {at::kInt, "int32"},     {at::kShort, "int16"},
+      {at::kChar, "int8"},  {at::kBool, "bool"},     {at::kComplexFloat, "complex64"},
+      {at::kByte, "uint8"}, {at::kFloat, "float32"}, {at::kComplexDouble, "complex128"}};
+  const auto found = kNames->find(type);
+  return found == kNames->end() ? c10::toString(type) : found->second;
 }
 
 absl::Status CheckFinite(const at::Tensor& inputs, const std::string& name) {
@@ -48,33 +59,12 @@ absl::StatusOr<at::Tensor> CheckInputs(const at::Tensor& inputs, const std::stri
   if (inputs.numel() == 0) return BadData(name, "inputs has empty samples: ", Shape(inputs));
   if (inputs.scalar_type() == at::kByte) return inputs.contiguous();
   if (!inputs.is_floating_point()) {
-    return BadData(name, "inputs has dtype ", c10::toString(inputs.scalar_type()),
-                   ", but must be uint8 or floating point");
+    return BadData(name, "inputs has dtype ", DtypeName(inputs.scalar_type()),
+                   ", but must be uint8 or floating point: inputs = inputs.astype(np.float32)");
   }
   at::Tensor values = inputs.to(at::kFloat).contiguous();
   if (absl::Status status = CheckFinite(values, name); !status.ok()) return status;
   return values;
-}
-
-absl::StatusOr<at::Tensor> CheckLabels(const at::Tensor& labels, int64_t samples,
-                                       const std::string& name) {
-  at::ScalarType type = labels.scalar_type();
-  if (type != at::kLong && type != at::kInt && type != at::kByte) {
-    return BadData(name, "labels has dtype ", c10::toString(type),
-                   ", but must be int64, int32 or uint8");
-  }
-  if (labels.dim() != 1 || labels.size(0) != samples) {
-    return BadData(name, "labels has shape ", Shape(labels), ", but inputs holds ", samples,
-                   " samples");
-  }
-  at::Tensor classes = labels.to(at::kLong).contiguous();
-  at::Tensor outside = (classes < 0).logical_or_(classes >= kMostClasses);
-  if (outside.any().item<bool>()) {
-    int64_t index = outside.nonzero()[0].item<int64_t>();
-    return BadData(name, "labels[", index, "] is ", classes[index].item<int64_t>(),
-                   ", but classes count from 0");
-  }
-  return classes;
 }
 
 }  // namespace acclimate::data

@@ -25,7 +25,7 @@ int64_t RowsAtOnce(const Dataset& dataset) {
 
 Extremes FindExtremes(const Dataset& dataset, double limit) {
   Extremes extremes;
-  if (dataset.stored_type() == at::kByte) return extremes;
+  if (dataset.stored_type() == at::kByte || dataset.token_ids()) return extremes;
   const int64_t width = Width(dataset), rows = RowsAtOnce(dataset);
   for (int64_t begin = 0; begin < dataset.size(); begin += rows) {
     const int64_t end = std::min(begin + rows, dataset.size());
@@ -46,7 +46,9 @@ Extremes FindExtremes(const Dataset& dataset, double limit) {
 }
 
 at::Tensor UsualSamples(const Dataset& dataset, double most) {
-  if (dataset.stored_type() == at::kByte) return at::arange(dataset.size(), at::kLong);
+  if (dataset.stored_type() == at::kByte || dataset.token_ids()) {
+    return at::arange(dataset.size(), at::kLong);
+  }
   const int64_t rows = RowsAtOnce(dataset);
   std::vector<at::Tensor> largest;
   for (int64_t begin = 0; begin < dataset.size(); begin += rows) {

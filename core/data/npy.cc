@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -13,6 +14,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "core/data/bad_data.h"
+#include "core/data/npy_dtype.h"
 
 namespace acclimate::data {
 namespace {
@@ -25,16 +27,6 @@ struct Header {
   bool fortran_order = false;
   std::vector<int64_t> shape;
   size_t data_offset = 0;
-};
-
-struct TypeName {
-  absl::string_view descr;  // without the byte order
-  at::ScalarType type;
-};
-constexpr TypeName kTypeNames[] = {
-    {"f4", at::kFloat}, {"f8", at::kDouble}, {"f2", at::kHalf},
-    {"u1", at::kByte},  {"i8", at::kLong},   {"i4", at::kInt},
-    {"i2", at::kShort}, {"i1", at::kChar},   {"b1", at::kBool},
 };
 
 // The text behind `'key':` in the header's Python dictionary, up to `end`.
@@ -68,7 +60,10 @@ absl::Status ReadShape(const NpyBytes& bytes, absl::string_view text, std::vecto
 
 absl::StatusOr<Header> ParseDictionary(const NpyBytes& bytes, absl::string_view dictionary) {
   Header header;
-  absl::StatusOr<std::string> descr = Field(bytes, dictionary, "descr", '\'', '\'');
+  // A structured array lists its columns, and is refused with the list.
+  const bool structured = absl::StrContains(dictionary, "'descr': [");
+  absl::StatusOr<std::string> descr = structured ? Field(bytes, dictionary, "descr", '\0', ']')
+                                                 : Field(bytes, dictionary, "descr", '\'', '\'');
   if (!descr.ok()) return descr.status();
   absl::StatusOr<std::string> order = Field(bytes, dictionary, "fortran_order", '\0', ',');
   if (!order.ok()) return order.status();
@@ -104,21 +99,9 @@ absl::StatusOr<Header> ReadHeader(const NpyBytes& bytes) {
   return header;
 }
 
-absl::StatusOr<at::ScalarType> ReadType(const NpyBytes& bytes, absl::string_view descr) {
-  if (absl::StartsWith(descr, ">")) {
-    return BadData(bytes.name, "descr '", descr, "' is big-endian; store the array little-endian");
-  }
-  absl::string_view plain = descr;
-  if (!plain.empty() && absl::StrContains("<|=", plain.substr(0, 1))) plain.remove_prefix(1);
-  for (const TypeName& known : kTypeNames) {
-    if (plain == known.descr) return known.type;
-  }
-  return BadData(bytes.name, "descr '", descr, "' is not a dtype that a dataset may have");
-}
-
 absl::StatusOr<uint64_t> ByteSize(const NpyBytes& bytes, const Header& header,
-                                  at::ScalarType type) {
-  uint64_t size = c10::elementSize(type), left = bytes.size - header.data_offset;
+                                  const NpyDtype& dtype) {
+  uint64_t size = dtype.bytes, left = bytes.size - header.data_offset;
   bool empty = std::find(header.shape.begin(), header.shape.end(), 0) != header.shape.end();
   bool fits = true;
   for (int64_t extent : header.shape) {
@@ -133,6 +116,73 @@ absl::StatusOr<uint64_t> ByteSize(const NpyBytes& bytes, const Header& header,
   return size;
 }
 
+// A copy of unsigned numbers as the wider type that they are read as.
+template <typename Stored, typename Wide>
+at::Tensor Widened(const uint8_t* data, const std::vector<int64_t>& shape, at::ScalarType type) {
+  at::Tensor wide = at::empty(shape, at::TensorOptions(type));
+  Wide* const values = wide.data_ptr<Wide>();
+  for (int64_t i = 0; i < wide.numel(); ++i) {
+    Stored value;
+    std::memcpy(&value, data + i * sizeof(Stored), sizeof(Stored));
+    values[i] = static_cast<Wide>(value);
+  }
+  return wide;
+}
+
+at::Tensor Elements(const NpyBytes& bytes, const NpyDtype& dtype, const std::vector<int64_t>& shape,
+                    uint8_t* data, uint64_t size) {
+  if (dtype.kind == NpyDtype::Kind::kUnsigned) {
+    if (dtype.bytes == 2) return Widened<uint16_t, int32_t>(data, shape, dtype.type);
+    if (dtype.bytes == 4) return Widened<uint32_t, int64_t>(data, shape, dtype.type);
+    return Widened<uint64_t, int64_t>(data, shape, dtype.type);
+  }
+  if (size > 0 && reinterpret_cast<uintptr_t>(data) % dtype.bytes == 0) {
+    return at::from_blob(
+        data, shape, [owner = bytes.owner](void*) {}, at::TensorOptions(dtype.type));
+  }
+  at::Tensor copy = at::empty(shape, at::TensorOptions(dtype.type));
+  if (size > 0) std::memcpy(copy.data_ptr(), data, size);
+  return copy;
+}
+
+bool IsText(const NpyDtype& dtype) {
+  return dtype.kind == NpyDtype::Kind::kUtf32 || dtype.kind == NpyDtype::Kind::kBytes;
+}
+
+// Of a code point; nothing for zero, with which NumPy fills texts up.
+void AppendUtf8(uint32_t code, std::string* text) {
+  const auto add = [text](uint32_t byte) { text->push_back(static_cast<char>(byte)); };
+  if (code == 0) return;
+  if (code < 0x80) return add(code);
+  if (code < 0x800) {
+    add(0xC0 | code >> 6);
+  } else if (code < 0x10000) {
+    add(0xE0 | code >> 12);
+    add(0x80 | (code >> 6 & 0x3F));
+  } else {
+    add(0xF0 | code >> 18);
+    add(0x80 | (code >> 12 & 0x3F));
+    add(0x80 | (code >> 6 & 0x3F));
+  }
+  add(0x80 | (code & 0x3F));
+}
+
+// Code points that UTF-8 can hold; a text of bytes is taken as Latin-1, which contains ASCII.
+absl::StatusOr<std::string> TextOf(const NpyBytes& bytes, const NpyDtype& dtype,
+                                   const uint8_t* data) {
+  std::string text;
+  const bool wide = dtype.kind == NpyDtype::Kind::kUtf32;
+  for (int64_t i = 0; i < dtype.bytes; i += wide ? 4 : 1) {
+    uint32_t code = data[i];
+    if (wide) std::memcpy(&code, data + i, sizeof(code));
+    if (code > 0x10FFFF || (code >= 0xD800 && code < 0xE000)) {
+      return BadData(bytes.name, "a text holds ", code, ", which is no character");
+    }
+    AppendUtf8(code, &text);
+  }
+  return text;
+}
+
 }  // namespace
 
 bool LooksLikeNpy(absl::string_view bytes) { return absl::StartsWith(bytes, kMagic); }
@@ -143,27 +193,58 @@ absl::StatusOr<at::Tensor> ReadNpy(const NpyBytes& bytes) {
   }
   absl::StatusOr<Header> header = ReadHeader(bytes);
   if (!header.ok()) return header.status();
-  absl::StatusOr<at::ScalarType> type = ReadType(bytes, header->descr);
-  if (!type.ok()) return type.status();
-  absl::StatusOr<uint64_t> size = ByteSize(bytes, *header, *type);
+  absl::StatusOr<NpyDtype> dtype = ParseNpyDtype(header->descr, bytes.name);
+  if (!dtype.ok()) return dtype.status();
+  if (IsText(*dtype)) {
+    return BadData(bytes.name, "dtype '", header->descr,
+                   "' holds texts; samples are numbers, and texts are taken as labels only");
+  }
+  if (dtype->kind == NpyDtype::Kind::kUnsigned && !bytes.whole_numbers) {
+    return BadData(bytes.name, "dtype '", header->descr,
+                   "' is not read as samples: store array.astype(np.float32) / ",
+                   dtype->bytes == 2 ? "65535" : "its largest value");
+  }
+  absl::StatusOr<uint64_t> size = ByteSize(bytes, *header, *dtype);
   if (!size.ok()) return size.status();
 
   // Fortran order is the C order of the axes reversed.
   std::vector<int64_t> shape = header->shape;
   if (header->fortran_order) std::reverse(shape.begin(), shape.end());
-  uint8_t* data = bytes.data + header->data_offset;
-  at::Tensor tensor;
-  if (*size > 0 && reinterpret_cast<uintptr_t>(data) % c10::elementSize(*type) == 0) {
-    tensor = at::from_blob(
-        data, shape, [owner = bytes.owner](void*) {}, at::TensorOptions(*type));
-  } else {
-    tensor = at::empty(shape, at::TensorOptions(*type));
-    if (*size > 0) std::memcpy(tensor.data_ptr(), data, *size);
-  }
+  const at::Tensor tensor = Elements(bytes, *dtype, shape, bytes.data + header->data_offset, *size);
   if (!header->fortran_order) return tensor;
   std::vector<int64_t> reversed(shape.size());
   for (size_t i = 0; i < reversed.size(); ++i) reversed[i] = reversed.size() - 1 - i;
   return tensor.permute(reversed).contiguous();
+}
+
+bool NpyHoldsTexts(const NpyBytes& bytes) {
+  if (!LooksLikeNpy({reinterpret_cast<const char*>(bytes.data), bytes.size})) return false;
+  const absl::StatusOr<Header> header = ReadHeader(bytes);
+  if (!header.ok()) return false;
+  const absl::StatusOr<NpyDtype> dtype = ParseNpyDtype(header->descr, bytes.name);
+  return dtype.ok() && IsText(*dtype);
+}
+
+absl::StatusOr<std::vector<std::string>> ReadNpyTexts(const NpyBytes& bytes) {
+  absl::StatusOr<Header> header = ReadHeader(bytes);
+  if (!header.ok()) return header.status();
+  absl::StatusOr<NpyDtype> dtype = ParseNpyDtype(header->descr, bytes.name);
+  if (!dtype.ok()) return dtype.status();
+  const std::vector<int64_t>& shape = header->shape;
+  if (shape.empty() || shape.size() > 2 || (shape.size() == 2 && shape[1] != 1)) {
+    return BadData(bytes.name, "has shape (", absl::StrJoin(shape, ", "),
+                   "), but must be one text a sample, (N,)");
+  }
+  absl::StatusOr<uint64_t> size = ByteSize(bytes, *header, *dtype);
+  if (!size.ok()) return size.status();
+  std::vector<std::string> texts;
+  const uint8_t* data = bytes.data + header->data_offset;
+  for (int64_t i = 0; i < shape[0]; ++i, data += dtype->bytes) {
+    absl::StatusOr<std::string> text = TextOf(bytes, *dtype, data);
+    if (!text.ok()) return text.status();
+    texts.push_back(*std::move(text));
+  }
+  return texts;
 }
 
 }  // namespace acclimate::data

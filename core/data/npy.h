@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 
@@ -20,6 +21,8 @@ struct NpyBytes {
   size_t size;
   std::shared_ptr<const void> owner;  // keeps data alive
   std::string name;                   // in error messages
+  // Whole numbers that name something, as labels do: uint16 to uint64 are taken too.
+  bool whole_numbers = false;
 };
 
 bool LooksLikeNpy(absl::string_view bytes);
@@ -28,6 +31,11 @@ bool LooksLikeNpy(absl::string_view bytes);
 // order. Takes bool, uint8, int8 to int64 and float16 to float64, little-endian. INVALID_ARGUMENT
 // names the byte or the header field at fault; every size is checked against the bytes there are.
 absl::StatusOr<at::Tensor> ReadNpy(const NpyBytes& bytes);
+
+// Whether the array holds texts; false for bytes that are no array.
+bool NpyHoldsTexts(const NpyBytes& bytes);
+// The texts of an array [N] or [N, 1] of dtype 'U' or 'S', as UTF-8. INVALID_ARGUMENT as above.
+absl::StatusOr<std::vector<std::string>> ReadNpyTexts(const NpyBytes& bytes);
 
 }  // namespace acclimate::data
 

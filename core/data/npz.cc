@@ -4,13 +4,17 @@
 
 #include <algorithm>
 #include <cstring>
+#include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "core/data/bad_data.h"
+#include "core/data/label_forms.h"
 #include "core/data/npy.h"
 
 namespace acclimate::data {
@@ -138,13 +142,14 @@ absl::Status CheckReadable(const io::MappedFile& file, const Member& member) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<at::Tensor> ReadArray(const std::shared_ptr<io::MappedFile>& file,
-                                     const Member& member) {
+// The bytes of an array, inflated.
+absl::StatusOr<NpyBytes> ArrayBytes(const std::shared_ptr<io::MappedFile>& file,
+                                    const Member& member) {
   if (absl::Status status = CheckReadable(*file, member); !status.ok()) return status;
   absl::StatusOr<size_t> offset = DataOffset(*file, member);
   if (!offset.ok()) return offset.status();
   NpyBytes array{file->data() + *offset, member.bytes, file,
-                 absl::StrCat(file->name(), ": ", member.name)};
+                 absl::StrCat(file->name(), ": ", member.name), member.name != "inputs.npy"};
   if (member.method == kDeflated) {
     auto inflated = std::make_shared<std::vector<uint8_t>>();
     if (!Inflate(array.data, member, inflated.get())) {
@@ -156,15 +161,46 @@ absl::StatusOr<at::Tensor> ReadArray(const std::shared_ptr<io::MappedFile>& file
   if (crc32_z(0, array.data, array.size) != member.crc32) {
     return BadData(file->name(), member.name, ": damaged, its CRC-32 does not match");
   }
-  return ReadNpy(array);
+  return array;
 }
 
+constexpr char kClassNames[] = "class_names";
+
 // "inputs" for the member "inputs.npy"; nothing for members that no dataset has.
-absl::string_view TensorName(absl::string_view member) {
-  for (absl::string_view name : {"inputs", "labels", "values", "indices", "indptr"}) {
+absl::string_view TensorName(absl::string_view member, const Fields& fields) {
+  for (const auto& field : fields) {
+    if (member == absl::StrCat(field.name, ".npy")) return field.name;
+  }
+  for (absl::string_view name : {"inputs", "labels", kClassNames, "values", "indices", "indptr"}) {
     if (member == absl::StrCat(name, ".npy")) return name;
   }
   return "";
+}
+
+absl::Status AddTexts(absl::string_view name, const NpyBytes& bytes, NpzFile& file) {
+  absl::StatusOr<std::vector<std::string>> texts = ReadNpyTexts(bytes);
+  if (!texts.ok()) return texts.status();
+  std::vector<std::string> names = *std::move(texts);
+  if (name == "labels") {
+    NamedLabels named = ReadLabelNames(names);
+    file.tensors["labels"] = std::move(named.classes);
+    names = std::move(named.names);
+  }
+  file.metadata[kClassNames] = nlohmann::json(names).dump();
+  return absl::OkStatus();
+}
+
+absl::Status AddMember(const std::shared_ptr<io::MappedFile>& file, absl::string_view name,
+                       const Member& member, NpzFile& result) {
+  absl::StatusOr<NpyBytes> bytes = ArrayBytes(file, member);
+  if (!bytes.ok()) return bytes.status();
+  if ((name == "labels" || name == kClassNames) && NpyHoldsTexts(*bytes)) {
+    return AddTexts(name, *bytes, result);
+  }
+  absl::StatusOr<at::Tensor> tensor = ReadNpy(*bytes);
+  if (!tensor.ok()) return tensor.status();
+  if (name != kClassNames) result.tensors[std::string(name)] = *std::move(tensor);
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -173,19 +209,23 @@ bool LooksLikeNpz(absl::string_view bytes) {
   return absl::StartsWith(bytes, kLocalMagic) || absl::StartsWith(bytes, kEndMagic);
 }
 
-absl::StatusOr<io::TensorFile> ReadNpz(const std::shared_ptr<io::MappedFile>& file) {
+absl::StatusOr<NpzFile> ReadNpz(const std::shared_ptr<io::MappedFile>& file, const Fields& fields) {
   absl::StatusOr<std::vector<Member>> members = ReadDirectory(*file);
   if (!members.ok()) return members.status();
-  io::TensorFile result;
+  NpzFile result;
+  std::set<absl::string_view> seen;
+  Problems problems(file->name());
   for (const Member& member : *members) {
-    absl::string_view name = TensorName(member.name);
-    if (name.empty()) continue;
-    absl::StatusOr<at::Tensor> tensor = ReadArray(file, member);
-    if (!tensor.ok()) return tensor.status();
-    if (!result.tensors.emplace(std::string(name), *std::move(tensor)).second) {
-      return BadData(file->name(), member.name, ": is there twice");
+    const absl::string_view name = TensorName(member.name, fields);
+    if (name.empty()) {
+      result.others.emplace_back(absl::StripSuffix(member.name, ".npy"));
+    } else if (!seen.insert(name).second) {
+      problems.Add(BadData(file->name(), member.name, ": is there twice"));
+    } else {
+      problems.Add(AddMember(file, name, member, result));
     }
   }
+  if (!problems.status().ok()) return problems.status();
   return result;
 }
 

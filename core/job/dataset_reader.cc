@@ -10,6 +10,7 @@
 #include "core/data/table/csv_file.h"
 #include "core/data/table/table_reader.h"
 #include "core/job/inputs.h"
+#include "core/model/checkpoint.h"
 #include "core/model/checkpoint_metadata.h"
 
 namespace acclimate::job {
@@ -33,8 +34,12 @@ absl::StatusOr<DatasetReader> DatasetReader::Create(const RunSpec& spec, RunObse
   DatasetReader reader(spec, observer);
   if (spec.checkpoint == nullptr) return reader;
   const auto metadata = model::ReadCheckpointMetadata(spec.checkpoint);
+  const auto inputs = model::ReadModelInputs(spec.checkpoint);
   // Whoever loads the checkpoint says what is wrong with it.
-  if (!metadata.ok()) return reader;
+  if (!metadata.ok() || !inputs.ok()) return reader;
+  for (const model::ModelInput& input : *inputs) {
+    reader.fields_.push_back({input.name, input.whole_numbers(), input.vocabulary});
+  }
   absl::StatusOr<Conventions> recorded = ReadConventions(*metadata);
   if (!recorded.ok()) return recorded.status();
   reader.conventions_ = *std::move(recorded);
@@ -61,7 +66,7 @@ absl::StatusOr<data::Dataset> DatasetReader::ReadAnyForm(
     const std::shared_ptr<io::MappedFile>& file, LabelUse use) {
   if (data::PictureArchive::Is(file)) return ReadPictures(file, use);
   if (data::LooksLikeCsv(file->bytes())) return ReadTable(file, use);
-  return data::Dataset::Read(file);
+  return data::Dataset::Read(file, fields_);
 }
 
 absl::StatusOr<data::Dataset> DatasetReader::ReadTable(const std::shared_ptr<io::MappedFile>& file,

@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "core/data/class_names.h"
 #include "core/data/dataset.h"
+#include "core/data/fields.h"
 #include "core/io/mapped_file.h"
 #include "core/job/conventions.h"
 #include "core/job/run.h"
@@ -51,6 +52,7 @@ class DatasetReader {
   const RunSpec* spec_;
   RunObserver* observer_;
   Conventions conventions_;
+  data::Fields fields_;  // what the checkpoint's model takes of a file
 };
 
 }  // namespace acclimate::job

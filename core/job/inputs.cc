@@ -12,6 +12,7 @@
 #include "core/job/normalized_inputs.h"
 #include "core/job/precision.h"
 #include "core/methods/needs.h"
+#include "core/methods/perturbations.h"
 #include "core/methods/registry.h"
 #include "core/methods/selection.h"
 #include "core/model/architectures.h"
@@ -108,10 +109,7 @@ absl::Status LoadData(const RunSpec& spec, DatasetReader& reader, Inputs& inputs
   if (!target.ok()) return target.status();
   inputs.target = *std::move(target);
   if (method.target_labels == DataNeed::kNone && inputs.target->has_labels()) {
-    absl::StatusOr<data::Dataset> unlabelled =
-        data::Dataset::FromTensors(inputs.target->stored_inputs(), {}, inputs.target->name());
-    if (!unlabelled.ok()) return InField("target", unlabelled.status());
-    inputs.unlabelled = *std::move(unlabelled);
+    inputs.unlabelled = inputs.target->WithoutLabels();
   }
   if (method.trains && method.labels_are_classes && spec.evaluation != nullptr) {
     absl::StatusOr<data::Dataset> evaluation =
@@ -207,7 +205,23 @@ absl::Status CheckLabels(const std::string& field, const data::Dataset& dataset,
                               ", the model has ", classes, " classes"));
 }
 
+// That views may put the token in the place of others.
+absl::Status CheckMaskToken(const Inputs& inputs) {
+  const auto setting = inputs.hyperparameters.find(methods::kMaskTokenSetting);
+  if (setting == inputs.hyperparameters.end()) return absl::OkStatus();
+  const int64_t token = std::get<int64_t>(setting->second);
+  const model::ModelInput& first = inputs.model->inputs().front();
+  if (token >= 0 && !first.whole_numbers()) {
+    return Invalid(methods::kMaskTokenSetting, "the model takes no token ids");
+  }
+  if (first.vocabulary == 0 || token < first.vocabulary) return absl::OkStatus();
+  return Invalid(
+      methods::kMaskTokenSetting,
+      absl::StrCat(token, ", but the model knows the tokens 0 to ", first.vocabulary - 1));
+}
+
 absl::Status CheckModel(Inputs& inputs, RunObserver& observer) {
+  if (absl::Status status = CheckMaskToken(inputs); !status.ok()) return status;
   const MethodSpec& method = inputs.method->spec;
   const int64_t classes = inputs.model->num_classes();
   if (method.needs_batch_norm && inputs.model->batch_norm_layers().empty()) {

@@ -94,9 +94,31 @@ at::Tensor MiddleOf(const std::vector<at::Tensor>& pixels, const at::Device& dev
   return ((lowest + highest) / 2).to(device).view({1, -1, 1, 1});
 }
 
+Augmented ViewsOfTokens(const MethodContext& context, std::string strength) {
+  if (strength == "auto") strength = "light";
+  const int64_t mask =
+      context.settings.Has(kMaskTokenSetting) ? context.settings.Integer(kMaskTokenSetting) : -1;
+  if (mask < 0 || strength == "none") return {"none", {}};
+  const double share = strength == "strong" ? 0.3 : 0.15;
+  return {strength, [planes = context.target.planes() > 1, share, mask](const at::Tensor& tokens) {
+            return WithMaskedTokens(tokens, planes, share, mask);
+          }};
+}
+
 }  // namespace
 
-bool Images(const data::Dataset& dataset) { return dataset.sample_shape().size() == 3; }
+bool Images(const data::Dataset& dataset) {
+  return dataset.sample_shape().size() == 3 && !dataset.token_ids();
+}
+
+bool Vectors(const data::Dataset& dataset) {
+  return dataset.sample_shape().size() == 1 && !dataset.token_ids();
+}
+
+PerturbationOptions ViewsOf(const data::Dataset& dataset, PerturbationOptions options) {
+  if (dataset.token_ids()) options = {0, 0, false, 0, 0};
+  return options;
+}
 
 at::Tensor Perturbed(const at::Tensor& inputs, const PerturbationOptions& options) {
   const at::Tensor views =
@@ -112,6 +134,14 @@ at::Tensor WithoutPatches(const at::Tensor& images, double ratio, int64_t patche
   return images * at::upsample_nearest2d(kept, {images.size(2), images.size(3)});
 }
 
+at::Tensor WithMaskedTokens(const at::Tensor& tokens, bool planes, double share, int64_t mask) {
+  at::Tensor masked = tokens.clone();
+  const at::Tensor ids = planes ? masked.select(1, 0) : masked;
+  const at::Tensor rest = ids.slice(1, 1);
+  rest.masked_fill_(at::rand_like(rest).lt(share), static_cast<double>(mask));
+  return masked;
+}
+
 HyperparameterSpec AugmentSetting() {
   return ChoiceSetting(
       "augment",
@@ -124,11 +154,20 @@ HyperparameterSpec AugmentSetting() {
       "auto", {"auto", "none", "light", "strong"});
 }
 
+HyperparameterSpec MaskTokenSetting() {
+  return IntegerSetting(kMaskTokenSetting,
+                        "For token ids: the id of the token that stands for a masked one, by which "
+                        "views replace others at random, 15 % (light) or 30 % (strong) of each "
+                        "sample. -1: there is none, and token ids have no views",
+                        -1, -1, (int64_t{1} << 24) - 1);
+}
+
 Augmented ChooseViews(const MethodContext& context) {
   return ChooseViews(context, context.settings.Text("augment"));
 }
 
 Augmented ChooseViews(const MethodContext& context, std::string strength) {
+  if (context.target.token_ids()) return ViewsOfTokens(context, std::move(strength));
   std::vector<at::Tensor> pixels;  // where they are looked at
   if (Images(context.target) &&
       (strength == "strong" || (strength == "auto" && !context.sources.empty()))) {

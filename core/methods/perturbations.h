@@ -30,11 +30,21 @@ at::Tensor Perturbed(const at::Tensor& inputs, const PerturbationOptions& option
 // mean of normalised pixels, with the probability `ratio` (Hoyer et al., "MIC", CVPR 2023).
 at::Tensor WithoutPatches(const at::Tensor& images, double ratio, int64_t patches);
 
-// Samples are [C, H, W].
+// Samples are [C, H, W], or [D]; token ids are neither.
 bool Images(const data::Dataset& dataset);
+bool Vectors(const data::Dataset& dataset);
+// The options, but none where samples have no views: token ids.
+PerturbationOptions ViewsOf(const data::Dataset& dataset, PerturbationOptions options);
+
+// tokens: float [N, L], or [N, k, L] whose first plane they are. Each but the first of a sample,
+// which stands for the whole in many networks, becomes `mask` with the probability `share`.
+at::Tensor WithMaskedTokens(const at::Tensor& tokens, bool planes, double share, int64_t mask);
 
 // `augment`: the views that a method trains on instead of the samples themselves.
 HyperparameterSpec AugmentSetting();
+// `mask_token`, the name of that setting: what views of token ids need, which have none without it.
+constexpr char kMaskTokenSetting[] = "mask_token";
+HyperparameterSpec MaskTokenSetting();
 struct Augmented {
   std::string strength;  // none, light or strong
   train::View view;      // of a whole batch; empty for `none`, and for samples of a shape that

@@ -17,6 +17,7 @@ class Settings {
  public:
   explicit Settings(Hyperparameters resolved) : values_(std::move(resolved)) {}
 
+  bool Has(const std::string& name) const { return values_.count(name) > 0; }
   int64_t Integer(const std::string& name) const { return std::get<int64_t>(values_.at(name)); }
   double Real(const std::string& name) const { return std::get<double>(values_.at(name)); }
   bool Flag(const std::string& name) const { return std::get<bool>(values_.at(name)); }

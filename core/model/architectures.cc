@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "core/model/layers.h"
@@ -199,6 +200,15 @@ absl::Status CheckShape(const Architecture& architecture, const Shape& shape) {
   return absl::OkStatus();
 }
 
+std::map<std::string, at::Tensor> NamedTensors(const Module& module) {
+  std::map<std::string, at::Tensor> tensors;
+  for (const auto& parameter : module.named_parameters()) {
+    tensors[parameter.name] = parameter.value;
+  }
+  for (const auto& buffer : module.named_buffers()) tensors[buffer.name] = buffer.value;
+  return tensors;
+}
+
 }  // namespace
 
 const std::vector<std::string>& ArchitectureNames() {
@@ -211,7 +221,8 @@ const std::vector<std::string>& ArchitectureNames() {
 }
 
 absl::StatusOr<std::unique_ptr<Model>> BuildArchitecture(const ArchitectureOptions& options,
-                                                         CheckpointForm form) {
+                                                         CheckpointForm form, StoredForm stored,
+                                                         std::vector<std::string> warnings) {
   const auto* architecture =
       std::find_if(std::begin(kArchitectures), std::end(kArchitectures),
                    [&](const Architecture& known) { return options.name == known.name; });
@@ -227,8 +238,29 @@ absl::StatusOr<std::unique_ptr<Model>> BuildArchitecture(const ArchitectureOptio
   if (absl::Status status = CheckShape(*architecture, options.sample_shape); !status.ok()) {
     return status;
   }
-  return ScriptModel::Create(architecture->build(options.sample_shape, options.num_classes),
-                             {form, options.name, options.sample_shape});
+  return ScriptModel::Create(
+      architecture->build(options.sample_shape, options.num_classes),
+      {form, options.name, options.sample_shape, nullptr, std::move(warnings), std::move(stored)});
+}
+
+std::vector<std::string> ArchitecturesNamed(const std::map<std::string, at::Tensor>& state) {
+  std::vector<std::string> fitting;
+  const auto counts_batches = [](const std::string& name) {
+    return absl::EndsWith(name, "num_batches_tracked");
+  };
+  // Names do not depend on the shape, and this one fits them all.
+  for (const Architecture& architecture : kArchitectures) {
+    const std::map<std::string, at::Tensor> own = NamedTensors(architecture.build({1, 32, 32}, 2));
+    const auto in_own = [&](const auto& entry) { return own.count(entry.first) > 0; };
+    const auto in_state = [&](const auto& entry) {
+      return counts_batches(entry.first) || state.count(entry.first) > 0;
+    };
+    if (std::all_of(state.begin(), state.end(), in_own) &&
+        std::all_of(own.begin(), own.end(), in_state)) {
+      fitting.push_back(architecture.name);
+    }
+  }
+  return fitting;
 }
 
 }  // namespace acclimate::model

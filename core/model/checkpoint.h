@@ -32,6 +32,10 @@ struct LoadOptions {
 absl::StatusOr<std::unique_ptr<Model>> LoadCheckpoint(std::shared_ptr<io::MappedFile> file,
                                                       const LoadOptions& options);
 
+// What the model in the file takes, without its programs: a built-in architecture takes one tensor
+// of floats. INVALID_ARGUMENT as LoadCheckpoint().
+absl::StatusOr<std::vector<ModelInput>> ReadModelInputs(std::shared_ptr<io::MappedFile> file);
+
 }  // namespace acclimate::model
 
 #endif  // ACCLIMATE_CORE_MODEL_CHECKPOINT_H_

@@ -619,21 +619,19 @@ Module ExportedGraph::Finish(const std::vector<std::string>& outputs) {
       tensors.size() == 1 ? tensors[0] : graph_->insertNode(graph_->createTuple(tensors))->output();
   graph_->registerOutput(result);
   torch::jit::EliminateDeadCode(graph_);
-  for (size_t i = inputs_.size(); i > 1; --i) {
-    if (graph_->inputs().at(i)->hasUses()) {
-      Reject(absl::StrCat("the program takes ", inputs_.size(), " tensors, and \"", inputs_[i - 1],
-                          "\" has an effect; a classifier takes one"));
-    }
+  for (size_t i = inputs_.size(); i > 0; --i) {
+    if (inputs_.size() == 1 || graph_->inputs().at(i)->hasUses()) continue;
     graph_->eraseInput(i);
+    inputs_.erase(inputs_.begin() + static_cast<int64_t>(i) - 1);
   }
   graph_->lint();
   torch::jit::Function* const forward = module_._ivalue()->compilation_unit()->create_function(
       c10::QualifiedName(*module_.type()->name(), "forward"), graph_);
   module_.type()->addMethod(forward);
-  forward->setSchema(c10::FunctionSchema(
-      "forward", "",
-      {c10::Argument("self", module_.type()), c10::Argument("input", c10::TensorType::get())},
-      {c10::Argument("", result->type())}));
+  std::vector<c10::Argument> arguments = {c10::Argument("self", module_.type())};
+  for (const std::string& input : inputs_) arguments.emplace_back(input, c10::TensorType::get());
+  forward->setSchema(c10::FunctionSchema("forward", "", std::move(arguments),
+                                         {c10::Argument("", result->type())}));
   return module_;
 }
 

@@ -35,8 +35,12 @@ class ExportedGraph {
   void AddNode(const StrictJson& node);
   // A buffer that the program gives back changed: the module's own is written to.
   void AddMutation(const std::string& buffer, const std::string& value);
-  // Makes forward(): it takes the first input alone and returns the tensor, or the tuple of them.
+  // Makes forward(): it takes the inputs that have an effect, the first at least, and returns the
+  // tensor, or the tuple of them.
   torch::jit::Module Finish(const std::vector<std::string>& outputs);
+
+  // By the names that nodes read them by; after Finish(), those that forward() takes.
+  const std::vector<std::string>& inputs() const { return inputs_; }
 
   // Of the program that was read, for those who get it back.
   bool has_modes() const { return has_modes_; }        // batch norm, dropout or attention

@@ -37,11 +37,12 @@ class ProgramReader {
     const StrictJson module = program_["graph_module"];
     const StrictJson graph = module["graph"];
     graph_.AddShapes(graph);
-    for (const StrictJson& spec : module["signature"]["input_specs"].Items()) AddInput(spec, graph);
+    for (const StrictJson& spec : module["signature"]["input_specs"].Items()) AddInput(spec);
     for (const StrictJson& node : graph["nodes"].Items()) graph_.AddNode(node);
     const std::vector<std::string> outputs =
         Outputs(module["signature"]["output_specs"].Items(), graph["outputs"].Items());
     result_.module = graph_.Finish(outputs);
+    NoteInputs(graph["tensor_values"]);
     Warn();
     return std::move(result_);
   }
@@ -57,7 +58,7 @@ class ProgramReader {
                                           ", which PyTorch 2.13 writes"));
   }
 
-  void AddInput(const StrictJson& spec, const StrictJson& graph) {
+  void AddInput(const StrictJson& spec) {
     const auto [kind, input] = spec.Choice();
     if (kind == "constant_input") return;  // its value is part of the graph
     if (kind == "parameter" || kind == "buffer") {
@@ -70,13 +71,9 @@ class ProgramReader {
       if (form == "as_none") return;
       if (form != "as_tensor") {
         throw std::runtime_error(absl::StrCat("the program takes an input of kind \"", form,
-                                              "\"; a classifier takes one "
-                                              "tensor"));
+                                              "\"; a classifier takes tensors"));
       }
-      const std::string name = argument["name"].Text();
-      if (result_.input_shape.empty() && !has_input_) NoteShape(graph["tensor_values"][name]);
-      has_input_ = true;
-      graph_.AddInput(name);
+      graph_.AddInput(argument["name"].Text());
     } else {
       throw std::runtime_error(
           absl::StrCat("the program takes an input of kind \"", kind, "\", which is not read"));
@@ -101,6 +98,22 @@ class ProgramReader {
     if (parameter) tensor.set_requires_grad(place.requires_grad && tensor.is_floating_point());
     graph_.AddTensor(value, name, std::move(tensor), parameter);
     placed_[place.record].emplace_back(name, &place);
+  }
+
+  // Several travel as planes of one tensor, so their shapes are alike.
+  void NoteInputs(const StrictJson& values) {
+    for (const std::string& name : graph_.inputs()) {
+      const StrictJson meta = values[name];
+      ModelInput& input = result_.inputs.emplace_back();
+      input.name = name;
+      input.type = ExportedDtype(meta["dtype"].Integer());
+      if (result_.inputs.size() == 1) NoteShape(meta);
+      if (meta["sizes"].Items().size() != values[graph_.inputs()[0]]["sizes"].Items().size()) {
+        throw std::runtime_error(
+            absl::StrCat("the program takes \"", graph_.inputs()[0], "\" and \"", name,
+                         "\" of different shapes; several inputs must have one shape, [N, ...]"));
+      }
+    }
   }
 
   void NoteShape(const StrictJson& meta) {
@@ -159,7 +172,6 @@ class ProgramReader {
   const StrictJson program_;
   ExportedGraph graph_;
   ExportedProgram result_;
-  bool has_input_ = false;
   // Tensors and their names, by record.
   std::map<std::string, std::vector<std::pair<std::string, const TensorPlace*>>> placed_;
 };

@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "core/model/exported_archive.h"
+#include "core/model/model.h"
 #include "core/model/torch_archive.h"
 
 namespace acclimate::model {
@@ -27,7 +28,10 @@ struct ExportedProgram {
   // own.
   torch::jit::Module module;
   std::shared_ptr<const ExportedArchive> archive;
-  // Of the input that it was exported with, [N, ...]; empty when a size beside N has a name.
+  // Those that have an effect, in the order of forward(), with the types that they were exported
+  // with.
+  std::vector<ModelInput> inputs;
+  // Of the inputs that it was exported with, [N, ...] each; empty when a size beside N has a name.
   std::vector<int64_t> input_shape;
   // N has no name: the program was exported for batches of input_shape[0] samples.
   bool fixed_batch;
@@ -37,7 +41,7 @@ struct ExportedProgram {
 
 // Reads without executing or unpickling anything. INVALID_ARGUMENT, in one sentence: a form,
 // schema version, dtype or operator that is not read (named); a graph or a tensor that contradicts
-// itself; several inputs that have an effect. Throws c10::Error when LibTorch refuses the graph.
+// itself; inputs of different shapes. Throws c10::Error when LibTorch refuses the graph.
 absl::StatusOr<ExportedProgram> ReadExportedProgram(TorchArchive archive);
 
 // Writes the archive as it came, byte for byte, but for the tensors of `state` that differ and for

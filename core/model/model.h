@@ -27,6 +27,18 @@ struct ForwardResult {
   at::Tensor logits;    // [N, C]
 };
 
+// One argument of forward().
+struct ModelInput {
+  std::string name;  // "input_ids"
+  at::ScalarType type = at::kFloat;
+  // Dotted path of the embedding that looks its numbers up, and how many it knows; empty and 0:
+  // none does.
+  std::string embedding;
+  int64_t vocabulary = 0;
+
+  bool whole_numbers() const { return !c10::isFloatingType(type); }
+};
+
 // The tensors alias the model's own. weight and bias are undefined in a layer without affine form.
 struct BatchNormLayer {
   std::string name;  // "layer1.0.bn1"
@@ -86,8 +98,12 @@ class Model {
  public:
   virtual ~Model() = default;
 
-  // inputs: float32 [N, ...]. Errors of the user's own code come as c10::Error, which callers turn
-  // into a status at the boundary of core.
+  // In the order of forward(); at least one.
+  virtual const std::vector<ModelInput>& inputs() const = 0;
+
+  // inputs: float32 [N, ...]; of a model with k inputs [N, k, ...], of which plane i is input i.
+  // Whole numbers come as floats, and are cast to their type inside. Errors of the user's own code
+  // come as c10::Error, which callers turn into a status at the boundary of core.
   virtual ForwardResult Forward(const at::Tensor& inputs, Mode mode) = 0;
   // The classifier layer alone, [N, D] -> [N, C], with its current weights.
   virtual at::Tensor ClassifyFeatures(const at::Tensor& features) = 0;
@@ -131,6 +147,11 @@ class Model {
   virtual std::map<std::string, at::Tensor> StateDict() const = 0;
   // Copies in place. INVALID_ARGUMENT names each missing, unexpected or misshapen tensor.
   virtual absl::Status LoadStateDict(const std::map<std::string, at::Tensor>& state) = 0;
+
+  // A classifier layer of `classes` fresh rows, from the default CPU generator, in place of the
+  // model's own; the rest stays. Before the first training step and any copy. INVALID_ARGUMENT: the
+  // classifier is more than a weight and a bias, or the form has its shape written in (.pt2).
+  virtual absl::Status ReplaceHead(int64_t classes) = 0;
 
   virtual void To(const at::Device& device) = 0;
 

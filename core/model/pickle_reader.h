@@ -2,22 +2,18 @@
 #ifndef ACCLIMATE_CORE_MODEL_PICKLE_READER_H_
 #define ACCLIMATE_CORE_MODEL_PICKLE_READER_H_
 
-#include <map>
-#include <string>
-
-#include <ATen/core/Tensor.h>
-
 #include "absl/status/statusor.h"
+#include "core/model/saved_state.h"
 #include "core/model/torch_archive.h"
 
 namespace acclimate::model {
 
-// The tensors of the pickled dictionary by name, taken from "state_dict" or "model" when it holds
-// one there, without the prefix "module." of DataParallel. They are views of the mapping where
-// their alignment allows. Nothing in the pickle is called: the few globals that describe tensors
-// are interpreted, every other object becomes an opaque value that is skipped. INVALID_ARGUMENT
-// names the byte of data.pkl at fault, or says that no tensors were found and what was there.
-absl::StatusOr<std::map<std::string, at::Tensor>> ReadPickle(const TorchArchive& archive);
+// The state dict in the archive, as FindStateDict() finds it. Its tensors are views of the mapping
+// where their alignment allows. Nothing in the pickle is called: the few globals that describe
+// tensors are interpreted, every other object becomes an opaque value that is skipped.
+// INVALID_ARGUMENT names the byte of data.pkl at fault, or says that no tensors were found and what
+// was there.
+absl::StatusOr<SavedState> ReadPickle(const TorchArchive& archive);
 
 }  // namespace acclimate::model
 

@@ -20,7 +20,14 @@ namespace {
 // storage as the persistent id ("storage", type, key, device, elements).
 class StateDictPickler {
  public:
-  StateDictPickler() { bytes_ = "\x80\x02}("; }  // PROTO 2, EMPTY_DICT, MARK
+  explicit StateDictPickler(const std::vector<std::string>& keys) : depth_(keys.size()) {
+    bytes_ = "\x80\x02";  // PROTO 2
+    for (const std::string& key : keys) {
+      bytes_ += '}';  // EMPTY_DICT
+      String(key);
+    }
+    bytes_ += "}(";  // EMPTY_DICT, MARK
+  }
 
   // `key` names the record that holds the bytes of the contiguous `tensor`.
   void Add(const std::string& name, const at::Tensor& tensor, const std::string& key) {
@@ -43,7 +50,8 @@ class StateDictPickler {
     bytes_ += "tR";  // TUPLE, REDUCE
   }
 
-  std::string Finish() { return absl::StrCat(bytes_, "u."); }  // SETITEMS, STOP
+  // SETITEMS, a SETITEM for each nested dictionary, STOP.
+  std::string Finish() { return absl::StrCat(bytes_, "u", std::string(depth_, 's'), "."); }
 
  private:
   void LittleEndian(uint64_t value, int count) {
@@ -72,12 +80,14 @@ class StateDictPickler {
     bytes_ += 't';
   }
 
+  const size_t depth_;
   std::string bytes_;
 };
 
 void WriteArchive(const std::map<std::string, at::Tensor>& state,
+                  const std::vector<std::string>& keys,
                   caffe2::serialize::PyTorchStreamWriter* archive) {
-  StateDictPickler pickler;
+  StateDictPickler pickler(keys);
   std::vector<at::Tensor> tensors;
   for (const auto& [name, tensor] : state) {
     const std::string key = absl::StrCat(tensors.size());
@@ -94,7 +104,8 @@ void WriteArchive(const std::map<std::string, at::Tensor>& state,
 
 }  // namespace
 
-absl::Status WritePickle(const std::string& path, const std::map<std::string, at::Tensor>& state) {
+absl::Status WritePickle(const std::string& path, const std::map<std::string, at::Tensor>& state,
+                         const std::vector<std::string>& keys) {
   absl::StatusOr<io::AtomicFile> file = io::AtomicFile::Create(path);
   if (!file.ok()) return file.status();
   absl::Status status;
@@ -103,7 +114,7 @@ absl::Status WritePickle(const std::string& path, const std::map<std::string, at
       if (status.ok()) status = file->Write({static_cast<const char*>(data), size});
       return status.ok() ? size : 0;
     });
-    WriteArchive(state, &archive);
+    WriteArchive(state, keys, &archive);
   } catch (const std::exception& error) {
     if (status.ok()) status = absl::InternalError(absl::StrCat("cannot save: ", error.what()));
   }

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 
@@ -11,8 +12,10 @@
 
 namespace acclimate::model {
 
-// A zip archive that torch.load (weights_only too) opens to {name: tensor}. Written atomically.
-absl::Status WritePickle(const std::string& path, const std::map<std::string, at::Tensor>& state);
+// A zip archive that torch.load (weights_only too) opens to {name: tensor}, under `keys` of nested
+// dictionaries. Written atomically.
+absl::Status WritePickle(const std::string& path, const std::map<std::string, at::Tensor>& state,
+                         const std::vector<std::string>& keys = {});
 
 }  // namespace acclimate::model
 

@@ -21,13 +21,17 @@
 #include "core/model/channels_last_graph.h"
 #include "core/model/classifier_split.h"
 #include "core/model/exported_program.h"
+#include "core/model/float_compute.h"
 #include "core/model/graph_levels.h"
 #include "core/model/mixture.h"
 #include "core/model/mode_graph.h"
+#include "core/model/output_form.h"
 #include "core/model/own_storage.h"
+#include "core/model/packed_inputs.h"
 #include "core/model/pickle_writer.h"
 #include "core/model/single_precision.h"
 #include "core/model/state_dict.h"
+#include "core/model/weight_draw.h"
 #include "core/runtime/autocast.h"
 #include "nlohmann/json.hpp"
 
@@ -37,6 +41,10 @@ namespace {
 using torch::jit::Graph;
 using torch::jit::Module;
 using torch::jit::Node;
+
+constexpr char kNoParameters[] =
+    "the model has no parameters: torch.jit.freeze and optimize_for_inference make constants of "
+    "them; save it before, torch.jit.script(model).save(FILE)";
 
 // The place of the features among the outputs of most programs; the logits follow.
 constexpr size_t kFeatures = 0;
@@ -96,32 +104,6 @@ BatchNormPaths PathsOf(const Node* node, size_t index) {
           index};
 }
 
-absl::Status CheckSignature(const Module& module) {
-  const auto method = module.find_method("forward");
-  if (!method) return absl::InvalidArgumentError("the TorchScript module has no forward()");
-  const auto& arguments = method->function().getSchema().arguments();
-  for (size_t i = 2; i < arguments.size(); ++i) {
-    if (!arguments[i].default_value()) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "forward() must take one tensor; it also asks for \"", arguments[i].name(), "\""));
-    }
-  }
-  if (arguments.size() < 2 || !arguments[1].type()->isSubtypeOf(*c10::TensorType::get())) {
-    return absl::InvalidArgumentError("forward() must take one tensor");
-  }
-  return absl::OkStatus();
-}
-
-// Arguments beyond the first get their default values.
-void FillDefaults(const Module& module, Graph* graph) {
-  const auto& arguments = module.get_method("forward").function().getSchema().arguments();
-  for (size_t i = arguments.size() - 1; i >= 2; --i) {
-    torch::jit::WithInsertPoint guard(*graph->nodes().begin());
-    graph->inputs().at(i)->replaceAllUsesWith(graph->insertConstant(*arguments[i].default_value()));
-    graph->eraseInput(i);
-  }
-}
-
 using Layout = at::MemoryFormat;
 
 // Stores the weights at `paths` so; a kernel of one place is both ways the same.
@@ -137,10 +119,14 @@ void StoreWeights(const Module& module, const std::set<std::string>& paths, Layo
 
 // What depends on the module's code, the mode and the device, but not on its weights.
 struct ScriptModel::Programs {
-  explicit Programs(const at::Device& where) : device(where) {}
+  Programs(const at::Device& where, bool converted, std::vector<ModelInput> taken)
+      : device(where), converted_to_float(converted), inputs(std::move(taken)) {}
 
   static absl::StatusOr<std::shared_ptr<Programs>> Compile(const Module& module,
-                                                           const at::Device& device, Split split);
+                                                           const at::Device& device, Split split,
+                                                           bool converted_to_float,
+                                                           const std::vector<ModelInput>& inputs);
+  std::shared_ptr<Graph> Specialise(const Module& module, Mode mode);
   absl::Status AddMode(const Module& module, Mode mode);
   // Without a classifier: the logits are both outputs.
   void AddWholeMode(const Module& module, Mode mode);
@@ -160,6 +146,8 @@ struct ScriptModel::Programs {
   }
 
   const at::Device device;
+  const bool converted_to_float;  // some of the weights: see float_compute.h
+  std::vector<ModelInput> inputs;
   std::vector<std::shared_ptr<Graph>> graphs;  // (self, inputs) -> (features, logits), by mode
   std::vector<GraphProgram> forward;           // of those
   std::map<std::string, GraphProgram> compiled;
@@ -178,22 +166,30 @@ struct ScriptModel::Programs {
 };
 
 absl::StatusOr<std::shared_ptr<ScriptModel::Programs>> ScriptModel::Programs::Compile(
-    const Module& module, const at::Device& device, Split split) {
-  auto programs = std::make_shared<Programs>(device);
+    const Module& module, const at::Device& device, Split split, bool converted_to_float,
+    const std::vector<ModelInput>& inputs) {
+  auto programs = std::make_shared<Programs>(device, converted_to_float, inputs);
   absl::Status status;
   for (const Mode mode : kModes) {
     if (status = programs->AddMode(module, mode); !status.ok()) break;
   }
   if (status.ok()) return programs;
   if (split == Split::kRequired) return status;
-  programs = std::make_shared<Programs>(device);
+  programs = std::make_shared<Programs>(device, converted_to_float, inputs);
   for (const Mode mode : kModes) programs->AddWholeMode(module, mode);
   return programs;
 }
 
-void ScriptModel::Programs::AddWholeMode(const Module& module, Mode mode) {
+std::shared_ptr<Graph> ScriptModel::Programs::Specialise(const Module& module, Mode mode) {
   std::shared_ptr<Graph> graph = SpecialiseGraph(module, mode, device);
-  FillDefaults(module, graph.get());
+  FillDefaults(module, *graph);
+  PackInputs(*graph, inputs);
+  if (converted_to_float) CastToFloatInstead(graph.get());
+  return graph;
+}
+
+void ScriptModel::Programs::AddWholeMode(const Module& module, Mode mode) {
+  std::shared_ptr<Graph> graph = Specialise(module, mode);
   torch::jit::Value* const logits = FirstTensor(*graph);
   SetOutputs(graph, {logits, logits});
   forward.emplace_back(graph, "forward", kFeatures);
@@ -201,8 +197,7 @@ void ScriptModel::Programs::AddWholeMode(const Module& module, Mode mode) {
 }
 
 absl::Status ScriptModel::Programs::AddMode(const Module& module, Mode mode) {
-  std::shared_ptr<Graph> graph = SpecialiseGraph(module, mode, device);
-  FillDefaults(module, graph.get());
+  std::shared_ptr<Graph> graph = Specialise(module, mode);
   const absl::StatusOr<ClassifierSplit> split = FindClassifier(*graph);
   if (!split.ok()) return split.status();
   if (mode == Mode::kEvaluation) {
@@ -264,10 +259,18 @@ absl::StatusOr<std::unique_ptr<Model>> ScriptModel::Create(Module module, Origin
   if (absl::Status status = CheckSignature(module); !status.ok()) return status;
   module.eval();  // what a saved copy starts in; the programs do not read it
   GiveOwnStorage(module);
+  if (StoredTypes types = ConvertToFloat(module); !types.empty()) {
+    origin.stored.types = std::move(types);
+  }
+  if (!origin.stored.types.empty()) origin.warnings.push_back(TypesWarning(origin.stored.types));
   const auto named = module.named_parameters();
   const at::Device device = named.size() > 0 ? (*named.begin()).value.device() : at::kCPU;
-  absl::StatusOr<std::shared_ptr<Programs>> programs = Programs::Compile(module, device, split);
-  if (!programs.ok()) return programs.status();
+  absl::StatusOr<std::shared_ptr<Programs>> programs =
+      Programs::Compile(module, device, split, /*converted_to_float=*/!origin.stored.types.empty(),
+                        origin.inputs.empty() ? ArgumentsOf(module) : origin.inputs);
+  if (!programs.ok()) {
+    return named.size() > 0 ? programs.status() : absl::InvalidArgumentError(kNoParameters);
+  }
   StoreWeights(module, (*programs)->convolution_weights, Layout::ChannelsLast);
   return std::unique_ptr<Model>(
       new ScriptModel(std::move(module), std::move(origin), *std::move(programs)));
@@ -277,7 +280,9 @@ ScriptModel::ScriptModel(Module module, Origin origin, std::shared_ptr<Programs>
     : module_(std::move(module)),
       origin_(std::move(origin)),
       programs_(std::move(programs)),
+      inputs_(programs_->inputs),
       warnings_(origin_.warnings) {
+  CountVocabularies(module_, inputs_);
   warnings_.insert(warnings_.end(), programs_->warnings.begin(), programs_->warnings.end());
   CollectTensors();
 }
@@ -321,6 +326,7 @@ at::Tensor ScriptModel::AsResult(const at::Tensor& tensor) const {
 }
 
 ForwardResult ScriptModel::ToResult(const at::Tensor& features, const at::Tensor& logits) {
+  CheckOutput(logits, programs_->head_weight.empty() ? 0 : num_classes());
   feature_shape_ = features.sizes().slice(1).vec();
   ForwardResult result{features.flatten(1), logits.flatten(1)};
   feature_size_ = result.features.size(1);
@@ -428,12 +434,46 @@ absl::Status ScriptModel::LoadStateDict(const std::map<std::string, at::Tensor>&
   return CopyState(state, StateDict());
 }
 
+absl::Status ScriptModel::ReplaceHead(int64_t classes) {
+  const auto refuse = [](absl::string_view why) {
+    return absl::InvalidArgumentError(absl::StrCat("the model cannot get a new head: ", why));
+  };
+  if (origin_.form == CheckpointForm::kExportedProgram) {
+    return refuse(
+        "a .pt2 has the number of classes written in; export the model with the new layer, or "
+        "give it as TorchScript");
+  }
+  if (programs_->head_weight.empty()) return refuse("it has no classifier layer of its own");
+  const at::NoGradGuard no_grad;
+  const at::Tensor weight = TensorAt(module_, programs_->head_weight);
+  const int64_t rows = weight.size(programs_->class_dimension);
+  const int64_t fan_in = weight.numel() / rows;
+  std::map<std::string, at::Tensor> fresh;
+  for (const auto& parameter : module_.named_parameters()) {
+    if (programs_->head_paths.count(parameter.name) == 0) continue;
+    const bool is_weight = parameter.name == programs_->head_weight;
+    if (!is_weight && (parameter.value.dim() != 1 || parameter.value.size(0) != rows)) {
+      return refuse(
+          absl::StrCat("behind its features comes more than one layer: ", parameter.name));
+    }
+    std::vector<int64_t> shape = parameter.value.sizes().vec();
+    shape[is_weight ? programs_->class_dimension : 0] = classes;
+    fresh[parameter.name] = DrawWeights(shape, fan_in);
+  }
+  for (const auto& [name, tensor] : fresh) {
+    TensorAt(module_, name).set_data(tensor.to(weight.device()));
+  }
+  logits_size_ = 0;
+  return absl::OkStatus();
+}
+
 void ScriptModel::To(const at::Device& device) {
   if (device == programs_->device) return;
   module_.to(device);
   // The graphs compiled before: they compile for any device.
   const Split split = programs_->classifier ? Split::kRequired : Split::kWherePossible;
-  programs_ = Programs::Compile(module_, device, split).value();
+  programs_ =
+      Programs::Compile(module_, device, split, programs_->converted_to_float, inputs_).value();
 }
 
 std::unique_ptr<Model> ScriptModel::Clone() const {
@@ -458,9 +498,10 @@ absl::Status ScriptModel::Save(const std::string& path) const {
     case CheckpointForm::kSafetensors:
       return SaveSafetensors(path);
     case CheckpointForm::kPickle:
-      return WritePickle(path, StateDict());
+      return WritePickle(path, AsStored(StateDict(), origin_.stored), origin_.stored.keys);
     case CheckpointForm::kExportedProgram:
-      return WriteExportedProgram(*origin_.archive, path, StateDict(), metadata());
+      return WriteExportedProgram(*origin_.archive, path, AsStored(StateDict(), origin_.stored),
+                                  metadata());
   }
   return absl::InternalError("unknown checkpoint form");
 }
@@ -470,16 +511,18 @@ absl::Status ScriptModel::SaveSafetensors(const std::string& path) const {
   notes["architecture"] = origin_.architecture;
   notes["num_classes"] = absl::StrCat(num_classes());
   notes["sample_shape"] = absl::StrJoin(origin_.sample_shape, ",");
-  return io::WriteSafetensors(path, StateDict(), notes);
+  return io::WriteSafetensors(path, AsStored(StateDict(), origin_.stored), notes);
 }
 
 absl::Status ScriptModel::SaveTorchScript(const std::string& path) const {
   at::NoGradGuard no_grad;
   Module module = module_;
-  if (!programs_->device.is_cpu() || !programs_->convolution_weights.empty()) {
+  if (!programs_->device.is_cpu() || !programs_->convolution_weights.empty() ||
+      programs_->converted_to_float) {
     module = module_.deepcopy();
     module.to(at::kCPU);
     StoreWeights(module, programs_->convolution_weights, Layout::Contiguous);
+    ConvertToStored(module, origin_.stored.types);
   }
   absl::StatusOr<io::AtomicFile> file = io::AtomicFile::Create(path);
   if (!file.ok()) return file.status();

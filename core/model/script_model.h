@@ -14,6 +14,7 @@
 #include "core/model/exported_archive.h"
 #include "core/model/graph_program.h"
 #include "core/model/model.h"
+#include "core/model/stored_form.h"
 
 namespace acclimate::model {
 
@@ -27,6 +28,10 @@ struct Origin {
   std::vector<int64_t> sample_shape;                         // of one sample; empty when unknown
   std::shared_ptr<const ExportedArchive> archive = nullptr;  // of an exported program
   std::vector<std::string> warnings = {};                    // of its reader
+  StoredForm stored = {};                                    // in which it is given back
+  // Those whose types are known; empty: the arguments of forward(), floats unless an embedding
+  // looks them up.
+  std::vector<ModelInput> inputs = {};
 };
 
 enum class Split {
@@ -36,13 +41,14 @@ enum class Split {
 
 class ScriptModel final : public Model {
  public:
-  // Takes the module over. INVALID_ARGUMENT: a forward() that does not take one tensor, or in which
-  // no classifier layer is found where `split` asks for one. Throws c10::Error when LibTorch cannot
-  // prepare the graph.
+  // Takes the module over. INVALID_ARGUMENT: a forward() that takes anything but tensors, or in
+  // which no classifier layer is found where `split` asks for one. Throws c10::Error when LibTorch
+  // cannot prepare the graph.
   static absl::StatusOr<std::unique_ptr<Model>> Create(torch::jit::Module module, Origin origin,
                                                        Split split = Split::kRequired);
   ~ScriptModel() override;
 
+  const std::vector<ModelInput>& inputs() const override { return inputs_; }
   ForwardResult Forward(const at::Tensor& inputs, Mode mode) override;
   at::Tensor ClassifyFeatures(const at::Tensor& features) override;
   ForwardResult ForwardWith(const std::map<std::string, at::Tensor>& parameters,
@@ -65,6 +71,7 @@ class ScriptModel final : public Model {
   MomentsResult ForwardWithMoments(const at::Tensor& inputs, double share) override;
   std::map<std::string, at::Tensor> StateDict() const override;
   absl::Status LoadStateDict(const std::map<std::string, at::Tensor>& state) override;
+  absl::Status ReplaceHead(int64_t classes) override;
   void To(const at::Device& device) override;
   void set_precision(at::ScalarType type) override { precision_ = type; }
   at::ScalarType precision() const override { return precision_; }
@@ -92,6 +99,7 @@ class ScriptModel final : public Model {
   torch::jit::Module module_;
   Origin origin_;
   std::shared_ptr<Programs> programs_;  // shared with clones on the same device
+  std::vector<ModelInput> inputs_;
   std::vector<Parameter> parameters_;
   std::vector<BatchNormLayer> batch_norm_layers_;
   std::vector<NormalizationLayer> normalization_layers_;

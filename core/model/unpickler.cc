@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <stdexcept>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
@@ -17,8 +18,8 @@ constexpr uint8_t kStop = '.';
 
 }  // namespace
 
-Unpickler::Unpickler(const TorchArchive& archive, absl::string_view pickle)
-    : archive_(archive), pickle_(pickle) {}
+Unpickler::Unpickler(std::string name, absl::string_view pickle, StorageSource& storages)
+    : name_(std::move(name)), pickle_(pickle), source_(storages) {}
 
 // A value may hold itself, and a long chain would be destroyed recursively: empty each one first.
 Unpickler::~Unpickler() {
@@ -37,7 +38,7 @@ const PickleValue& Unpickler::Run() {
 }
 
 void Unpickler::Fail(const std::string& what) const {
-  throw std::runtime_error(absl::StrCat("data.pkl, byte ", position_, ": ", what));
+  throw std::runtime_error(absl::StrCat(name_, ", byte ", position_, ": ", what));
 }
 
 absl::string_view Unpickler::Take(uint64_t count) {
@@ -346,36 +347,30 @@ PicklePointer Unpickler::LoadStorage(const PickleValue& id) {
       {"torch.LongStorage", at::kLong},   {"torch.IntStorage", at::kInt},
       {"torch.ShortStorage", at::kShort}, {"torch.CharStorage", at::kChar},
       {"torch.ByteStorage", at::kByte},   {"torch.BoolStorage", at::kBool}};
-  // ("storage", type, key, device, elements)
-  if (id.kind != Kind::kTuple || id.items.size() != 5 || id.items[0]->text != "storage" ||
-      id.items[1]->kind != Kind::kGlobal || id.items[4]->kind != Kind::kInteger) {
-    Fail("not a storage");
+  // ("module", class, file, source) in a whole module that was saved before PyTorch 1.6
+  if (id.kind == Kind::kTuple && id.items.size() == 4 && id.items[0]->text == "module") {
+    return id.items[1];
+  }
+  // ("storage", type, key, device, elements), and before PyTorch 1.6 a view of it or None
+  const bool storage_id = id.kind == Kind::kTuple &&
+                          (id.items.size() == 5 || id.items.size() == 6) &&
+                          id.items[0]->text == "storage" && id.items[1]->kind == Kind::kGlobal &&
+                          id.items[4]->kind == Kind::kInteger;
+  if (!storage_id) Fail("not a storage");
+  if (id.items.size() == 6 && id.items[5]->kind != Kind::kPlain) {
+    Fail("a view of a storage, as PyTorch wrote before 0.4");
   }
   const auto type = kTypes->find(id.items[1]->text);
   if (type == kTypes->end()) Fail(absl::StrCat("unknown storage type ", id.items[1]->text));
   const std::string& key = id.items[2]->text;
   PicklePointer& storage = storages_[key];
   if (storage == nullptr) {
-    const absl::StatusOr<absl::string_view> bytes = archive_.Read(absl::StrCat("data/", key));
-    if (!bytes.ok()) Fail(std::string(bytes.status().message()));
-    const uint64_t elements = bytes->size() / c10::elementSize(type->second);
-    if (elements * c10::elementSize(type->second) != bytes->size() ||
-        static_cast<uint64_t>(id.items[4]->integer) != elements) {
-      Fail(absl::StrCat("storage ", key, " claims ", id.items[4]->integer,
-                        " elements, its record has ", bytes->size(), " bytes"));
-    }
+    absl::StatusOr<at::Tensor> elements = source_.Storage(key, type->second, id.items[4]->integer);
+    if (!elements.ok()) Fail(std::string(elements.status().message()));
     storage = Make(Kind::kStorage);
-    void* data = const_cast<char*>(bytes->data());
-    storage->tensor = at::from_blob(
-        data, {static_cast<int64_t>(elements)}, [file = archive_.file()](void*) {},
-        at::TensorOptions(type->second));
-    // Python's writer aligns records to 64 bytes; another may not.
-    if (reinterpret_cast<uintptr_t>(data) % c10::elementSize(type->second) != 0) {
-      at::Tensor copy = at::empty_like(storage->tensor);
-      std::memcpy(copy.data_ptr(), data, bytes->size());
-      storage->tensor = copy;
-    }
+    storage->tensor = *std::move(elements);
   }
+  if (!storage->tensor.defined()) return storage;
   if (storage->tensor.scalar_type() != type->second) {
     Fail(absl::StrCat("storage ", key, " is read as two types"));
   }
@@ -425,6 +420,8 @@ PicklePointer Unpickler::RebuildTensor(const PickleValue& arguments) {
     shape.push_back(extent.integer);
     strides.push_back(stride.integer);
   }
+  PicklePointer tensor = Make(Kind::kTensor);
+  if (!items[0]->tensor.defined()) return tensor;
   const int64_t available = items[0]->tensor.numel();
   int64_t last = items[1]->integer, count = 1;
   const bool empty = std::find(shape.begin(), shape.end(), 0) != shape.end();
@@ -437,7 +434,6 @@ PicklePointer Unpickler::RebuildTensor(const PickleValue& arguments) {
     }
   }
   if (!empty && (last >= available || count > available)) Fail("a tensor outside its storage");
-  PicklePointer tensor = Make(Kind::kTensor);
   tensor->tensor = empty ? at::empty(shape, items[0]->tensor.options())
                          : items[0]->tensor.as_strided(shape, strides, items[1]->integer);
   return tensor;

@@ -13,7 +13,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "absl/strings/string_view.h"
-#include "core/model/torch_archive.h"
+#include "core/model/storage_source.h"
 
 namespace acclimate::model {
 
@@ -27,14 +27,14 @@ struct PickleValue {
   int64_t integer = 0;
   std::string text;                  // of a string; "module name" of a global
   std::vector<PicklePointer> items;  // of a tuple or list; key, value, key, ... of a dict
-  at::Tensor tensor;                 // of a tensor; all elements of a storage
+  at::Tensor tensor;                 // of a tensor; all elements of a storage, or undefined
 };
 
 // One use an object. Throws std::runtime_error whose message names the byte.
 class Unpickler {
  public:
-  // `archive` must outlive the unpickler.
-  Unpickler(const TorchArchive& archive, absl::string_view pickle);
+  // `name` is that of the pickle in messages. `storages` must outlive the unpickler.
+  Unpickler(std::string name, absl::string_view pickle, StorageSource& storages);
   ~Unpickler();
   Unpickler(const Unpickler&) = delete;
   Unpickler& operator=(const Unpickler&) = delete;
@@ -43,6 +43,8 @@ class Unpickler {
   const PickleValue& Run();
   // Names of the classes and functions that the pickle asked for and did not get.
   const std::map<std::string, int>& refused() const { return refused_; }
+  // Bytes of the pickle that Run() took; others may follow it.
+  size_t position() const { return position_; }
 
  private:
   using Kind = PickleValue::Kind;
@@ -81,8 +83,9 @@ class Unpickler {
   PicklePointer OrderedDict(const PickleValue& arguments);
   PicklePointer RebuildTensor(const PickleValue& arguments);
 
-  const TorchArchive& archive_;
+  const std::string name_;
   const absl::string_view pickle_;
+  StorageSource& source_;
   size_t position_ = 0;
   std::vector<PicklePointer> stack_;
   std::unordered_map<uint64_t, PicklePointer> memo_;

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/strip.h"
 
 namespace acclimate::report {
 namespace {
@@ -198,9 +199,9 @@ std::string Verdict(const json& report) {
     }
   }
   if (const std::string why = WhySourceIsReturned(report); !why.empty()) {
-    return WithAudit(
-        absl::StrCat(ReturnedForm(report), " is returned: ", why, ".", MeasuredOfReturned(report)),
-        report);
+    return WithAudit(absl::StrCat(ReturnedForm(report), " is returned: ",
+                                  absl::StripSuffix(why, "."), ".", MeasuredOfReturned(report)),
+                     report);
   }
   if (const std::string text = Measured(report); !text.empty()) return WithAudit(text, report);
   if (const std::string text = Audited(report); !text.empty()) {

@@ -103,7 +103,10 @@ Server::Server(ServerConfig config, MethodCatalog catalog)
     : config_(std::move(config)),
       catalog_(std::move(catalog)),
       health_({"", "acclimate.v1.JobService", "acclimate.v1.ArtifactService",
-               "acclimate.v1.CatalogService", "acclimate.v1.AdminService"}) {}
+               "acclimate.v1.CatalogService", "acclimate.v1.AdminService"}),
+      reflection_({"acclimate.v1.JobService", "acclimate.v1.ArtifactService",
+                   "acclimate.v1.CatalogService", "acclimate.v1.AdminService",
+                   "grpc.health.v1.Health"}) {}
 
 Server::~Server() {
   Drain(absl::ZeroDuration());
@@ -337,6 +340,7 @@ absl::Status Server::Listen() {
   services_.push_back(std::make_unique<AdminService>(
       *queue_, directory_->path(), *gate_, [this](v1::ServerInfo& info) { AddNodeInfo(info); }));
   builder.RegisterService(&health_);
+  builder.RegisterService(&reflection_);
   for (const auto& service : services_) builder.RegisterService(service.get());
   std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
   interceptors.push_back(RefuseUnreadableRequests(metrics_));

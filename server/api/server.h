@@ -15,6 +15,7 @@
 #include "server/api/data_directory.h"
 #include "server/api/health_service.h"
 #include "server/api/method_catalog.h"
+#include "server/api/reflection_service.h"
 #include "server/api/rpc.h"
 #include "server/artifacts/background_thread.h"
 #include "server/artifacts/collector.h"
@@ -88,6 +89,7 @@ class Server {
   std::unique_ptr<CallLimits> limits_;
   std::unique_ptr<CallGate> gate_;
   HealthService health_;
+  ReflectionService reflection_;
   std::vector<std::unique_ptr<grpc::Service>> services_;
   std::unique_ptr<grpc::Server> grpc_server_;
   std::unique_ptr<ConnectionAcceptor> acceptor_;  // of grpc_server_

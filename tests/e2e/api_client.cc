@@ -109,6 +109,22 @@ bool ApiClient::HasBlob(const std::string& blob) {
       .ok();
 }
 
+absl::Status ApiClient::Pin(const std::string& blob) {
+  v1::PinBlobRequest request;
+  request.set_name(blob);
+  return connection_
+      ->Call<v1::Blob>(connection_->artifacts(), &v1::ArtifactService::Stub::PinBlob, request)
+      .status();
+}
+
+absl::Status ApiClient::Unpin(const std::string& blob) {
+  v1::UnpinBlobRequest request;
+  request.set_name(blob);
+  return connection_
+      ->Call<v1::Blob>(connection_->artifacts(), &v1::ArtifactService::Stub::UnpinBlob, request)
+      .status();
+}
+
 std::string ApiClient::Download(const std::string& blob) {
   const TemporaryFolder folder;
   const absl::Status status = client::Downloader(*connection_).Download(blob, folder.File("blob"));

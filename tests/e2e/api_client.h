@@ -44,6 +44,8 @@ class ApiClient {
   absl::Status Delete(const std::string& job);
   std::vector<v1::Job> List(const std::string& filter = "");
   bool HasBlob(const std::string& blob);
+  absl::Status Pin(const std::string& blob);
+  absl::Status Unpin(const std::string& blob);
   std::string Download(const std::string& blob);
   std::string DownloadFile(const v1::Job& job, const std::string& name);
 

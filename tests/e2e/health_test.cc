@@ -15,7 +15,10 @@ using ::testing::HasSubstr;
 
 constexpr char kCheck[] = "/grpc.health.v1.Health/Check";
 constexpr char kWatch[] = "/grpc.health.v1.Health/Watch";
-constexpr char kReflect[] = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
+// What older tools ask, and what newer ones do: the messages are the same.
+constexpr const char* kReflect[] = {
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"};
 constexpr const char* kServices[] = {"acclimate.v1.JobService", "acclimate.v1.ArtifactService",
                                      "acclimate.v1.CatalogService", "acclimate.v1.AdminService"};
 
@@ -117,17 +120,32 @@ TEST_F(HealthTest, AWatchSeesTheServerDrain) {
 
 TEST_F(HealthTest, ReflectionListsTheServices) {
   constexpr int kListServices = 7;  // of ServerReflectionRequest
-  RawCall call(server_.address(), kReflect, StringField(kListServices, ""));
-  const std::string services = call.Read();
-  for (const char* service : kServices) EXPECT_THAT(services, HasSubstr(service));
-  EXPECT_THAT(services, HasSubstr("grpc.health.v1.Health"));
+  for (const char* reflect : kReflect) {
+    SCOPED_TRACE(reflect);
+    RawCall call(server_.address(), reflect, StringField(kListServices, ""));
+    const std::string services = call.Read();
+    for (const char* service : kServices) EXPECT_THAT(services, HasSubstr(service));
+    EXPECT_THAT(services, HasSubstr("grpc.health.v1.Health"));
+    EXPECT_THAT(services, HasSubstr("grpc.reflection.v1.ServerReflection"));
+  }
 }
 
 TEST_F(HealthTest, ReflectionDescribesAMethod) {
   constexpr int kFileContainingSymbol = 4;  // of ServerReflectionRequest
-  RawCall call(server_.address(), kReflect,
-               StringField(kFileContainingSymbol, "acclimate.v1.JobService"));
-  EXPECT_THAT(call.Read(), AllOf(HasSubstr("CreateJob"), HasSubstr("WatchJobRequest")));
+  for (const char* reflect : kReflect) {
+    SCOPED_TRACE(reflect);
+    RawCall call(server_.address(), reflect,
+                 StringField(kFileContainingSymbol, "acclimate.v1.JobService"));
+    EXPECT_THAT(call.Read(), AllOf(HasSubstr("CreateJob"), HasSubstr("WatchJobRequest"),
+                                   HasSubstr("google/rpc/status.proto")));
+  }
+}
+
+TEST_F(HealthTest, ReflectionSaysWhatIsNotThere) {
+  constexpr int kFileByFilename = 3;  // of ServerReflectionRequest
+  RawCall call(server_.address(), kReflect[1], StringField(kFileByFilename, "no_such.proto"));
+  EXPECT_THAT(call.Read(), HasSubstr("there is no no_such.proto"));
+  EXPECT_TRUE(call.Finish().ok());
 }
 
 }  // namespace

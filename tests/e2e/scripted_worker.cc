@@ -56,6 +56,7 @@ class Script {
     if (script == "small-result") return Train(1);
     if (script == "steps") return Train(20);
     if (script == "hostile") return Attack();
+    if (script == "stale") return SpeakForAnother();
     v1::WorkerToNode message;
     message.mutable_finished()->set_outcome(v1::WorkerFinished::SUCCEEDED);
     return Send(std::move(message));
@@ -135,6 +136,16 @@ class Script {
       message.mutable_finished()->add_files(WriteFile("model.safetensors"));
     }
     return Send(std::move(message));
+  }
+
+  // As one that was stopped, and goes on after another attempt has begun.
+  int SpeakForAnother() {
+    v1::WorkerToNode message;
+    *message.mutable_id() = id_;
+    message.mutable_id()->set_epoch(id_.epoch() - 1);
+    message.mutable_progress()->set_phase("training");
+    message.mutable_progress()->set_step(1000);
+    return channel_.Send(message).ok() ? Run("") : EXIT_FAILURE;
   }
 
   // What a model that has taken its worker over may try.

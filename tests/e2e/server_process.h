@@ -24,6 +24,7 @@ class ServerProcess {
   void Kill();        // kill -9
   int Stop();         // SIGTERM; the exit code
   int WaitForExit();  // the exit code, or 128 + the signal
+  bool Running() { return process_->Running(); }
 
   const std::string& address() const { return address_; }
   const std::string& metrics_address() const { return metrics_address_; }

@@ -51,9 +51,14 @@ bool AcknowledgedWork::MayBeGone(const std::string& job) const {
   return leaving_.count(job) > 0;
 }
 
-void AcknowledgedWork::Uploaded(const std::string& blob) {
+void AcknowledgedWork::Pinned(const std::string& blob) {
   absl::MutexLock lock(&mutex_);
   blobs_.insert(blob);
+}
+
+void AcknowledgedWork::UnpinBegins(const std::string& blob) {
+  absl::MutexLock lock(&mutex_);
+  blobs_.erase(blob);
 }
 
 std::string AcknowledgedWork::AnyJob(std::mt19937_64& random) const {

@@ -33,8 +33,10 @@ class AcknowledgedWork {
   void DeleteBegins(const std::string& job);
   void Deleted(const std::string& job);
   bool MayBeGone(const std::string& job) const;
-  // Every byte of the blob was taken.
-  void Uploaded(const std::string& blob);
+  // Every byte of the blob was taken, and it is pinned.
+  void Pinned(const std::string& blob);
+  // From here on the blob may be gone.
+  void UnpinBegins(const std::string& blob);
 
   // One of the jobs that are there; empty: there is none.
   std::string AnyJob(std::mt19937_64& random) const;

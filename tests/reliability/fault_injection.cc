@@ -39,6 +39,15 @@ void FaultInjection::FailAfter(int64_t succeed, int error) {
 
 bool FaultInjection::Stop() { return plan_->succeed.exchange(-1) < 0; }
 
+void FaultInjection::KillAt(const Failpoint& failpoint, int64_t made) {
+  plan_->kill_call = failpoint.call;
+  plan_->kill_after = failpoint.after;
+  std::strncpy(plan_->kill_path, failpoint.path, sizeof(plan_->kill_path) - 1);
+  plan_->kill_countdown = made;
+}
+
+bool FaultInjection::StopKill() { return plan_->kill_countdown.exchange(-1) < 0; }
+
 void FaultInjection::MoveClock(absl::Duration offset) {
   plan_->clock_offset_nanoseconds = absl::ToInt64Nanoseconds(offset);
 }

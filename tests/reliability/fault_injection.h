@@ -1,4 +1,5 @@
-// Servers whose calls on files fail, and whose clock jumps, when a test says so.
+// Servers whose calls on files fail, that are killed at one of them, and whose clock jumps, when a
+// test says so.
 #ifndef ACCLIMATE_TESTS_RELIABILITY_FAULT_INJECTION_H_
 #define ACCLIMATE_TESTS_RELIABILITY_FAULT_INJECTION_H_
 
@@ -6,6 +7,7 @@
 
 #include "absl/time/time.h"
 #include "tests/e2e/child_process.h"
+#include "tests/reliability/failpoints.h"
 #include "tests/reliability/fault_plan.h"
 
 namespace acclimate::reliability {
@@ -24,6 +26,10 @@ class FaultInjection {
   void FailAfter(int64_t succeed, int error);
   // No call fails any more; true: one has failed.
   bool Stop();
+  // `made` calls of the failpoint are made, then the process is killed at the next one.
+  void KillAt(const Failpoint& failpoint, int64_t made);
+  // It is not killed any more; true: it has been.
+  bool StopKill();
   void MoveClock(absl::Duration offset);
 
  private:

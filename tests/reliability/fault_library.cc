@@ -1,15 +1,17 @@
-// Loaded into a server by LD_PRELOAD: makes one of its calls on files fail, and moves its clock, as
-// the FaultPlan says.
+// Loaded into a server by LD_PRELOAD: makes one of its calls on files fail, kills it at one of
+// them, and moves its clock, as the FaultPlan says.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdarg>
 #include <cstdio>
@@ -21,6 +23,7 @@
 namespace {
 
 using acclimate::reliability::FaultPlan;
+using acclimate::reliability::FileCall;
 
 constexpr int64_t kNanosecondsOfASecond = 1'000'000'000;
 
@@ -49,14 +52,53 @@ bool IsBelow(const char* path) {
   return std::strncmp(path, g_plan->folder, std::strlen(g_plan->folder)) == 0;
 }
 
-bool IsBelow(int fd) {
-  char link[64], path[512];
-  std::snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-  const ssize_t length = readlink(link, path, sizeof(path) - 1);
-  if (length <= 0) return false;
-  path[length] = 0;
-  return IsBelow(path);
+// The path of an open file; empty: it has none.
+class PathOf {
+ public:
+  explicit PathOf(int fd) {
+    char link[64];
+    std::snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    const ssize_t length = readlink(link, path_, sizeof(path_) - 1);
+    path_[std::max<ssize_t>(0, length)] = 0;
+  }
+  operator const char*() const { return path_; }
+
+ private:
+  char path_[512];
+};
+
+bool IsBelow(int fd) { return IsBelow(PathOf(fd)); }
+
+bool IsKillPath(const char* path) {
+  const size_t size = std::strlen(path), part = std::strlen(g_plan->kill_path);
+  if (!IsBelow(path) || part == 0 || part > size) return false;
+  if (g_plan->kill_path[part - 1] == '/') return std::strstr(path, g_plan->kill_path) != nullptr;
+  return std::strcmp(path + size - part, g_plan->kill_path) == 0;
 }
+
+bool IsKillPath(int fd) { return IsKillPath(PathOf(fd)); }
+
+// Lives as long as a call on a file, and kills the process before or after it where the plan says
+// so.
+class KillPoint {
+ public:
+  template <typename File>
+  KillPoint(FileCall call, File file)
+      : due_(g_plan != nullptr && g_plan->kill_countdown.load() >= 0 && call == g_plan->kill_call &&
+             IsKillPath(file) && g_plan->kill_countdown.fetch_sub(1) == 0) {
+    if (due_ && !g_plan->kill_after) Die();
+  }
+  ~KillPoint() {
+    if (due_) Die();
+  }
+  KillPoint(const KillPoint&) = delete;
+  KillPoint& operator=(const KillPoint&) = delete;
+
+ private:
+  static void Die() { kill(getpid(), SIGKILL); }
+
+  const bool due_;
+};
 
 // Whether this is the call that fails; errno is set then.
 template <typename File>
@@ -87,56 +129,73 @@ bool IsTimeOfDay(const timespec& time) { return time.tv_sec > 1'000'000'000; }
 extern "C" {
 
 ssize_t write(int fd, const void* data, size_t size) {
+  const KillPoint point(FileCall::kWrite, fd);
   ACCLIMATE_REAL(write);
   return Fails(fd, OfTheDisk()) ? -1 : real(fd, data, size);
 }
 
 ssize_t pwrite(int fd, const void* data, size_t size, off_t offset) {
+  const KillPoint point(FileCall::kWrite, fd);
   ACCLIMATE_REAL(pwrite);
   return Fails(fd, OfTheDisk()) ? -1 : real(fd, data, size, offset);
 }
 
 ssize_t pwrite64(int fd, const void* data, size_t size, off64_t offset) {
+  const KillPoint point(FileCall::kWrite, fd);
   ACCLIMATE_REAL(pwrite64);
   return Fails(fd, OfTheDisk()) ? -1 : real(fd, data, size, offset);
 }
 
 int fsync(int fd) {
+  const KillPoint point(FileCall::kSync, fd);
   ACCLIMATE_REAL(fsync);
   return Fails(fd, OfTheDisk()) ? -1 : real(fd);
 }
 
 int fdatasync(int fd) {
+  const KillPoint point(FileCall::kSync, fd);
   ACCLIMATE_REAL(fdatasync);
   return Fails(fd, OfTheDisk()) ? -1 : real(fd);
 }
 
 int ftruncate(int fd, off_t size) noexcept {
+  const KillPoint point(FileCall::kTruncate, fd);
   ACCLIMATE_REAL(ftruncate);
   return Fails(fd, OfTheDisk()) ? -1 : real(fd, size);
 }
 
 int ftruncate64(int fd, off64_t size) noexcept {
+  const KillPoint point(FileCall::kTruncate, fd);
   ACCLIMATE_REAL(ftruncate64);
   return Fails(fd, OfTheDisk()) ? -1 : real(fd, size);
 }
 
 int fallocate(int fd, int mode, off_t offset, off_t size) {
+  const KillPoint point(FileCall::kAllocate, fd);
   ACCLIMATE_REAL(fallocate);
   return Fails(fd, OfTheDisk()) ? -1 : real(fd, mode, offset, size);
 }
 
 int fallocate64(int fd, int mode, off64_t offset, off64_t size) {
+  const KillPoint point(FileCall::kAllocate, fd);
   ACCLIMATE_REAL(fallocate64);
   return Fails(fd, OfTheDisk()) ? -1 : real(fd, mode, offset, size);
 }
 
 int rename(const char* from, const char* to) noexcept {
+  const KillPoint point(FileCall::kRename, to);
   ACCLIMATE_REAL(rename);
   return Fails(to, OfTheDisk()) ? -1 : real(from, to);
 }
 
+int unlink(const char* path) noexcept {
+  const KillPoint point(FileCall::kUnlink, path);
+  ACCLIMATE_REAL(unlink);
+  return real(path);
+}
+
 int open(const char* path, int flags, ...) {
+  const KillPoint point((flags & O_CREAT) != 0 ? FileCall::kCreate : FileCall::kNone, path);
   va_list rest;
   va_start(rest, flags);
   const auto mode = va_arg(rest, mode_t);
@@ -148,6 +207,7 @@ int open(const char* path, int flags, ...) {
 }
 
 int open64(const char* path, int flags, ...) {
+  const KillPoint point((flags & O_CREAT) != 0 ? FileCall::kCreate : FileCall::kNone, path);
   va_list rest;
   va_start(rest, flags);
   const auto mode = va_arg(rest, mode_t);

@@ -107,5 +107,23 @@ TEST(HostileWorkerTest, ReachesNothing) {
   Report("hostile worker", absl::StrCat(said.size(), " tries"));
 }
 
+// I2: what a worker says with another epoch than that of its lease is not taken.
+TEST(HostileWorkerTest, SpeaksForNoOtherAttempt) {
+  const e2e::TemporaryFolder folder;
+  const std::string worker = folder.File("worker-stale");
+  fs::create_symlink(SCRIPTED_WORKER, worker);
+  const ServerProcess server(/*slots=*/1, {"--worker=" + worker, "--max-retries=0"});
+  ApiClient api(server);
+  const absl::StatusOr<v1::Job> created =
+      api.Create(e2e::TrainingSpec(api.Upload(e2e::ImageDataset({.count = 40}, true))));
+  ASSERT_TRUE(created.ok()) << created.status();
+  const v1::Job job = api.WaitForEnd(created->name());
+  EXPECT_EQ(job.state(), v1::JOB_STATE_FAILED) << job.DebugString();
+  EXPECT_THAT(job.error().message(), HasSubstr("a message for another attempt"));
+  for (const v1::JobEvent& event : api.Events(job.name())) {
+    EXPECT_FALSE(event.has_progress()) << event.ShortDebugString();
+  }
+}
+
 }  // namespace
 }  // namespace acclimate::reliability

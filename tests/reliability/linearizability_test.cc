@@ -1,10 +1,10 @@
 // Calls of many clients on one job are as if they came one after the other.
 #include <atomic>
-#include <barrier>
 #include <chrono>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/barrier.h"
 #include "absl/synchronization/mutex.h"
 #include "client/lib/names.h"
 #include "gtest/gtest.h"
@@ -81,7 +81,8 @@ TEST_F(LinearizabilityTest, OfCreateCancelPauseResumeAndGet) {
   const int64_t histories = Count(100, 20'000);
   std::vector<std::vector<Operation>> history(static_cast<size_t>(histories));
   absl::Mutex mutex;  // guards `history`
-  std::barrier together(kClients);
+  std::vector<absl::Barrier*> together;  // of each history; whoever passes last deletes it
+  for (int64_t i = 0; i < histories; ++i) together.push_back(new absl::Barrier(kClients));
   std::vector<std::thread> threads;
   for (int client = 0; client < kClients; ++client) {
     threads.emplace_back([&, client] {
@@ -91,7 +92,7 @@ TEST_F(LinearizabilityTest, OfCreateCancelPauseResumeAndGet) {
       const Kind kinds[] = {Kind::kGet,    Kind::kGet,    Kind::kPause,  Kind::kPause,
                             Kind::kResume, Kind::kResume, Kind::kCreate, Kind::kCancel};
       for (size_t i = 0; i < history.size(); ++i) {
-        together.arrive_and_wait();
+        if (together[i]->Block()) delete together[i];
         std::string name;
         std::vector<Operation> mine = {Call(api, Kind::kCreate, absl::StrCat("job ", i), name)};
         while (mine.size() < kCallsOfAClient) {

@@ -44,7 +44,8 @@ class MixedLoad::Client {
     const int64_t choice = job.empty() ? 0 : Draw(random_, 999);
     if (choice < 200) return Create(job);
     if (choice < 250) return CreateAgain();
-    if (choice < 300) return Upload();
+    if (choice < 285) return Upload();
+    if (choice < 300) return Unpin();
     if (choice < 550) return Watch(job);
     // Rare, or no job would come to its end.
     if (choice < 553) return Control(job, &ApiClient::Cancel);
@@ -83,7 +84,23 @@ class MixedLoad::Client {
 
   void Upload() {
     const int64_t bytes = Draw(random_, 4) == 0 ? Draw(random_, 3'000'000) : Draw(random_, 50'000);
-    load_.work_.Uploaded(api_.Upload(e2e::RandomBytes(1 + bytes, random_())));
+    const std::string blob = api_.Upload(e2e::RandomBytes(1 + bytes, random_()));
+    const absl::Status pinned = api_.Pin(blob);
+    // It may have been collected while the server was down.
+    EXPECT_TRUE(pinned.ok() || absl::IsNotFound(pinned)) << pinned;
+    if (!pinned.ok()) return;
+    load_.work_.Pinned(blob);
+    pinned_.push_back(blob);
+  }
+
+  void Unpin() {
+    if (pinned_.empty()) return;
+    const std::string blob = pinned_.back();
+    pinned_.pop_back();
+    load_.work_.UnpinBegins(blob);
+    const absl::Status unpinned = api_.Unpin(blob);
+    // NOT_FOUND: the answer to the first try was lost with the server, and then the blob.
+    EXPECT_TRUE(unpinned.ok() || absl::IsNotFound(unpinned)) << unpinned;
   }
 
   void Watch(const std::string& job) {
@@ -139,7 +156,8 @@ class MixedLoad::Client {
   ApiClient api_;
   std::mt19937_64 random_;
   int created_ = 0;
-  std::vector<std::string> own_;
+  std::vector<std::string> own_;  // jobs
+  std::vector<std::string> pinned_;
 };
 
 MixedLoad::MixedLoad(const e2e::ServerProcess& server, const std::string& data, int clients,

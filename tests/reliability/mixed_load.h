@@ -16,12 +16,12 @@
 
 namespace acclimate::reliability {
 
-// Creates with request ids, and the same request again; uploads; watches from a random cursor;
-// cancels, pauses, resumes, deletes; gets and lists. The server may be killed and started again
-// meanwhile.
+// Creates with request ids, and the same request again; uploads and pins, and unpins; watches from
+// a random cursor; cancels, pauses, resumes, deletes; gets and lists. The server may be killed and
+// started again meanwhile, and may collect what is not pinned and of no job.
 class MixedLoad {
  public:
-  // `data`: a blob to train on. No more than `most_open` jobs are open at a time.
+  // `data`: a pinned blob to train on. No more than `most_open` jobs are open at a time.
   MixedLoad(const e2e::ServerProcess& server, const std::string& data, int clients,
             int64_t most_open);
   ~MixedLoad();

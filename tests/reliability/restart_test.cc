@@ -29,18 +29,21 @@ using e2e::TemporaryFolder;
 constexpr int kPeople = 3;
 constexpr absl::Duration kDrain = absl::Seconds(4);
 
-// Each attempt goes on from the newest checkpoint before it. Returns how many steps were made
-// twice.
+// Each attempt goes on from the newest checkpoint before it, and makes no step that is in it again.
+// Returns how many steps were made twice.
 int64_t ExpectNoStepLost(const v1::Job& job, const std::vector<v1::JobEvent>& history) {
-  int64_t twice = 0, checkpoint = 0, step = 0;
+  int64_t twice = 0, checkpoint = 0, step = 0, resumed = 0;
   int attempt = 1;
   for (const v1::JobEvent& event : history) {
     if (event.attempt() > attempt) {
       attempt = event.attempt();
-      const int64_t resumed = job.attempts(attempt - 1).resumed_from_step();
+      resumed = job.attempts(attempt - 1).resumed_from_step();
       EXPECT_EQ(resumed, checkpoint) << job.DebugString();
       twice += std::max<int64_t>(0, step - resumed);
       step = resumed;
+    }
+    if (event.has_progress() && event.progress().step() > 0) {
+      EXPECT_GE(event.progress().step(), resumed) << "made again: " << event.ShortDebugString();
     }
     if (event.has_checkpoint()) checkpoint = event.checkpoint().step();
     step = std::max({step, event.progress().step(), event.checkpoint().step()});

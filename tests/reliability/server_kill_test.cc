@@ -1,7 +1,12 @@
-// kill -9 of the server at any time: what it has acknowledged stays, and nothing is done twice.
+// kill -9 of the server, at any time and at every kind of change of its files: what it has
+// acknowledged stays, and nothing is done twice.
+#include <signal.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <functional>
+#include <map>
+#include <memory>
 #include <set>
 #include <thread>
 
@@ -10,6 +15,8 @@
 #include "gtest/gtest.h"
 #include "tests/e2e/api_client.h"
 #include "tests/e2e/test_data.h"
+#include "tests/reliability/failpoints.h"
+#include "tests/reliability/fault_injection.h"
 #include "tests/reliability/mixed_load.h"
 #include "tests/reliability/options.h"
 
@@ -21,6 +28,8 @@ using e2e::ServerProcess;
 
 constexpr int kLoadClients = 8;
 constexpr absl::Duration kReadyLimit = absl::Seconds(2);
+// A failpoint that is not reached by then is one that the load has no use for.
+constexpr absl::Duration kReachLimit = absl::Minutes(5);
 
 // From the start of the process until health says that it serves.
 absl::Duration TimeToStart(ServerProcess& server) {
@@ -38,48 +47,96 @@ void ReportReady(absl::Duration longest) {
   }
 }
 
-// A gap between two kills.
-using Gap = std::function<absl::Duration(std::mt19937_64&)>;
-
-void KillUnderLoad(int64_t kills, int64_t most_open, const std::vector<std::string>& more_flags,
-                   const Gap& gap) {
-  std::mt19937_64 random = RandomFor("kills");
-  std::vector<std::string> flags = {"--checkpoint-interval=50ms", "--max-retries=1000"};
-  flags.insert(flags.end(), more_flags.begin(), more_flags.end());
-  ServerProcess server(/*slots=*/2, flags);
-  const std::string data = ApiClient(server).Upload(e2e::ImageDataset({}, true));
-  MixedLoad load(server, data, kLoadClients, most_open);
-  absl::Duration longest;
-  for (int64_t i = 0; i < kills && !testing::Test::HasFailure(); ++i) {
-    absl::SleepFor(gap(random));
-    server.Kill();
-    longest = std::max(longest, TimeToStart(server));
+// Clients that do everything, on a server that dies again and again.
+class ServerKillTest : public testing::Test {
+ protected:
+  // Workers that are ready at once, so that attempts are under way at every kill.
+  void BeginWithScriptedWorkers() {
+    const std::string worker = workers_.File("worker-steps");
+    std::filesystem::create_symlink(SCRIPTED_WORKER, worker);
+    Begin(40, {"--worker=" + worker});
   }
-  load.Stop();
-  ApiClient api(server);
-  load.Settle(api);
-  load.Check(api);
-  Report("kills", absl::StrCat(kills));
-  ReportReady(longest);
-}
+  // Blobs that nobody needs are collected meanwhile.
+  void Begin(int64_t most_open, const std::vector<std::string>& more_flags) {
+    std::vector<std::string> flags = {"--checkpoint-interval=50ms", "--max-retries=1000",
+                                      "--gc-interval=100ms", "--gc-grace-period=1s"};
+    flags.insert(flags.end(), more_flags.begin(), more_flags.end());
+    server_ = std::make_unique<ServerProcess>(/*slots=*/2, flags);
+    ApiClient api(*server_);
+    const std::string data = api.Upload(e2e::ImageDataset({}, true));
+    ASSERT_TRUE(api.Pin(data).ok());
+    load_ = std::make_unique<MixedLoad>(*server_, data, kLoadClients, most_open);
+  }
+  void StartAgain() {
+    longest_ = std::max(longest_, TimeToStart(*server_));
+    ++kills_;
+  }
+  // I1 to I4 of all that was done.
+  void CheckAll() {
+    load_->Stop();
+    ApiClient api(*server_);
+    load_->Settle(api);
+    load_->Check(api);
+    Report("kills", absl::StrCat(kills_));
+    ReportReady(longest_);
+  }
+  void KillAtRandom(int64_t kills,
+                    const std::function<int64_t(std::mt19937_64&)>& gap_milliseconds) {
+    std::mt19937_64 random = RandomFor("kills");
+    for (int64_t i = 0; i < kills && !HasFailure(); ++i) {
+      absl::SleepFor(absl::Milliseconds(gap_milliseconds(random)));
+      server_->Kill();
+      StartAgain();
+    }
+    CheckAll();
+  }
 
-// Workers that are ready at once, so that attempts are under way at every kill.
-TEST(ServerKillTest, UnderMixedLoad) {
-  const e2e::TemporaryFolder folder;
-  const std::string worker = folder.File("worker-steps");
-  std::filesystem::create_symlink(SCRIPTED_WORKER, worker);
-  KillUnderLoad(Count(60, 2000), 40, {"--worker=" + worker}, [](std::mt19937_64& random) {
-    return absl::Milliseconds(Draw(random, 1) == 0 ? Draw(random, 200) : Draw(random, 1500));
+  const e2e::TemporaryFolder workers_;
+  std::unique_ptr<ServerProcess> server_;
+  std::unique_ptr<MixedLoad> load_;
+  absl::Duration longest_;
+  int kills_ = 0;
+};
+
+TEST_F(ServerKillTest, AtRandom) {
+  BeginWithScriptedWorkers();
+  KillAtRandom(Count(30, 2000), [](std::mt19937_64& random) {
+    return Draw(random, 1) == 0 ? Draw(random, 200) : Draw(random, 1500);
   });
 }
 
-TEST(ServerKillTest, UnderMixedLoadOfRealTraining) {
-  KillUnderLoad(Count(5, 200), 8, {}, [](std::mt19937_64& random) {
-    return absl::Milliseconds(1000 + Draw(random, 4000));
-  });
+TEST_F(ServerKillTest, AtEveryFailpoint) {
+  FaultInjection faults;  // of the server that is started below
+  BeginWithScriptedWorkers();
+  faults.SetFolder(server_->data_folder());
+  std::mt19937_64 random = RandomFor("failpoints");
+  std::vector<Failpoint> failpoints = Failpoints();
+  std::map<std::string, int> reached;
+  // --count shortens the other tests of the row only: each failpoint is reached.
+  for (int64_t round = 0; round < (RunOptions().long_form ? 50 : 1); ++round) {
+    std::shuffle(failpoints.begin(), failpoints.end(), random);
+    for (const Failpoint& failpoint : failpoints) {
+      if (HasFailure()) break;
+      faults.KillAt(failpoint, Draw(random, 3));
+      const bool died = e2e::WaitUntil([&] { return !server_->Running(); }, kReachLimit);
+      EXPECT_EQ(faults.StopKill(), died) << failpoint.name();
+      EXPECT_TRUE(died) << "never reached: " << failpoint.name();
+      if (!died) continue;
+      EXPECT_EQ(server_->WaitForExit(), 128 + SIGKILL) << failpoint.name();
+      ++reached[failpoint.name()];
+      StartAgain();
+    }
+  }
+  CheckAll();
+  Report("failpoints", absl::StrCat(reached.size(), " of ", failpoints.size()));
 }
 
-TEST(ServerKillTest, ReadyWithTenThousandJobs) {
+TEST_F(ServerKillTest, AtRandomUnderRealTraining) {
+  Begin(8, {});
+  KillAtRandom(Count(5, 200), [](std::mt19937_64& random) { return 1000 + Draw(random, 4000); });
+}
+
+TEST(ServerStartTest, ReadyWithTenThousandJobs) {
   constexpr int kThreads = 16, kJobs = 10'000;
   ServerProcess server(/*slots=*/0);
   const std::string data = ApiClient(server).Upload(e2e::RandomBytes(1000, 1));

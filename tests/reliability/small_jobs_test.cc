@@ -8,9 +8,12 @@
 #include "gtest/gtest.h"
 #include "tests/e2e/api_client.h"
 #include "tests/e2e/test_data.h"
+#include "tests/reliability/blob_bytes.h"
+#include "tests/reliability/event_log.h"
 #include "tests/reliability/health_probe.h"
 #include "tests/reliability/options.h"
 #include "tests/reliability/process_size.h"
+#include "tests/reliability/store_rows.h"
 
 namespace acclimate::reliability {
 namespace {
@@ -21,6 +24,11 @@ using e2e::ServerProcess;
 using e2e::WaitUntil;
 
 constexpr int kSubmitters = 2;
+// A watcher that is not told of the end waits for so long.
+constexpr absl::Duration kWatchLimit = absl::Minutes(5);
+// Every so many jobs one is kept for as long as the others run.
+constexpr int kKeptShare = 10;
+constexpr absl::Duration kGrace = absl::Seconds(1);
 // Of pages that the job store keeps for the next jobs.
 constexpr uintmax_t kStoreBytesAllowed = 512 << 10;
 
@@ -46,20 +54,45 @@ class SmallJobsTest : public testing::Test {
     }
   }
 
-  // `jobs` more, each created, watched to its end and deleted.
+  // Who watches from the beginning is told of every event, and of the end.
+  static v1::Job WatchToEnd(ApiClient& api, const v1::Job& created) {
+    const std::vector<v1::JobEvent> events =
+        ReadEvents(api.connection(), created.name(), 0, SIZE_MAX, kWatchLimit);
+    EventLog().Add(created.name(), 0, events);
+    const v1::Job ended = *api.Get(created.name());
+    EXPECT_EQ(ended.state(), v1::JOB_STATE_SUCCEEDED) << ended.DebugString();
+    EXPECT_TRUE(!events.empty() && events.back().cursor() == ended.last_cursor())
+        << "after " << events.size()
+        << " events the watcher was told no more: " << ended.DebugString();
+    return ended;
+  }
+
+  static void Delete(ApiClient& api, const v1::Job& job) {
+    ExpectResultReadable(api.connection(), job);
+    const absl::Status deleted = api.Delete(job.name());
+    EXPECT_TRUE(deleted.ok()) << deleted;
+  }
+
+  // `jobs` more, each created, watched to its end, its result read, and deleted: most at once, some
+  // after the collector has had time for all of them.
   void Run(ServerProcess& server, int64_t jobs) {
     std::atomic<int64_t> left{jobs};
     std::vector<std::thread> clients;
     for (int i = 0; i < kSubmitters; ++i) {
       clients.emplace_back([&] {
         ApiClient api(server);
-        while (left-- > 0) {
-          const v1::Job ended = api.WaitForEnd(Create(api, ++number_).name());
-          EXPECT_EQ(ended.state(), v1::JOB_STATE_SUCCEEDED) << ended.DebugString();
-          EXPECT_FALSE(api.Events(ended.name()).empty());
-          const absl::Status deleted = api.Delete(ended.name());
-          EXPECT_TRUE(deleted.ok()) << deleted;
+        std::vector<v1::Job> kept;
+        while (left-- > 0 && !HasFailure()) {
+          const uint64_t number = ++number_;
+          const v1::Job ended = WatchToEnd(api, Create(api, number));
+          if (number % kKeptShare == 0) {
+            kept.push_back(ended);
+          } else {
+            Delete(api, ended);
+          }
         }
+        absl::SleepFor(3 * kGrace);
+        for (const v1::Job& job : kept) Delete(api, job);
       });
     }
     for (std::thread& client : clients) client.join();
@@ -67,7 +100,8 @@ class SmallJobsTest : public testing::Test {
 
   // `worker`: the program of the workers; empty: the one that is shipped.
   void RunAndDelete(const std::string& worker, int64_t jobs) {
-    std::vector<std::string> flags = {"--gc-interval=50ms", "--gc-grace-period=1s"};
+    std::vector<std::string> flags = {"--gc-interval=50ms",
+                                      "--gc-grace-period=" + absl::FormatDuration(kGrace)};
     if (!worker.empty()) flags.push_back("--worker=" + worker);
     ServerProcess server(/*slots=*/2, flags);
     const std::string store = server.data_folder() + "/jobs.sqlite";
@@ -80,6 +114,7 @@ class SmallJobsTest : public testing::Test {
     for (const char* folder : {"/blobs", "/uploads", "/quarantine"}) {
       EXPECT_TRUE(WaitUntil([&] { return FilesIn(server.data_folder() + folder) == 0; })) << folder;
     }
+    EXPECT_EQ(RowsOfJobs(store), "");
     EXPECT_TRUE(WaitUntil([&] {
       return fs::file_size(store) <= store_before + kStoreBytesAllowed;
     })) << fs::file_size(store);

@@ -18,6 +18,10 @@ constexpr int64_t kStatisticsSamples = 4096;  // features' means to 1.6 % of the
 absl::StatusOr<Augmentation> Augmentation::Create(const AugmentationOptions& options,
                                                   const Dataset& dataset,
                                                   const at::Device& device) {
+  if (dataset.token_ids()) {
+    return absl::InvalidArgumentError(
+        "samples are token ids, neither images nor series nor vectors");
+  }
   const std::vector<int64_t> shape = dataset.sample_shape();
   if (shape.empty() || shape.size() > kImageDimensions) {
     return absl::InvalidArgumentError(

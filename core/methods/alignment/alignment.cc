@@ -129,7 +129,7 @@ MethodSpec AlignmentSpec(const OptimizationDefaults& defaults, double trade_off)
                    "Learning rate before the last block, relative to it", 1.0, 0.0, 1000.0),
        FlagSetting("target_statistics",
                    "Take batch-norm statistics from the whole target after training", true),
-       AugmentSetting(),
+       AugmentSetting(), MaskTokenSetting(),
        ChoiceSetting("sdat",
                      "on: smooth the source's loss, which steadies the alignment: losses are taken "
                      "where that loss is highest nearby (SDAT); one more pass a step",

@@ -127,7 +127,7 @@ class DiagnoseTask : public train::Task {
   void Report(nlohmann::json& report) const override {
     shift::Available available;
     available.batch_norm = !model_.batch_norm_layers().empty();
-    available.vectors = context_.target.sample_shape().size() == 1;
+    available.vectors = Vectors(context_.target);
     available.normalization = !model_.normalization_layers().empty();
     available.images = Images(context_.target);
     report["diagnosis"] = ToJson(diagnosis_, AllOffers(), available);

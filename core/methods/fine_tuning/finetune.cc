@@ -180,7 +180,7 @@ MethodEntry Finetune() {
                        "are measured and recorded with the model; none where it is under 50 "
                        "samples",
                        0.05, 0.0, 0.5),
-           AugmentSetting()}),
+           AugmentSetting(), MaskTokenSetting()}),
       Concatenated(RegularizerSettings(), BatchNormSettings()));
   return {spec, &MakeFinetune};
 }

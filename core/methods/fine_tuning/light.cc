@@ -195,7 +195,7 @@ MethodEntry Light() {
        FlagSetting("target_statistics",
                    "Take batch-norm statistics from the target before and after training", true),
        RealSetting("label_smoothing", "Probability spread evenly over all classes", 0.1, 0.0, 0.99),
-       AugmentSetting()});
+       AugmentSetting(), MaskTokenSetting()});
   return {spec, [](const MethodContext& context) -> absl::StatusOr<std::unique_ptr<train::Task>> {
             auto task = std::make_unique<LightTask>(context);
             if (task->plan().groups.front().parameters.empty()) {

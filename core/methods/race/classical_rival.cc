@@ -1,4 +1,5 @@
 #include "core/methods/race/classical_rival.h"
+#include "core/methods/perturbations.h"
 
 #include <ATen/ATen.h>
 
@@ -20,7 +21,7 @@ StudentOptions ClassicalRival::StudentOfARace() const {
   if (name_ == "text_teacher") return StudentOfTexts();
   constexpr int64_t kGenerations = 8;
   constexpr int64_t kStepsOfVectors = 600, kStepsOfOthers = 1000;
-  const bool vectors = context_->target.sample_shape().size() == 1;
+  const bool vectors = Vectors(context_->target);
   StudentOptions options;
   options.steps = vectors ? kStepsOfVectors : kStepsOfOthers;
   options.augment = vectors ? "none" : "auto";

@@ -19,7 +19,7 @@ namespace {
 // Networks for vectors are small and learn in fewer.
 int64_t MostRaceSteps(const data::Dataset& target) {
   constexpr int64_t kOfVectors = 600, kOfOthers = 800;
-  return target.sample_shape().size() == 1 ? kOfVectors : kOfOthers;
+  return Vectors(target) ? kOfVectors : kOfOthers;
 }
 
 }  // namespace
@@ -51,7 +51,7 @@ std::string ObstacleTo(const MethodEntry& entry, const MethodContext& context, b
   shift::Available available;
   available.sources = !context.sources.empty();
   available.batch_norm = !context.model.batch_norm_layers().empty();
-  available.vectors = context.target.sample_shape().size() == 1;
+  available.vectors = Vectors(context.target);
   available.normalization = !context.model.normalization_layers().empty();
   available.images = Images(context.target);
   return shift::MissingNeed(OfferOf(entry.spec), available);

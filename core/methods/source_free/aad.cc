@@ -238,7 +238,7 @@ MethodEntry Aad() {
        FlagSetting("target_statistics",
                    "Take batch-norm statistics from the whole target before and after training",
                    true),
-       AugmentSetting()});
+       AugmentSetting(), MaskTokenSetting()});
   return {spec, &MakeAad};
 }
 

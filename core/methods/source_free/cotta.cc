@@ -42,6 +42,7 @@ class CottaTask : public TestTimeTask {
         augmentations_(context.settings.Integer("augmentations")),
         restore_rate_(context.settings.Real("restore_rate")) {
     views_.flip = context.settings.Flag("flip");
+    views_ = ViewsOf(context.target, views_);
     for (model::Model* frozen : {source_.get(), teacher_.get()}) {
       for (const model::Parameter& parameter : frozen->parameters()) {
         parameter.tensor.requires_grad_(false);

@@ -31,6 +31,7 @@ class RoidTask : public TestTimeTask {
         mean_(at::full({model_.num_classes()}, 1.0 / static_cast<double>(model_.num_classes()),
                        at::TensorOptions(device_))) {
     views_.flip = context.settings.Flag("flip");
+    views_ = ViewsOf(context.target, views_);
     for (const train::NamedParameter& parameter : moving()) {
       source_.push_back(parameter.tensor.detach().clone());
     }

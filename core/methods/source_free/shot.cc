@@ -133,7 +133,7 @@ MethodEntry Shot() {
        FlagSetting("target_statistics",
                    "Take batch-norm statistics from the whole target before and after training",
                    true),
-       AugmentSetting()});
+       AugmentSetting(), MaskTokenSetting()});
   return {spec, [](const MethodContext& context) -> absl::StatusOr<std::unique_ptr<train::Task>> {
             return std::make_unique<ShotTask>(context);
           }};

@@ -18,6 +18,10 @@ double HeldOutAccuracy(const ClassicalPredictions& predictions, const MethodCont
 }
 
 absl::Status CheckVectors(const MethodContext& context, const std::string& method) {
+  if (context.target.token_ids()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("target: samples are token ids, ", method, " takes vectors"));
+  }
   const std::vector<int64_t> shape = context.target.sample_shape();
   if (shape.size() != 1) {
     return absl::InvalidArgumentError(absl::StrCat("target: samples have shape [",

@@ -124,6 +124,19 @@ TEST(AugmentTest, ImagesAndVectorsAreTrainedOnAsViews) {
   }
 }
 
+TEST(PerturbationsTest, MaskedTokensAreAShareOfTheIdsAlone) {
+  at::manual_seed(5);
+  const at::Tensor ids = at::full({200, 30}, 7.0), mask = at::ones({200, 30});
+  const at::Tensor packed = WithMaskedTokens(at::stack({ids, mask}, 1), /*planes=*/true, 0.15, 3);
+  EXPECT_TRUE(packed.select(1, 1).equal(mask));
+  for (const at::Tensor& masked : {packed.select(1, 0), WithMaskedTokens(ids, false, 0.15, 3)}) {
+    EXPECT_TRUE(masked.select(1, 0).eq(7).all().item<bool>()) << "the first stays";
+    const at::Tensor replaced = masked.slice(1, 1).eq(3);
+    EXPECT_TRUE(masked.slice(1, 1).eq(7).logical_xor(replaced).all().item<bool>());
+    EXPECT_NEAR(replaced.to(at::kDouble).mean().item<double>(), 0.15, 0.02);
+  }
+}
+
 // auto: as strong as the pixels of the domains differ.
 TEST(AugmentTest, ImagesOfOtherPixelsAreChangedStrongly) {
   acclimate::testing::Scene scene("lenet", {1, 16, 16});

@@ -105,6 +105,36 @@ class Encoder(nn.Module):
         return self.head(self.encoder(self.rows(x.squeeze(1))).mean(1))
 
 
+class TokenEncoder(nn.Module):
+    """Token ids and which of them are padding, as encoders of the BERT kind take them."""
+
+    def __init__(self, layers=4, width=16, words=50, length=12):
+        super().__init__()
+        self.words, self.places = nn.Embedding(words, width), nn.Embedding(length, width)
+        self.norm = nn.LayerNorm(width)
+        self.layers = nn.ModuleList()
+        for _ in range(layers):
+            self.layers.append(nn.ModuleDict({
+                "query": nn.Linear(width, width), "key": nn.Linear(width, width),
+                "value": nn.Linear(width, width), "out": nn.Linear(width, width),
+                "norm1": nn.LayerNorm(width), "wide": nn.Linear(width, 2 * width),
+                "narrow": nn.Linear(2 * width, width), "norm2": nn.LayerNorm(width)}))
+        self.drop, self.pooler = nn.Dropout(0.1), nn.Linear(width, width)
+        self.classifier = nn.Linear(width, CLASSES)
+
+    def forward(self, input_ids, attention_mask):
+        places = torch.arange(input_ids.shape[1], device=input_ids.device)
+        x = self.drop(self.norm(self.words(input_ids) + self.places(places)))
+        hidden = (1.0 - attention_mask.to(x.dtype))[:, None, None, :] * -1e4
+        for layer in self.layers:
+            q, k, v = (layer[name](x).unflatten(-1, (2, -1)).transpose(1, 2)
+                       for name in ("query", "key", "value"))
+            a = F.scaled_dot_product_attention(q, k, v, attn_mask=hidden)
+            x = layer["norm1"](x + self.drop(layer["out"](a.transpose(1, 2).flatten(2))))
+            x = layer["norm2"](x + self.drop(layer["narrow"](F.gelu(layer["wide"](x)))))
+        return self.classifier(self.drop(torch.tanh(self.pooler(x[:, 0]))))
+
+
 class Residual(nn.Module):
     def __init__(self, width, out, stride):
         super().__init__()
@@ -322,6 +352,21 @@ def make(folder):
     program = export(CNN(0.0).eval(), (torch.randn(4, 1, 12, 12),), False, name_batch=False)
     torch.export.save(program, f"{folder}/unnamed.pt2")
     torch.export.save(export(Branching().eval(), (x,), False), f"{folder}/branching.pt2")
+    tokens(folder)
+
+
+def tokens(folder):
+    """tokens.pt2, the traced tokens.pt, and what they make of token ids and masks."""
+    torch.manual_seed(3)
+    model = TokenEncoder().eval()
+    ids, mask = torch.randint(0, 50, (5, 12)), torch.ones(5, 12, dtype=torch.int64)
+    mask[:, 9:] = 0
+    batch = torch.export.Dim("batch")
+    program = torch.export.export(model, (ids[:2], mask[:2]), dynamic_shapes=({0: batch}, {0: batch}))
+    torch.export.save(program, f"{folder}/tokens.pt2")
+    torch.jit.trace(model, (ids, mask), check_trace=False).save(f"{folder}/tokens.pt")
+    save_safetensors(f"{folder}/tokens.expected.safetensors",
+                     {"input_ids": ids, "attention_mask": mask, "logits": model(ids, mask)})
 
 
 def small(folder):

@@ -231,7 +231,40 @@ INSTANTIATE_TEST_SUITE_P(Models, ExportedModelTest,
 TEST_F(ExportedPythonTest, InputsWithoutEffectAreLeftOut) {
   const auto model = Loaded("flagged.pt2");
   EXPECT_EQ(model->Forward(at::randn({4, 1, 12, 12}), Mode::kEvaluation).logits.size(0), 4);
-  EXPECT_THAT(Refusal("masked.pt2"), HasSubstr("\"mask\" has an effect"));
+  EXPECT_THAT(Refusal("masked.pt2"), HasSubstr("\"mask\" of different shapes"));
+}
+
+TEST_F(ExportedPythonTest, SeveralInputsOfWholeNumbersTravelInOneTensor) {
+  const auto expected =
+      io::ReadSafetensors(*io::MappedFile::Open(Path("tokens.expected.safetensors")));
+  ASSERT_TRUE(expected.ok()) << expected.status();
+  const at::Tensor ids = expected->tensors.at("input_ids");
+  const at::Tensor mask = expected->tensors.at("attention_mask");
+  const at::Tensor packed = at::stack({ids, mask}, 1).to(at::kFloat);
+  for (const char* form : {"tokens.pt2", "tokens.pt"}) {
+    SCOPED_TRACE(form);
+    const auto file = io::MappedFile::Open(Path(form));
+    const auto inputs = ReadModelInputs(*file);
+    ASSERT_TRUE(inputs.ok()) << inputs.status();
+    ASSERT_EQ(inputs->size(), 2u);
+    EXPECT_EQ((*inputs)[0].name, "input_ids");
+    EXPECT_EQ((*inputs)[0].type, at::kLong);
+    EXPECT_EQ((*inputs)[0].vocabulary, 50);
+    EXPECT_EQ((*inputs)[1].name, "attention_mask");
+    auto model = Load(Path(form), {"", {2, 12}});
+    ASSERT_TRUE(model.ok()) << model.status();
+    const at::NoGradGuard no_grad;
+    const auto logits = [&](Model& of) { return of.Forward(packed, Mode::kEvaluation).logits; };
+    EXPECT_TRUE(logits(**model).allclose(expected->tensors.at("logits"), 1e-4, 1e-5));
+    EXPECT_TRUE(logits(*(*model)->Clone()).allclose(logits(**model)));
+    // The mask counts.
+    const at::Tensor all = at::stack({ids, at::ones_like(mask)}, 1).to(at::kFloat);
+    EXPECT_FALSE((*model)->Forward(all, Mode::kEvaluation).logits.allclose(logits(**model)));
+    ASSERT_TRUE((*model)->Save(ScratchPath(form)).ok());
+    auto again = Load(ScratchPath(form), {"", {2, 12}});
+    ASSERT_TRUE(again.ok()) << again.status();
+    EXPECT_TRUE(logits(**again).allclose(logits(**model)));
+  }
 }
 
 TEST_F(ExportedPythonTest, TheFirstOfSeveralOutputsCounts) {
