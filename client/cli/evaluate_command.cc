@@ -66,9 +66,8 @@ Command EvaluateCommand() {
   command.summary = "Measure a model's accuracy on labelled data";
   command.description =
       "Prints accuracy (0 to 1), accuracy by class, and the confusion matrix; with --json as\n"
-      "`accuracy`, `per_class_accuracy`, `confusion_matrix` and `warnings`. The inputs are "
-      "normalised as\n"
-      "recorded with the model unless --normalize, or --mean and --std, are given.";
+      "`accuracy`, `per_class_accuracy`, `confusion_matrix` and `warnings`. The inputs are\n"
+      "normalised as recorded with the model unless --normalize, or --mean and --std, are given.";
   command.arguments.options = {
       {"checkpoint", ValueKind::kFile, "MODEL",
        "TorchScript, .pt2, or a state dict (.safetensors, .pth)", true},

@@ -17,6 +17,7 @@ absl::StatusOr<ExitCode> Train(Invocation& invocation) {
   if (!status.ok()) return status;
   absl::StatusOr<v1::JobSpec> spec = PrepareJob(invocation, inputs);
   if (!spec.ok()) return spec.status();
+  if (arguments.Has("keep-head")) (*spec->mutable_hyperparameters())["head"].set_text("keep");
   return RunJob(invocation, *spec);
 }
 
@@ -35,7 +36,10 @@ Command TrainCommand() {
        true},
       {"architecture", ValueKind::kText, "NAME",
        "a built-in architecture: see `acclimate methods`"},
-      {"checkpoint", ValueKind::kFile, "MODEL", "start from these weights"},
+      {"checkpoint", ValueKind::kFile, "MODEL",
+       "start from these weights; data of other classes get a new classifier layer"},
+      {"keep-head", ValueKind::kSwitch, "",
+       "train the classifier layer of --checkpoint, whatever classes the data have"},
       {"eval", ValueKind::kFile, "DATA", "labelled data, for the report"},
   };
   AddJobOptions(&command.arguments);

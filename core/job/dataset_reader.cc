@@ -43,6 +43,7 @@ absl::StatusOr<DatasetReader> DatasetReader::Create(const RunSpec& spec, RunObse
   absl::StatusOr<Conventions> recorded = ReadConventions(*metadata);
   if (!recorded.ok()) return recorded.status();
   reader.conventions_ = *std::move(recorded);
+  reader.recorded_ = *metadata;
   if (reader.conventions_.pictures) Override(spec.pictures, *reader.conventions_.pictures);
   if (!reader.conventions_.table) return reader;
   data::TableCoding& table = *reader.conventions_.table;
@@ -56,10 +57,60 @@ absl::StatusOr<data::Dataset> DatasetReader::Read(const std::string& field,
                                                   LabelUse use) {
   absl::StatusOr<data::Dataset> dataset = ReadAnyForm(file, use);
   if (!dataset.ok()) return InField(field, dataset.status());
-  if (use == LabelUse::kRequired && !dataset->has_labels()) {
-    return absl::InvalidArgumentError(absl::StrCat(field, ": has no labels"));
+  absl::Status status = NameClasses(use, *dataset);
+  if (!status.ok()) return InField(field, status);
+  LeaveOutUnlabelled(field, use, *dataset);
+  const bool all_none = dataset->samples_without_label() == dataset->size();
+  if (dataset->has_labels() || use == LabelUse::kWelcome ||
+      (use == LabelUse::kReported && all_none)) {
+    return dataset;
   }
-  return dataset;
+  return absl::InvalidArgumentError(absl::StrCat(field, ": has no labels",
+                                                 all_none ? ": every one is -1, which means none"
+                                                 : dataset->labels_hint().empty()
+                                                     ? ""
+                                                     : absl::StrCat("; ", dataset->labels_hint())));
+}
+
+// What a file names and the model does not is an error where its labels are read.
+absl::Status DatasetReader::NameClasses(LabelUse use, data::Dataset& dataset) {
+  if (dataset.class_names().empty()) return absl::OkStatus();
+  std::vector<std::string>& names = conventions_.class_names;
+  if (names.empty()) {
+    names = dataset.class_names();
+    if (spec_->checkpoint == nullptr) return absl::OkStatus();
+    observer_->OnWarning(
+        absl::StrCat(dataset.name(),
+                     ": the checkpoint records no class names: class 0 is taken to "
+                     "be \"",
+                     names.front(), "\", and so on in the order of the names"));
+    return absl::OkStatus();
+  }
+  absl::Status status = dataset.SetClassNames(names);
+  if (!status.ok() && allow_other_classes_ && !has_other_classes_) {
+    names = dataset.class_names();
+    has_other_classes_ = true;
+    return absl::OkStatus();
+  }
+  if (status.ok() || use != LabelUse::kWelcome) return status;
+  observer_->OnWarning(absl::StrCat(status.message(), "; its labels are not used"));
+  dataset = dataset.WithoutLabels();
+  return absl::OkStatus();
+}
+
+void DatasetReader::LeaveOutUnlabelled(const std::string& field, LabelUse use,
+                                       data::Dataset& dataset) {
+  const int64_t missing = dataset.samples_without_label();
+  if (missing == 0 || !dataset.has_labels()) return;
+  const std::string what = absl::StrCat(field, ": ", missing, " of ", dataset.size(),
+                                        " labels are -1, which means none: ");
+  if (use == LabelUse::kWelcome) {
+    observer_->OnWarning(absl::StrCat(what, "the labels are not used"));
+    dataset = dataset.WithoutLabels();
+  } else {
+    observer_->OnWarning(absl::StrCat(what, "those samples are left out"));
+    dataset = dataset.LabelledSamples();
+  }
 }
 
 absl::StatusOr<data::Dataset> DatasetReader::ReadAnyForm(
@@ -91,7 +142,7 @@ absl::StatusOr<data::Dataset> DatasetReader::ReadTable(const std::shared_ptr<io:
   absl::StatusOr<at::Tensor> labels =
       Labels(samples->labels, samples->label_status, file->name(), /*numbers_count=*/true, use);
   if (!labels.ok()) return labels.status();
-  if (!labels->defined() && use == LabelUse::kRequired) {
+  if (!labels->defined() && use != LabelUse::kWelcome) {
     return absl::InvalidArgumentError(absl::StrCat(
         file->name(), ": has no labels",
         coding->label_column.empty()
@@ -112,7 +163,7 @@ absl::StatusOr<data::Dataset> DatasetReader::ReadPictures(
   absl::StatusOr<at::Tensor> labels = Labels(samples->labels, absl::OkStatus(), file->name(),
                                              /*numbers_count=*/false, use);
   if (!labels.ok()) return labels.status();
-  if (!labels->defined() && use == LabelUse::kRequired) {
+  if (!labels->defined() && use != LabelUse::kWelcome) {
     return absl::InvalidArgumentError(absl::StrCat(
         file->name(), ": has no labels: put the pictures into a folder for each class"));
   }
@@ -128,6 +179,12 @@ absl::StatusOr<at::Tensor> DatasetReader::Labels(const data::ClassTexts& texts,
   const bool made_here = names.empty();
   absl::StatusOr<at::Tensor> labels =
       status.ok() ? texts.ToClasses(file, numbers_count, names) : status;
+  if (!labels.ok() && status.ok() && allow_other_classes_ && !has_other_classes_) {
+    std::vector<std::string> others;
+    labels = texts.ToClasses(file, numbers_count, others);
+    if (labels.ok()) names = std::move(others);
+    has_other_classes_ = labels.ok();
+  }
   if (!labels.ok() && use == LabelUse::kWelcome) {
     observer_->OnWarning(absl::StrCat(labels.status().message(), "; its labels are not used"));
     return at::Tensor();

@@ -8,11 +8,14 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "core/job/data_warnings.h"
 #include "core/job/dataset_reader.h"
+#include "core/job/input_checks.h"
+#include "core/job/new_head.h"
 #include "core/job/normalized_inputs.h"
 #include "core/job/precision.h"
+#include "core/job/sample_record.h"
 #include "core/methods/needs.h"
-#include "core/methods/perturbations.h"
 #include "core/methods/registry.h"
 #include "core/methods/selection.h"
 #include "core/model/architectures.h"
@@ -30,10 +33,6 @@ constexpr char kInputsOf[] = "_inputs";
 
 absl::Status Invalid(const std::string& field, const std::string& message) {
   return absl::InvalidArgumentError(absl::StrCat(field, ": ", message));
-}
-
-std::string ShapeText(const std::vector<int64_t>& shape) {
-  return absl::StrCat("[", absl::StrJoin(shape, ", "), "]");
 }
 
 std::string FieldOf(const methods::NeedProblem& problem) {
@@ -76,49 +75,72 @@ absl::Status CheckSpec(const MethodSpec& method, const RunSpec& spec, RunObserve
 
 LabelUse UseOf(bool required) { return required ? LabelUse::kRequired : LabelUse::kWelcome; }
 
-// The method's own datasets and files.
-absl::Status LoadExtraData(const RunSpec& spec, DatasetReader& reader, Inputs& inputs) {
-  for (const InputSpec& input : inputs.method->spec.inputs) {
-    const auto given = spec.inputs.find(input.name);
-    if (given == spec.inputs.end()) continue;
-    if (input.kind == InputSpec::Kind::kFile) inputs.extra.files.insert(*given);
-    if (input.kind != InputSpec::Kind::kDataset &&
-        input.kind != InputSpec::Kind::kLabelledDataset) {
-      continue;
-    }
-    absl::StatusOr<data::Dataset> dataset =
-        reader.Read(InputField(input.name), given->second,
-                    UseOf(input.kind == InputSpec::Kind::kLabelledDataset));
-    if (!dataset.ok()) return dataset.status();
-    inputs.extra.datasets.emplace(input.name, *std::move(dataset));
-  }
-  return absl::OkStatus();
-}
+// Reads the files of a run, one after the other, and keeps every obstacle: whoever mends a file
+// should hear of all of them at once.
+class DataLoading {
+ public:
+  DataLoading(const RunSpec& spec, DatasetReader& reader, RunObserver& observer, Inputs& inputs)
+      : spec_(spec), reader_(reader), observer_(observer), inputs_(inputs) {}
 
-// The sources first: a table's coding is made from them.
-absl::Status LoadData(const RunSpec& spec, DatasetReader& reader, Inputs& inputs) {
-  const MethodSpec& method = inputs.method->spec;
-  for (size_t i = 0; method.source != DataNeed::kNone && i < spec.sources.size(); ++i) {
-    absl::StatusOr<data::Dataset> source =
-        reader.Read(SourceField(i), spec.sources[i], LabelUse::kRequired);
-    if (!source.ok()) return source.status();
-    inputs.sources.push_back(*std::move(source));
+  // The sources first: a table's coding and class names are made from them.
+  absl::Status Load() {
+    const MethodSpec& method = inputs_.method->spec;
+    for (size_t i = 0; method.source != DataNeed::kNone && i < spec_.sources.size(); ++i) {
+      auto source = Read(SourceField(i), spec_.sources[i], LabelUse::kRequired);
+      if (source) inputs_.sources.push_back(*std::move(source));
+    }
+    inputs_.target =
+        Read("target", spec_.target, UseOf(method.target_labels == DataNeed::kRequired));
+    if (inputs_.target && method.target_labels == DataNeed::kNone && inputs_.target->has_labels()) {
+      inputs_.unlabelled = inputs_.target->WithoutLabels();
+    }
+    if (method.trains && method.labels_are_classes && spec_.evaluation != nullptr) {
+      inputs_.evaluation = Read("evaluation", spec_.evaluation, LabelUse::kReported);
+      if (inputs_.evaluation && !inputs_.evaluation->has_labels()) {
+        observer_.OnWarning("evaluation: not used; every label is -1, which means none");
+        inputs_.evaluation.reset();
+      }
+    }
+    LoadExtra();
+    return status_;
   }
-  absl::StatusOr<data::Dataset> target =
-      reader.Read("target", spec.target, UseOf(method.target_labels == DataNeed::kRequired));
-  if (!target.ok()) return target.status();
-  inputs.target = *std::move(target);
-  if (method.target_labels == DataNeed::kNone && inputs.target->has_labels()) {
-    inputs.unlabelled = inputs.target->WithoutLabels();
+
+ private:
+  // The method's own datasets and files.
+  void LoadExtra() {
+    for (const InputSpec& input : inputs_.method->spec.inputs) {
+      const auto given = spec_.inputs.find(input.name);
+      if (given == spec_.inputs.end()) continue;
+      if (input.kind == InputSpec::Kind::kFile) inputs_.extra.files.insert(*given);
+      if (input.kind != InputSpec::Kind::kDataset &&
+          input.kind != InputSpec::Kind::kLabelledDataset) {
+        continue;
+      }
+      auto dataset = Read(InputField(input.name), given->second,
+                          UseOf(input.kind == InputSpec::Kind::kLabelledDataset));
+      if (dataset) inputs_.extra.datasets.emplace(input.name, *std::move(dataset));
+    }
   }
-  if (method.trains && method.labels_are_classes && spec.evaluation != nullptr) {
-    absl::StatusOr<data::Dataset> evaluation =
-        reader.Read("evaluation", spec.evaluation, LabelUse::kRequired);
-    if (!evaluation.ok()) return evaluation.status();
-    inputs.evaluation = *std::move(evaluation);
+
+  absl::optional<data::Dataset> Read(const std::string& field,
+                                     const std::shared_ptr<io::MappedFile>& file, LabelUse use) {
+    absl::StatusOr<data::Dataset> dataset = reader_.Read(field, file, use);
+    if (dataset.ok()) return *std::move(dataset);
+    if (status_.ok() || !absl::IsInvalidArgument(dataset.status())) {
+      status_ = dataset.status();
+    } else if (absl::IsInvalidArgument(status_)) {
+      status_ = absl::InvalidArgumentError(
+          absl::StrCat(status_.message(), "; ", dataset.status().message()));
+    }
+    return absl::nullopt;
   }
-  return LoadExtraData(spec, reader, inputs);
-}
+
+  const RunSpec& spec_;
+  DatasetReader& reader_;
+  RunObserver& observer_;
+  Inputs& inputs_;
+  absl::Status status_;
+};
 
 // Of a source with `samples`: a twentieth, so many more of a small one that an accuracy can be read
 // off them, and no more than validators look at.
@@ -176,74 +198,6 @@ int64_t ClassesOfFreshModel(const RunSpec& spec, const Inputs& inputs) {
   if (classes > 0) return classes;
   if (inputs.method->spec.labels_are_classes) return inputs.target->num_classes();
   return std::get<int64_t>(inputs.hyperparameters.at("ways"));  // of an episode
-}
-
-absl::Status CheckShapes(Inputs& inputs) {
-  const std::vector<int64_t> expected = inputs.target->sample_shape();
-  if (inputs.method->spec.needs_images && expected.size() != 3) {
-    return Invalid("target", absl::StrCat(inputs.method->spec.name,
-                                          " needs images [channels, height, width]; the samples "
-                                          "have shape ",
-                                          ShapeText(expected)));
-  }
-  for (const auto& [field, dataset] : inputs.AllDatasets()) {
-    if (dataset->sample_shape() != expected) {
-      return Invalid(field, absl::StrCat("samples have shape ", ShapeText(dataset->sample_shape()),
-                                         ", those of the target ", ShapeText(expected)));
-    }
-  }
-  return absl::OkStatus();
-}
-
-// Labels that are read must be classes of the model.
-absl::Status CheckLabels(const std::string& field, const data::Dataset& dataset, int64_t classes) {
-  if (dataset.num_classes() <= classes) return absl::OkStatus();
-  const at::Tensor& labels = dataset.labels();
-  const int64_t index = labels.ge(classes).to(at::kInt).argmax().item<int64_t>();
-  return Invalid(absl::StrCat("labels of ", field),
-                 absl::StrCat("value ", labels[index].item<int64_t>(), " at index ", index,
-                              ", the model has ", classes, " classes"));
-}
-
-// That views may put the token in the place of others.
-absl::Status CheckMaskToken(const Inputs& inputs) {
-  const auto setting = inputs.hyperparameters.find(methods::kMaskTokenSetting);
-  if (setting == inputs.hyperparameters.end()) return absl::OkStatus();
-  const int64_t token = std::get<int64_t>(setting->second);
-  const model::ModelInput& first = inputs.model->inputs().front();
-  if (token >= 0 && !first.whole_numbers()) {
-    return Invalid(methods::kMaskTokenSetting, "the model takes no token ids");
-  }
-  if (first.vocabulary == 0 || token < first.vocabulary) return absl::OkStatus();
-  return Invalid(
-      methods::kMaskTokenSetting,
-      absl::StrCat(token, ", but the model knows the tokens 0 to ", first.vocabulary - 1));
-}
-
-absl::Status CheckModel(Inputs& inputs, RunObserver& observer) {
-  if (absl::Status status = CheckMaskToken(inputs); !status.ok()) return status;
-  const MethodSpec& method = inputs.method->spec;
-  const int64_t classes = inputs.model->num_classes();
-  if (method.needs_batch_norm && inputs.model->batch_norm_layers().empty()) {
-    return Invalid("checkpoint",
-                   absl::StrCat(method.name, " needs batch-norm layers; the model has none"));
-  }
-  if (method.needs_normalization && inputs.model->normalization_layers().empty()) {
-    return Invalid("checkpoint",
-                   absl::StrCat(method.name,
-                                " needs layers that normalise (batch, layer, group or instance "
-                                "norm) and have a scale or a shift; the model has none"));
-  }
-  if (!method.labels_are_classes) return absl::OkStatus();
-  for (const auto& [field, dataset] : inputs.AllDatasets()) {
-    const absl::Status status = CheckLabels(field, *dataset, classes);
-    if (status.ok()) continue;
-    if (field != "target" || method.target_labels == DataNeed::kRequired) return status;
-    // Labels of a target that is adapted to without them serve nothing but a metric.
-    observer.OnWarning(absl::StrCat(status.message(), "; not used"));
-    inputs.target = *inputs.unlabelled;
-  }
-  return absl::OkStatus();
 }
 
 // That there is a guard to ask the audit's labels, and something for it to decide.
@@ -391,9 +345,20 @@ absl::StatusOr<Inputs> LoadInputs(const RunSpec& spec, RunObserver& observer) {
   observer.OnPhase("loading_data");
   absl::StatusOr<DatasetReader> reader = DatasetReader::Create(spec, observer);
   if (!reader.ok()) return reader.status();
-  if (status = LoadData(spec, *reader, inputs); !status.ok()) return status;
+  if (MayHaveNewHead(spec, inputs)) reader->AllowOtherClasses();
+  if (status = DataLoading(spec, *reader, observer, inputs).Load(); !status.ok()) return status;
   inputs.conventions = reader->conventions();
   if (status = CheckShapes(inputs); !status.ok()) return status;
+  std::vector<std::string> warnings;
+  status = CompareSample(*inputs.target, reader->recorded(), warnings);
+  if (!status.ok()) return InField("target", status);
+  for (const std::string& warning : warnings) {
+    observer.OnWarning(absl::StrCat("target: ", warning));
+  }
+  const bool fresh_classes = spec.checkpoint == nullptr || MayHaveNewHead(spec, inputs);
+  if (fresh_classes) {
+    if (status = CheckCountFromZero(spec, inputs); !status.ok()) return status;
+  }
 
   observer.OnPhase("loading_model");
   if (status = LoadExtraModels(spec, inputs); !status.ok()) return status;
@@ -401,10 +366,14 @@ absl::StatusOr<Inputs> LoadInputs(const RunSpec& spec, RunObserver& observer) {
   if (!model.ok()) return model.status();
   inputs.model = *std::move(model);
   for (const std::string& warning : inputs.model->warnings()) observer.OnWarning(warning);
+  absl::StatusOr<bool> new_head = MakeNewHead(spec, reader->has_other_classes(), inputs, observer);
+  if (!new_head.ok()) return new_head.status();
+  inputs.new_head = *new_head;
   if (status = CheckModel(inputs, observer); !status.ok()) return status;
   if (status = CheckAudit(spec, inputs); !status.ok()) return status;
   ShareTargetWithModels(inputs);
   if (status = NormalizeInputs(spec, *reader, inputs, observer); !status.ok()) return status;
+  for (const std::string& warning : WarningsOfData(inputs)) observer.OnWarning(warning);
   LabelForGuard(spec, inputs);
   HoldOut(spec.seed, inputs);
   inputs.model->To(inputs.device);

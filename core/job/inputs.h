@@ -35,8 +35,9 @@ struct Inputs {
   absl::optional<selection::GuardLabels> guard_labels;  // the audit's; absent without `use_audit`
   methods::ExtraInputs extra;
   std::unique_ptr<model::Model> model;  // on `device`
-  ChosenNormalization normalization;    // as set on every dataset
-  Conventions conventions;              // by which the files were read
+  bool new_head = false;  // the classifier layer is not the checkpoint's: see new_head.h
+  ChosenNormalization normalization;  // as set on every dataset
+  Conventions conventions;            // by which the files were read
 
   // What the method may see.
   const data::Dataset& method_target() const { return unlabelled ? *unlabelled : *target; }

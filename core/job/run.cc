@@ -21,6 +21,7 @@
 #include "core/job/normalization.h"
 #include "core/job/precision.h"
 #include "core/job/report.h"
+#include "core/job/sample_record.h"
 #include "core/job/target_predictions.h"
 #include "core/job/training_anew.h"
 #include "core/methods/registry.h"
@@ -226,7 +227,8 @@ class Session {
       absl::Status status = Resume();
       if (!status.ok()) return InField("resume_state", status);
     }
-    return spec_.checkpoint == nullptr ? absl::OkStatus() : EvaluateSource();
+    // A layer of random weights is no source model.
+    return spec_.checkpoint == nullptr || inputs_.new_head ? absl::OkStatus() : EvaluateSource();
   }
 
   // What a state brought is not measured again, nor what the selection will see anyway.
@@ -560,6 +562,7 @@ class Session {
     model.To(at::kCPU);
     RecordNormalization(inputs_.normalization.values, model.metadata());
     RecordConventions(inputs_.conventions, model.metadata());
+    RecordSample(*inputs_.target, model.metadata());
     const std::string file = model::FileNameFor(model.form());
     absl::Status status = model.Save(OutputPath(file));
     if (!status.ok()) return status;

@@ -166,6 +166,11 @@ MethodEntry Finetune() {
           {IntegerSetting("epochs", "Passes over the target data", 5, 1, 100000),
            RealSetting("label_smoothing", "Probability spread evenly over all classes", 0.1, 0.0,
                        0.99),
+           ChoiceSetting("head",
+                         "The classifier layer of a checkpoint: keep it; new, for the classes of "
+                         "the data; auto makes a new one where these have other names, are more, "
+                         "or at most half as many",
+                         "auto", {"auto", "keep", "new"}),
            RealSetting("head_learning_rate_multiplier",
                        "Learning rate of the classifier layer, relative to the one given", 1.0, 0.0,
                        1000.0),
