@@ -18,7 +18,7 @@ RUN deploy/install-packages build --libtorch "$LIBTORCH"
 COPY . .
 # Of LibTorch's largest library a fifth is names that only a debugger needs.
 RUN cmake --preset release -DACCLIMATE_TESTS=OFF \
- && cmake --build --preset release --target acclimated acclimate-worker acclimate \
+ && cmake --build --preset release --target acclimated acclimate-worker acclimate acclimate-inspect \
  && cmake --install build/release --prefix /stage --strip \
  && if [ -e /stage/lib/acclimate/libtorch_cpu.so ]; then \
       strip --strip-unneeded /stage/lib/acclimate/libtorch_cpu.so; \

@@ -6,13 +6,13 @@ namespace acclimate::cli {
 
 const std::vector<Command>& Commands() {
   static const auto* commands = new std::vector<Command>{
-      AdaptCommand(),      TrainCommand(),      EvaluateCommand(),   DiagnoseCommand(),
-      ReportCommand(),     AuditCommand(),      JobsListCommand(),   JobsGetCommand(),
-      JobsWatchCommand(),  JobsCancelCommand(), JobsPauseCommand(),  JobsResumeCommand(),
-      JobsRetryCommand(),  JobsDeleteCommand(), BlobsPutCommand(),   BlobsGetCommand(),
-      BlobsStatCommand(),  BlobsAbortCommand(), BlobsPinCommand(),   BlobsUnpinCommand(),
-      MethodsCommand(),    HealthCommand(),     ServerInfoCommand(), ServerLogLevelCommand(),
-      CompletionCommand(),
+      AdaptCommand(),          TrainCommand(),      EvaluateCommand(),   DiagnoseCommand(),
+      InspectCommand(),        ReportCommand(),     AuditCommand(),      JobsListCommand(),
+      JobsGetCommand(),        JobsWatchCommand(),  JobsCancelCommand(), JobsPauseCommand(),
+      JobsResumeCommand(),     JobsRetryCommand(),  JobsDeleteCommand(), BlobsPutCommand(),
+      BlobsGetCommand(),       BlobsStatCommand(),  BlobsAbortCommand(), BlobsPinCommand(),
+      BlobsUnpinCommand(),     MethodsCommand(),    HealthCommand(),     ServerInfoCommand(),
+      ServerLogLevelCommand(), CompletionCommand(),
   };
   return *commands;
 }

@@ -46,6 +46,7 @@ Command AdaptCommand();
 Command TrainCommand();
 Command EvaluateCommand();
 Command DiagnoseCommand();
+Command InspectCommand();
 Command ReportCommand();
 Command AuditCommand();
 Command JobsListCommand();

@@ -4,6 +4,7 @@
 #include "absl/strings/str_format.h"
 #include "client/cli/fetched_report.h"
 #include "client/cli/following.h"
+#include "client/cli/report_text.h"
 #include "client/cli/submission.h"
 
 namespace acclimate::cli {
@@ -12,13 +13,13 @@ namespace {
 // What the report of an evaluation must hold, and what is printed of it.
 constexpr const char* kFields[] = {"accuracy", "per_class_accuracy", "confusion_matrix"};
 
-std::string ReportText(const Json& report) {
+std::string EvaluationText(const Json& report) {
   std::string text = absl::StrFormat("accuracy %.4f\n", report["accuracy"].get<double>());
   absl::StrAppend(&text, "per-class accuracy\n");
-  int label = 0;
+  size_t label = 0;
   for (const Json& value : report["per_class_accuracy"]) {
     absl::StrAppendFormat(
-        &text, "  %3d  %s\n", label++,
+        &text, "  %3s  %s\n", ClassName(report, label++),
         value.is_number() ? absl::StrFormat("%.4f", value.get<double>()) : "no samples");
   }
   absl::StrAppend(&text, "confusion matrix (rows: labels, columns: predictions)\n");
@@ -34,11 +35,12 @@ absl::StatusOr<ExitCode> PrintReport(Invocation& invocation, const v1::Job& job)
       FetchReport(invocation, job, {std::begin(kFields), std::end(kFields)});
   if (!report.ok()) return report.status();
   if (!invocation.json) {
-    PrintText(ReportText(*report));
+    PrintText(EvaluationText(*report));
     return kSuccess;
   }
   Json document = {{"job", job.name()}};
   for (const char* field : kFields) document[field] = (*report)[field];
+  if (report->contains("class_names")) document["class_names"] = (*report)["class_names"];
   document["warnings"] = Json::array();
   for (const std::string& warning : job.result().warnings()) {
     document["warnings"].push_back(warning);

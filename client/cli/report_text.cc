@@ -175,6 +175,16 @@ std::vector<size_t> ShownClasses(const Json& accuracies, size_t count) {
   return classes;
 }
 
+}  // namespace
+
+std::string ClassName(const Json& report, size_t number) {
+  const Json names = Field(report, "class_names");
+  const bool named = names.is_array() && number < names.size() && names[number].is_string();
+  return named ? names[number].get<std::string>() : absl::StrCat(number);
+}
+
+namespace {
+
 // Accuracy by true class, before and after.
 std::string ClassText(const Json& report) {
   constexpr char kField[] = "per_class_accuracy";
@@ -190,7 +200,7 @@ std::string ClassText(const Json& report) {
   std::vector<std::vector<std::string>> rows = {{"class"}};
   for (const auto& [name, values] : columns) rows[0].push_back(name);
   for (const size_t i : ShownClasses(columns.back().second, kMostClasses)) {
-    rows.push_back({absl::StrCat(i)});
+    rows.push_back({ClassName(report, i)});
     for (const auto& [name, values] : columns) rows.back().push_back(PercentText(values.at(i)));
   }
   return absl::StrCat("\n", TableText(rows));

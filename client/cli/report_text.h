@@ -13,6 +13,9 @@ namespace acclimate::cli {
 // DATA_LOSS: a field is not of the form that docs/report.md gives it.
 absl::StatusOr<std::string> ReportText(const Json& report);
 
+// A class's name where the report has one, else its number.
+std::string ClassName(const Json& report, size_t number);
+
 // Lines of at most 80 columns, broken between words.
 std::string Wrapped(const std::string& text);
 

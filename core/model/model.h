@@ -13,6 +13,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "core/model/stored_form.h"
 
 namespace acclimate::model {
 
@@ -160,6 +161,8 @@ class Model {
   virtual at::ScalarType precision() const = 0;
 
   virtual CheckpointForm form() const = 0;
+  // How the checkpoint names and stores its tensors, and the saved model will.
+  virtual const StoredForm& stored_form() const = 0;
   virtual const std::string& architecture() const = 0;  // built-in name; empty for users' own
   // What the loader could not restore, in words (a traced module's baked-in flags, for example).
   virtual const std::vector<std::string>& warnings() const = 0;

@@ -76,6 +76,7 @@ class ScriptModel final : public Model {
   void set_precision(at::ScalarType type) override { precision_ = type; }
   at::ScalarType precision() const override { return precision_; }
   CheckpointForm form() const override { return origin_.form; }
+  const StoredForm& stored_form() const override { return origin_.stored; }
   const std::string& architecture() const override { return origin_.architecture; }
   const std::vector<std::string>& warnings() const override { return warnings_; }
   std::unique_ptr<Model> Clone() const override;

@@ -153,6 +153,9 @@ TEST(VerdictTest, AReturnedSourceModelIsSaidFirst) {
   EXPECT_EQ(Verdict(report),
             "The source model is returned: every method diverged. It is right on 75.0 % of 4 "
             "labelled samples (as it came: 50.0 %).");
+  // A reason that is a sentence already ends it once.
+  report["race"]["why"] = "no method fits: mcc needs a source.";
+  EXPECT_EQ(Verdict(report).find(".."), std::string::npos);
 }
 
 TEST(VerdictTest, OfMethodsThatChangeNothing) {

@@ -114,6 +114,12 @@ TEST_F(ReportTest, OfManyClassesTheWorst) {
   EXPECT_LT(std::count(text->begin(), text->end(), '\n'), 45);
 }
 
+TEST_F(ReportTest, ClassesHaveTheirNames) {
+  Json report = Example();
+  report["class_names"] = {"cat", "dog"};
+  EXPECT_THAT(ReportText(report).value(), HasSubstr("\ndog           -       -"));
+}
+
 TEST_F(ReportTest, AFieldOfAnotherFormIsDataLoss) {
   Json report = Example();
   report["race"]["rounds"] = "none";
