@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from typing import Any
 
 import numpy as np
@@ -206,3 +207,21 @@ def test_a_method_without_a_model_gives_the_one_that_came(client: Any, tmp_path:
     torch.jit.script(model).save(str(path))
     assert adapt(client, path, **options)[0] == path
     assert adapt(client, torch.jit.script(model), **options)[0] is not None
+
+
+def test_an_archive_of_pictures_is_read_by_the_server(client: Any, tmp_path: Any) -> None:
+    image = pytest.importorskip("PIL.Image")
+    inputs, labels = small_models.pictures(60)
+    for index, (pixels, label) in enumerate(zip(inputs, labels)):
+        path = tmp_path / "pictures" / f"class{label}" / f"{index}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image.fromarray(pixels[0]).convert("RGB").resize((20, 16)).save(path)
+    archive = shutil.make_archive(str(tmp_path / "pictures"), "tar", tmp_path / "pictures")
+    model = torch_nets.PictureNet(channels=3)
+    adapted, report = adapt(client, model, target=archive, eval=archive, image_size=(14, 12))
+    assert type(adapted) is torch_nets.PictureNet and report.accuracy is not None
+    assert report.job.proto.spec.pictures.size == 12
+    # The folder itself is decoded here.
+    folder = tmp_path / "pictures"
+    _, of_folder = adapt(client, model, target=folder, eval=folder, image_size=(14, 12))
+    assert of_folder.job.proto.spec.pictures.size == 0 and of_folder.accuracy is not None

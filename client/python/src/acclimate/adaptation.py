@@ -20,6 +20,7 @@ import numpy as np
 from acclimate import job_calls, methods, report
 from acclimate.data import DataContext, PreparedData, Role, prepare
 from acclimate.data.context import DEFAULT_LABEL_COLUMN, DataOptions
+from acclimate.data.paths import is_picture_archive
 from acclimate.download import download
 from acclimate.flow import Emit, Flow, do
 from acclimate.jobs import Job, JobEvent
@@ -211,6 +212,9 @@ def _fill_spec(
         spec.table.missing = options.missing
     if any(shown(data).endswith(".csv") for data in inputs.data()):
         spec.table.label_column = options.label_column
+    size = options.image_size
+    if size is not None and any(is_picture_archive(shown(data)) for data in inputs.data()):
+        spec.pictures.resize, spec.pictures.size = (0, size) if isinstance(size, int) else size
     if inputs.checkpoint.payload is not None or inputs.checkpoint.blob:
         spec.model.checkpoint = blob(inputs.checkpoint)
     for source in inputs.sources:

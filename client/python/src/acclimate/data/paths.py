@@ -26,7 +26,23 @@ def _prepare(data: Any, role: Role, context: DataContext) -> PreparedData:
     # A file of that name comes first: only the server knows what the blob holds.
     if _BLOB_NAME.match(path) and not os.path.exists(path):
         return PreparedData(None, blob=path)
-    return PreparedData(Payload.of_file(path), example=_first_rows(Path(path)))
+    payload = Payload.of_file(path)
+    if is_picture_archive(path):
+        return PreparedData(payload, example=_blank_pictures(context))
+    return PreparedData(payload, example=_first_rows(Path(path)))
+
+
+def is_picture_archive(name: str) -> bool:
+    return name.lower().endswith((".tar", ".tar.gz", ".tgz", ".tar.zst", ".zip"))
+
+
+def _blank_pictures(context: DataContext) -> np.ndarray[Any, Any] | None:
+    """Of the size that the server will make them; it alone opens the archive."""
+    size = context.options.image_size
+    if size is None:
+        return None
+    side = size if isinstance(size, int) else size[1]
+    return np.zeros((EXAMPLE_ROWS, 3, side, side), np.uint8)
 
 
 def _first_rows(path: Path) -> np.ndarray[Any, Any] | None:
