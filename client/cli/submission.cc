@@ -84,7 +84,8 @@ absl::StatusOr<Blobs> UploadInputs(Invocation& invocation, const JobInputs& inpu
 
 // The file's name, of which messages of the API can only hold UTF-8.
 std::string DisplayName(const std::string& input) {
-  const std::string name = client::LastSegment(input);
+  const std::string name =
+      client::LastSegment(absl::StripSuffix(input, "/"));  // "photos/" is "photos"
   // Writes what is no UTF-8 as U+FFFD.
   const std::string text = Json(name).dump(-1, ' ', false, Json::error_handler_t::replace);
   return Json::parse(text).get<std::string>();

@@ -142,7 +142,7 @@ absl::StatusOr<data::Dataset> DatasetReader::ReadTable(const std::shared_ptr<io:
   absl::StatusOr<at::Tensor> labels =
       Labels(samples->labels, samples->label_status, file->name(), /*numbers_count=*/true, use);
   if (!labels.ok()) return labels.status();
-  if (!labels->defined() && use == LabelUse::kRequired) {
+  if (!labels->defined() && use != LabelUse::kWelcome) {
     return absl::InvalidArgumentError(absl::StrCat(
         file->name(), ": has no labels",
         coding->label_column.empty()
@@ -163,7 +163,7 @@ absl::StatusOr<data::Dataset> DatasetReader::ReadPictures(
   absl::StatusOr<at::Tensor> labels = Labels(samples->labels, absl::OkStatus(), file->name(),
                                              /*numbers_count=*/false, use);
   if (!labels.ok()) return labels.status();
-  if (!labels->defined() && use == LabelUse::kRequired) {
+  if (!labels->defined() && use != LabelUse::kWelcome) {
     return absl::InvalidArgumentError(absl::StrCat(
         file->name(), ": has no labels: put the pictures into a folder for each class"));
   }
@@ -179,6 +179,12 @@ absl::StatusOr<at::Tensor> DatasetReader::Labels(const data::ClassTexts& texts,
   const bool made_here = names.empty();
   absl::StatusOr<at::Tensor> labels =
       status.ok() ? texts.ToClasses(file, numbers_count, names) : status;
+  if (!labels.ok() && status.ok() && allow_other_classes_ && !has_other_classes_) {
+    std::vector<std::string> others;
+    labels = texts.ToClasses(file, numbers_count, others);
+    if (labels.ok()) names = std::move(others);
+    has_other_classes_ = labels.ok();
+  }
   if (!labels.ok() && use == LabelUse::kWelcome) {
     observer_->OnWarning(absl::StrCat(labels.status().message(), "; its labels are not used"));
     return at::Tensor();

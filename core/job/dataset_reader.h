@@ -51,10 +51,10 @@ class DatasetReader {
                                             LabelUse use);
   absl::StatusOr<data::Dataset> ReadTable(const std::shared_ptr<io::MappedFile>& file,
                                           LabelUse use);
-  absl::Status NameClasses(LabelUse use, data::Dataset& dataset);
-  void LeaveOutUnlabelled(const std::string& field, LabelUse use, data::Dataset& dataset);
   absl::StatusOr<data::Dataset> ReadPictures(const std::shared_ptr<io::MappedFile>& file,
                                              LabelUse use);
+  absl::Status NameClasses(LabelUse use, data::Dataset& dataset);
+  void LeaveOutUnlabelled(const std::string& field, LabelUse use, data::Dataset& dataset);
   // Labels of `texts` by the class names, which they may make. An error unless `use` lets it be a
   // warning.
   absl::StatusOr<at::Tensor> Labels(const data::ClassTexts& texts, const absl::Status& status,

@@ -17,6 +17,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/data/pictures/picture_decoder.h"
+#include "core/runtime/large_blocks.h"
 #include "tests/core/data/pictures/picture_files.h"
 
 namespace acclimate {
@@ -56,6 +57,7 @@ json TheirsPerSecond(const std::string& python, const std::string& folder) {
 }
 
 int Main(int argc, char** argv) {
+  runtime::KeepLargeBlocks();  // as a worker does
   const std::string python = argc > 1 ? argv[1] : "python3";
   for (const auto& [width, height] :
        std::vector<std::pair<int64_t, int64_t>>{{500, 375}, {224, 224}, {1280, 960}}) {

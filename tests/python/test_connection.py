@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import acclimate
 from acclimate.proxies import host_of, is_local
+from acclimate.server import find_program
 from acclimate.settings import load_settings
 
 IMPATIENT = acclimate.Patience(first_contact=0.2, reconnect=0.2)
@@ -120,3 +124,24 @@ def test_a_server_leaves_nothing_in_a_temporary_folder() -> None:
         folder = server.data_dir
         assert folder.exists() and server.pid
     assert not folder.exists() and server.pid is None
+
+
+def test_the_command_line_keeps_loopback_off_proxies_and_names_them(
+    server: acclimate.Server,
+) -> None:
+    program = Path(find_program()).with_name("acclimate")
+    environment = {**os.environ, "http_proxy": f"http://user:secret@{unused_address()}"}
+
+    def info(address: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [program, "--server", address, "server", "info"],
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+
+    assert info(server.address).returncode == 0
+    away = info("acclimate.invalid:50051")
+    assert away.returncode == 3
+    assert "http_proxy sends the calls through the proxy 127.0.0.1:" in away.stderr
+    assert "add acclimate.invalid to no_proxy" in away.stderr and "secret" not in away.stderr

@@ -27,9 +27,7 @@ def programs() -> list[Any]:
 
 
 @pytest.mark.parametrize("program", programs())
-def test_an_example_of_the_page_runs(
-    program: str, server: acclimate.Server, tmp_path: Any
-) -> None:
+def test_an_example_of_the_page_runs(program: str, server: acclimate.Server, tmp_path: Any) -> None:
     pytest.importorskip("torch")
     if "pandas" in program:
         pytest.importorskip("pandas")

@@ -171,3 +171,38 @@ def test_a_job_that_fails_carries_job_and_reason(client: Any, tmp_path: Any) -> 
         adapt(client, tmp_path / "model.pt", target=broken)
     assert caught.value.code == "INVALID_ARGUMENT"
     assert caught.value.job.state == acclimate.JobState.FAILED
+
+
+def test_a_csv_file_is_read_by_the_server(client: Any, tmp_path: Any) -> None:
+    inputs, labels = small_models.points(200)
+    rows = [",".join([*map(str, x), str(y)]) for x, y in zip(inputs, labels)]
+    header = ",".join([*(f"f{i}" for i in range(small_models.FEATURES)), "kind"])
+    path = tmp_path / "table.csv"
+    path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    fresh, report = client.adapt(
+        None,
+        architecture="mlp",
+        target=path,
+        label_column="kind",
+        method="finetune",
+        hyperparameters={"epochs": 1},
+        progress=False,
+    )
+    assert fresh.name == "model.safetensors"
+    assert report.data["normalization"]  # a fresh network on a table has the mode auto
+
+
+def test_a_method_without_a_model_gives_the_one_that_came(client: Any, tmp_path: Any) -> None:
+    model = trained_net()
+    held_out = small_models.points(300, 1.0, seed=2)
+    options = {"target": held_out, "method": "evaluate", "hyperparameters": {}}
+    measured, report = adapt(client, model, **options)
+    assert torch.equal(measured.head.weight, model.head.weight)
+    model.eval()
+    predicted = model(torch.from_numpy(held_out[0])).argmax(1).numpy()
+    assert report.accuracy == pytest.approx((predicted == held_out[1]).mean(), abs=1e-6)
+    assert any("returns no model" in note for note in report.notes)
+    path = tmp_path / "model.pt"
+    torch.jit.script(model).save(str(path))
+    assert adapt(client, path, **options)[0] == path
+    assert adapt(client, torch.jit.script(model), **options)[0] is not None

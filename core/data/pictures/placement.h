@@ -18,7 +18,8 @@ struct Placement {
 Placement PlacementFor(int64_t width, int64_t height, const PictureConvention& convention);
 
 // Columns [begin, end) of a picture `from` wide that are needed for columns [left, left + count) of
-// the same picture resized to `to`: what the filter of Resample() reads. Likewise rows.
+// the same picture resized to `to`: what the filter of Resample() reads, or a little more. Likewise
+// rows.
 struct Span {
   int64_t begin = 0, end = 0;
 };

@@ -9,33 +9,20 @@
 namespace acclimate::data {
 namespace {
 
-// Weights are whole numbers of 2^-kWeightBits: sums of bytes by them stay within 32 bits.
-constexpr int kWeightBits = 16;
+// Weights are whole numbers of 2^-kWeightBits: sums of bytes by them stay within 16 bits.
+constexpr int kWeightBits = 8;
+constexpr uint16_t kRounding = 1 << (kWeightBits - 1);
 constexpr int64_t kChannels = Pixels::kBytes;
 
-// One pixel, a number a channel. GCC and Clang make SIMD instructions of it on every processor.
-typedef int32_t Sums __attribute__((vector_size(4 * sizeof(int32_t))));
-typedef uint8_t Bytes __attribute__((vector_size(4)));
-
-Sums Load(const uint8_t* pixel) {
-  Bytes bytes;
-  std::memcpy(&bytes, pixel, sizeof(bytes));
-  return __builtin_convertvector(bytes, Sums);
-}
-
-// Weights are positive and add up to one, so that no sum leaves a byte's range.
-void Store(Sums sums, uint8_t* pixel) {
-  const Bytes bytes = __builtin_convertvector(sums >> kWeightBits, Bytes);
-  std::memcpy(pixel, &bytes, sizeof(bytes));
-}
-
-constexpr int32_t kHalf = 1 << (kWeightBits - 1);
-constexpr Sums kRounding = {kHalf, kHalf, kHalf, kHalf};
+// GCC and Clang make SIMD instructions of these on every processor.
+constexpr int64_t kLanes = 8;
+typedef uint16_t Sums __attribute__((vector_size(kLanes * sizeof(uint16_t))));
+typedef uint8_t Bytes __attribute__((vector_size(kLanes)));
 
 // What one place of the result is made of.
 struct Taps {
-  int64_t begin = 0;             // the first place that it reads, counted within the part
-  std::vector<int32_t> weights;  // from there on
+  int64_t begin = 0;              // the first place that it reads, counted within the part
+  std::vector<uint16_t> weights;  // from there on
 };
 
 // Of places [left, left + count) of an axis that is resized from `from` to `to`, of which the part
@@ -58,68 +45,97 @@ std::vector<Taps> MakeTaps(int64_t from, int64_t to, int64_t left, int64_t count
     }
     Taps& taps = all[i];
     taps.begin = begin - part;
-    int32_t rest = 1 << kWeightBits;
+    int rest = 1 << kWeightBits;
     for (const double weight : weights) {
-      taps.weights.push_back(static_cast<int32_t>(std::lrint(weight / total * (1 << kWeightBits))));
+      taps.weights.push_back(
+          static_cast<uint16_t>(std::lrint(weight / total * (1 << kWeightBits))));
       rest -= taps.weights.back();
     }
     // What rounding left goes to the largest, so that a flat picture stays as it is.
-    *std::max_element(taps.weights.begin(), taps.weights.end()) += rest;
+    auto largest = std::max_element(taps.weights.begin(), taps.weights.end());
+    *largest = static_cast<uint16_t>(*largest + rest);
   }
   return all;
 }
 
-// Columns [begin, end) of the part.
-Pixels ResampleRows(const Pixels& pixels, const Placement& placement, int64_t begin, int64_t end) {
+// kLanes bytes of a row of the result; the rows that it is made of begin at `from`.
+void SumBlock(const uint8_t* from, int64_t stride, const std::vector<uint16_t>& weights,
+              uint8_t* to) {
+  Sums sums = Sums{} + kRounding;
+  for (const uint16_t weight : weights) {
+    Bytes bytes;
+    std::memcpy(&bytes, from, sizeof(bytes));
+    sums += __builtin_convertvector(bytes, Sums) * weight;
+    from += stride;
+  }
+  const Bytes bytes = __builtin_convertvector(sums >> kWeightBits, Bytes);
+  std::memcpy(to, &bytes, sizeof(bytes));
+}
+
+void SumByte(const uint8_t* from, int64_t stride, const std::vector<uint16_t>& weights,
+             uint8_t* to) {
+  uint32_t sum = kRounding;
+  for (const uint16_t weight : weights) {
+    sum += *from * weight;
+    from += stride;
+  }
+  *to = static_cast<uint8_t>(sum >> kWeightBits);
+}
+
+// Rows [top, top + count) of the picture with `height` rows, all columns of the part.
+Pixels ResampleRows(const Pixels& pixels, int64_t height, int64_t top, int64_t count) {
   Pixels result;
   result.width = pixels.width;
-  result.height = placement.height;
-  result.left = pixels.left + begin;
-  result.top = placement.top;
-  result.columns = end - begin;
-  result.rows = placement.rows;
-  result.rgbx.resize(result.rows * result.columns * kChannels);
-  const std::vector<Taps> taps =
-      MakeTaps(pixels.height, placement.height, placement.top, placement.rows, pixels.top);
-  for (int64_t row = 0; row < result.rows; ++row) {
+  result.height = height;
+  result.left = pixels.left;
+  result.top = top;
+  result.columns = pixels.columns;
+  result.rows = count;
+  const int64_t row_bytes = result.columns * kChannels;
+  result.rgbx.resize(count * row_bytes);
+  const std::vector<Taps> taps = MakeTaps(pixels.height, height, top, count, pixels.top);
+  for (int64_t row = 0; row < count; ++row) {
     const Taps& of_row = taps[row];
-    const uint8_t* const from = pixels.Row(of_row.begin) + begin * kChannels;
-    const int64_t stride = pixels.columns * kChannels;
+    const uint8_t* const from = pixels.Row(of_row.begin);
     uint8_t* const to = result.Row(row);
-    const int32_t* const weights = of_row.weights.data();
-    const auto count = static_cast<int64_t>(of_row.weights.size());
-    for (int64_t at = 0; at < result.columns * kChannels; at += kChannels) {
-      Sums sums = kRounding;
-      for (int64_t k = 0; k < count; ++k) sums += Load(from + k * stride + at) * weights[k];
-      Store(sums, to + at);
+    if (row_bytes < kLanes) {
+      for (int64_t at = 0; at < row_bytes; ++at) {
+        SumByte(from + at, row_bytes, of_row.weights, to + at);
+      }
+      continue;
+    }
+    // The last block ends with the row, and may overlap the one before it.
+    for (int64_t at = 0; at < row_bytes; at += kLanes) {
+      const int64_t begin = std::min(at, row_bytes - kLanes);
+      SumBlock(from + begin, row_bytes, of_row.weights, to + begin);
     }
   }
   return result;
 }
 
-Pixels ResampleColumns(const Pixels& pixels, const Placement& placement) {
+// Rows as columns. In squares, which stay in the nearest cache.
+Pixels Transposed(const Pixels& pixels) {
+  constexpr int64_t kSide = 16;
   Pixels result;
-  result.width = placement.width;
-  result.height = placement.height;
-  result.left = placement.left;
-  result.top = pixels.top;
-  result.columns = placement.columns;
-  result.rows = pixels.rows;
-  result.rgbx.resize(result.rows * result.columns * kChannels);
-  const std::vector<Taps> taps =
-      MakeTaps(pixels.width, placement.width, placement.left, placement.columns, pixels.left);
-  for (int64_t row = 0; row < result.rows; ++row) {
-    const uint8_t* const from = pixels.Row(row);
-    uint8_t* const to = result.Row(row);
-    for (int64_t column = 0; column < result.columns; ++column) {
-      const Taps& of_column = taps[column];
-      const uint8_t* const first = from + of_column.begin * kChannels;
-      const auto count = static_cast<int64_t>(of_column.weights.size());
-      Sums sums = kRounding;
-      for (int64_t k = 0; k < count; ++k) {
-        sums += Load(first + k * kChannels) * of_column.weights[k];
+  result.width = pixels.height;
+  result.height = pixels.width;
+  result.left = pixels.top;
+  result.top = pixels.left;
+  result.columns = pixels.rows;
+  result.rows = pixels.columns;
+  result.rgbx.resize(pixels.rgbx.size());
+  const uint8_t* const from = pixels.rgbx.data();
+  uint8_t* const to = result.rgbx.data();
+  for (int64_t top = 0; top < pixels.rows; top += kSide) {
+    const int64_t bottom = std::min(top + kSide, pixels.rows);
+    for (int64_t left = 0; left < pixels.columns; left += kSide) {
+      const int64_t right = std::min(left + kSide, pixels.columns);
+      for (int64_t column = left; column < right; ++column) {
+        for (int64_t row = top; row < bottom; ++row) {
+          std::memcpy(to + (column * pixels.rows + row) * kChannels,
+                      from + (row * pixels.columns + column) * kChannels, kChannels);
+        }
       }
-      Store(sums, to + column * kChannels);
     }
   }
   return result;
@@ -149,11 +165,11 @@ Pixels Resample(const Pixels& pixels, const Placement& placement) {
   if (pixels.width == placement.width && pixels.height == placement.height) {
     return Crop(pixels, placement);
   }
-  const Span span = NeededSpan(pixels.width, placement.width, placement.left, placement.columns);
-  // Rows first: fewer of them are left for the columns.
-  return ResampleColumns(ResampleRows(pixels, placement, span.begin - pixels.left,
-                                      std::min(span.end - pixels.left, pixels.columns)),
-                         placement);
+  // Columns are resized as the rows of the transposed picture: neighbours in memory are then made
+  // of neighbours by the same weights.
+  const Pixels rows = ResampleRows(pixels, placement.height, placement.top, placement.rows);
+  return Transposed(
+      ResampleRows(Transposed(rows), placement.width, placement.left, placement.columns));
 }
 
 }  // namespace acclimate::data

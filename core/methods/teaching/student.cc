@@ -27,7 +27,6 @@ constexpr char kTeacherProbabilities[] =
 constexpr char kTeacherSourceAccuracy[] = "teacher/source_accuracy";
 constexpr char kTeacherOtherKind[] = "teacher/other_kind";
 constexpr char kLearntProbabilities[] = "learnt/probabilities";
-constexpr char kFirstAgreement[] = "teacher/first_agreement";
 
 // Values of one sample beyond so many times the usual largest one are errors of measurement.
 constexpr double kMostMagnitude = 20;
@@ -130,8 +129,7 @@ class StudentTask : public train::Task {
     return {{kTeacherProbabilities, taught_.probabilities},
             {kTeacherSourceAccuracy, at::scalar_tensor(taught_.source_accuracy, at::kDouble)},
             {kTeacherOtherKind, at::scalar_tensor(taught_.other_kind ? 1 : 0, at::kLong)},
-            {kLearntProbabilities, learnt_},
-            {kFirstAgreement, at::scalar_tensor(first_agreement_, at::kDouble)}};
+            {kLearntProbabilities, learnt_}};
   }
 
   absl::Status Restore(const train::TensorMap& state) override {
@@ -139,11 +137,9 @@ class StudentTask : public train::Task {
     const auto accuracy = state.find(kTeacherSourceAccuracy);
     const auto other_kind = state.find(kTeacherOtherKind);
     const auto learnt = state.find(kLearntProbabilities);
-    const auto first_agreement = state.find(kFirstAgreement);
     if (probabilities == state.end() || accuracy == state.end() || other_kind == state.end() ||
-        learnt == state.end() || first_agreement == state.end() ||
-        first_agreement->second.numel() != 1 || accuracy->second.numel() != 1 ||
-        other_kind->second.numel() != 1 || probabilities->second.dim() != 2 ||
+        learnt == state.end() || accuracy->second.numel() != 1 || other_kind->second.numel() != 1 ||
+        probabilities->second.dim() != 2 ||
         learnt->second.sizes() != probabilities->second.sizes()) {
       return absl::InvalidArgumentError("training state: nothing of a teacher");
     }
@@ -152,7 +148,6 @@ class StudentTask : public train::Task {
         Learn({probabilities->second.to(at::kFloat).clone(), accuracy->second.item<double>(),
                other_kind->second.item<int64_t>() != 0});
     if (status.ok()) learnt_ = learnt->second.to(at::kFloat).clone();
-    first_agreement_ = first_agreement->second.item<double>();
     return status;
   }
 
@@ -161,7 +156,6 @@ class StudentTask : public train::Task {
   std::map<std::string, double> Metrics() const override {
     std::map<std::string, double> metrics;
     if (!std::isnan(agreement_)) metrics["teacher_agreement"] = agreement_;
-    if (!std::isnan(first_agreement_)) metrics["first_agreement"] = first_agreement_;
     if (!std::isnan(taught_.source_accuracy)) {
       metrics["teacher_source_accuracy"] = taught_.source_accuracy;
     }
@@ -172,33 +166,17 @@ class StudentTask : public train::Task {
   absl::Status AskTeacher(train::StopSignal& stop) {
     if (taught_.probabilities.size(0) > 0) return absl::OkStatus();
     absl::StatusOr<Teaching> teaching = teach_(stop);
-    if (!teaching.ok()) return teaching.status();
-    const absl::StatusOr<at::Tensor> first =
-        selection::PredictProbabilities(model_, target_, device_, stop);
-    if (!first.ok()) return first.status();
-    absl::Status status = Learn(*std::move(teaching));
-    if (status.ok()) first_agreement_ = AgreementOf(*first);
-    return status;
+    return teaching.ok() ? Learn(*std::move(teaching)) : teaching.status();
   }
 
-  // Asked again at the same step, it says the same. A network that agrees with its teacher less
-  // than the one that it began as has not learnt from it: it is taught by the teacher again.
+  // Asked again at the same step, it says the same.
   absl::Status LearnFromItself(train::StopSignal& stop) {
     if (absl::Status status = Preview(target_, stop); !status.ok()) return status;
     absl::StatusOr<at::Tensor> own =
         selection::PredictProbabilities(model_, target_, device_, stop);
     if (!own.ok()) return own.status();
-    learnt_ = AgreementOf(*own) < first_agreement_ ? taught_.probabilities : *std::move(own);
+    learnt_ = *std::move(own);
     return absl::OkStatus();
-  }
-
-  // Of predictions [N, C] with the teacher's.
-  double AgreementOf(const at::Tensor& probabilities) const {
-    return probabilities.argmax(1)
-        .eq(taught_.probabilities.argmax(1))
-        .to(at::kDouble)
-        .mean()
-        .item<double>();
   }
 
   // [B, C]: logarithms of the teacher's rows, of which a probability of 0 has one too.
@@ -208,10 +186,18 @@ class StudentTask : public train::Task {
   }
 
   absl::Status MeasureAgreement(train::StopSignal& stop) {
-    const absl::StatusOr<at::Tensor> own =
-        selection::PredictProbabilities(model_, target_, device_, stop);
-    if (own.ok()) agreement_ = AgreementOf(*own);
-    return own.status();
+    int64_t agreeing = 0;
+    const absl::Status status =
+        train::ForEachBatch(target_, device_, stop, [&](int64_t begin, const data::Batch& batch) {
+          const at::Tensor predicted =
+              model_.Forward(batch.inputs, model::Mode::kEvaluation).logits.argmax(1).cpu();
+          const at::Tensor teachers =
+              taught_.probabilities.narrow(0, begin, predicted.size(0)).argmax(1);
+          agreeing += predicted.eq(teachers).sum().item<int64_t>();
+        });
+    if (status.ok())
+      agreement_ = static_cast<double>(agreeing) / static_cast<double>(target_.size());
+    return status;
   }
 
   model::Model& model_;
@@ -223,8 +209,7 @@ class StudentTask : public train::Task {
   at::Tensor learnt_;    // [N, C]: the teacher's rows, or those of the network itself
   at::Tensor usual_;     // bool [N] on the CPU; undefined: all of them are
   std::string augment_;  // of `auto`: what was chosen
-  double agreement_ = std::numeric_limits<double>::quiet_NaN();  // with the teacher, at the end
-  double first_agreement_ = std::numeric_limits<double>::quiet_NaN();  // before the first step
+  double agreement_ = std::numeric_limits<double>::quiet_NaN();
   train::Plan plan_;
 };
 

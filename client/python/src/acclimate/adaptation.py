@@ -19,7 +19,7 @@ import numpy as np
 
 from acclimate import job_calls, methods, report
 from acclimate.data import DataContext, PreparedData, Role, prepare
-from acclimate.data.context import DataOptions
+from acclimate.data.context import DEFAULT_LABEL_COLUMN, DataOptions
 from acclimate.download import download
 from acclimate.flow import Emit, Flow, do
 from acclimate.jobs import Job, JobEvent
@@ -61,7 +61,9 @@ class AdaptationOptions:
     normalize: str | None = None
     mean: Numbers | None = None
     std: Numbers | None = None
-    label_column: str = "label"
+    clip: float = 0.0
+    label_column: str = ""
+    missing: str = ""
     input_column: str = ""
     categories: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     class_names: Sequence[str] = ()
@@ -80,18 +82,13 @@ class AdaptationOptions:
     progress: ProgressChoice = True
 
     def job_options(self) -> JobOptions:
-        mean, std = self.mean, self.std
-        if self.normalize == "imagenet":
-            mean, std = IMAGENET_MEAN, IMAGENET_STD
-        elif self.normalize not in (None, "none"):
-            raise ValueError(
-                f"normalize: {self.normalize!r} is none of 'imagenet', 'none' and None"
-            )
         return JobOptions(
             method=self.method,
             hyperparameters=self.hyperparameters,
-            mean=mean,
-            std=std,
+            mean=self.mean,
+            std=self.std,
+            normalize=self.normalize or "",
+            clip=self.clip,
             seed=self.seed,
             device=self.device,
             precision=self.precision,
@@ -107,7 +104,7 @@ class AdaptationOptions:
 
     def data_options(self) -> DataOptions:
         return DataOptions(
-            self.label_column,
+            self.label_column or DEFAULT_LABEL_COLUMN,
             self.input_column,
             self.categories,
             self.class_names,
@@ -125,9 +122,13 @@ class _Inputs:
     named: dict[str, PreparedData]
     checkpoint: Checkpoint
 
+    def data(self) -> list[PreparedData]:
+        given = [*self.sources, self.target, self.evaluation, *self.named.values()]
+        return [data for data in given if data is not None]
+
     def payloads(self) -> list[Payload]:
-        data = [*self.sources, self.target, self.evaluation, *self.named.values(), self.checkpoint]
-        return [d.payload for d in data if d is not None and d.payload is not None]
+        all_of_it: list[PreparedData | Checkpoint] = [*self.data(), self.checkpoint]
+        return [sent.payload for sent in all_of_it if sent.payload is not None]
 
 
 def adapt_flow(session: Session, options: AdaptationOptions) -> Flow[Adaptation]:
@@ -186,10 +187,13 @@ def _as_the_model_takes(
     floats = samples.astype(np.float32)
     if samples.dtype == np.uint8:
         floats /= 255
-    if normalization.mean:
+    means, stds = list(normalization.mean), list(normalization.std)
+    if normalization.mode == "imagenet":
+        means, stds = list(IMAGENET_MEAN), list(IMAGENET_STD)
+    if means:
         shape = (-1, *[1] * max(0, samples.ndim - 2))
-        mean = np.array(normalization.mean, np.float32).reshape(shape)
-        floats = (floats - mean) / np.array(normalization.std, np.float32).reshape(shape)
+        mean = np.array(means, np.float32).reshape(shape)
+        floats = (floats - mean) / np.array(stds, np.float32).reshape(shape)
     return np.ascontiguousarray(floats, np.float32)
 
 
@@ -203,6 +207,10 @@ def _fill_spec(
         return data.payload.name if data.payload is not None else data.blob.rsplit("/", 1)[-1]
 
     spec.model.architecture = options.architecture
+    if options.missing:
+        spec.table.missing = options.missing
+    if any(shown(data).endswith(".csv") for data in inputs.data()):
+        spec.table.label_column = options.label_column
     if inputs.checkpoint.payload is not None or inputs.checkpoint.blob:
         spec.model.checkpoint = blob(inputs.checkpoint)
     for source in inputs.sources:
@@ -254,10 +262,10 @@ def _collect(
 ) -> Flow[Adaptation]:
     """The files that are wanted, the model made of them, and the report."""
     out = None if options.out is None else Path(options.out)
-    if out is None and checkpoint.keeps_files:
+    blobs = {file.name: file.blob for file in job.files}
+    if out is None and checkpoint.keeps_files and checkpoint.wanted(list(blobs)):
         out = Path(f"adapted-{job.id}")
         context.notes.say(f"the adapted model is in the folder {out}")
-    blobs = {file.name: file.blob for file in job.files}
     with tempfile.TemporaryDirectory(prefix="acclimate-result-") as temporary:
         wanted = list(blobs) if out is not None else checkpoint.wanted(list(blobs))
         files = {}
@@ -266,6 +274,8 @@ def _collect(
                 path = (out or Path(temporary)) / name
                 files[name] = yield from download(session, blobs[name], path)
         needed = {name: files[name] for name in checkpoint.wanted(list(blobs)) if name in files}
+        if not needed:
+            context.notes.say(f"{options.method} returns no model: the one that came comes back")
         model = yield from do(lambda: checkpoint.restore(needed))
     found = yield from report.fetch(session, job)
     lineage = dict(found.lineage)

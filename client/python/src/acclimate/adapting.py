@@ -28,7 +28,9 @@ def adapt(
     normalize: str | None = None,
     mean: Numbers | None = None,
     std: Numbers | None = None,
-    label_column: str = "label",
+    clip: float = 0.0,
+    label_column: str = "",
+    missing: str = "",
     input_column: str = "",
     categories: Mapping[str, Sequence[Any]] | None = None,
     class_names: Sequence[str] = (),
@@ -57,9 +59,10 @@ def adapt(
     method, hyperparameters: `client.methods.list()` has them.
     inputs: what the method takes beside these, by name.
     server: a Server, a Client, or an address; None: as the environment says.
-    normalize, mean, std: (x - mean) / std, after uint8 has been scaled to [0, 1]; "imagenet" has
-        the usual numbers.
-    label_column, input_column: of tables, and of rows that are dictionaries.
+    normalize, mean, std, clip: (x - mean) / std, after uint8 has been scaled to [0, 1]; or
+        "auto", "imagenet" or "none". Values beyond `clip` are clipped to it.
+    label_column, input_column: of tables ("label"), and of rows that are dictionaries.
+    missing: "mean" fills missing values of a CSV file, which are refused otherwise.
     categories, class_names: the order of categories of a column, and of the classes.
     image_size: of a folder of pictures: the side, or (side before the crop, side).
     audit, use_audit: {index of a target sample: its class}; see docs/report.md.

@@ -29,7 +29,6 @@ from acclimate.v1 import admin_service_pb2 as admin
 from acclimate.v1 import job_pb2
 from acclimate.watch import watch
 
-
 if TYPE_CHECKING:
     from acclimate.adaptation import Adaptation
 

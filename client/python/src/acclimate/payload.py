@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Union
+from typing import Union
 
 from acclimate.errors import DataError
 
@@ -17,12 +17,11 @@ _HASH_CHUNK_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class FilePart:
-    """A piece of a file. `keep` is held as long as the part, such as a temporary file."""
+    """A piece of a file."""
 
     path: str
     offset: int
     size: int
-    keep: Any = None
 
 
 # A buffer is anything that memoryview takes, contiguous.

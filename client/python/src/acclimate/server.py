@@ -71,6 +71,8 @@ class Server:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                # Ctrl-C is for this program, not for the server and its jobs.
+                start_new_session=True,
             )
         while True:
             where = _read_endpoint(endpoint)

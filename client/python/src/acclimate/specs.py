@@ -21,6 +21,8 @@ class JobOptions:
     hyperparameters: Mapping[str, Hyperparameter] = field(default_factory=dict)
     mean: Numbers | None = None
     std: Numbers | None = None
+    normalize: str = ""  # auto, imagenet or none, in place of numbers
+    clip: float = 0.0
     seed: int = 0
     device: str = ""
     precision: str = ""
@@ -48,6 +50,10 @@ class JobOptions:
         if self.mean is not None or self.std is not None:
             spec.normalization.mean[:] = _numbers(0.0 if self.mean is None else self.mean)
             spec.normalization.std[:] = _numbers(1.0 if self.std is None else self.std)
+        if self.normalize:
+            spec.normalization.mode = self.normalize
+        if self.clip:
+            spec.normalization.clip = self.clip
         spec.resources.device = self.device
         spec.resources.precision = self.precision
         spec.resources.threads = self.threads

@@ -23,11 +23,14 @@ class Role:
     labels: str  # "needed", "dropped" or "optional"
 
 
+DEFAULT_LABEL_COLUMN = "label"
+
+
 @dataclass(frozen=True)
 class DataOptions:
     """How data become inputs and labels."""
 
-    label_column: str = "label"
+    label_column: str = DEFAULT_LABEL_COLUMN
     input_column: str = ""  # of rows that are dictionaries; empty: found by its name
     categories: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     class_names: Sequence[str] = ()

@@ -15,7 +15,7 @@ class Checkpoint:
     payload: Payload | None  # None: a fresh start, or `blob` is on the server already
     # Which files of the result `restore` needs, given the names that there are.
     wanted: Callable[[list[str]], list[str]]
-    # Makes what the user gets of the files, by name.
+    # Makes what the user gets of the files, by name; of no file the model as it came.
     restore: Callable[[Mapping[str, Path]], Any]
     blob: str = ""
     # Whether the files are the result, and have to stay.
@@ -23,6 +23,11 @@ class Checkpoint:
 
 
 CHANGED_FILE = "changed.safetensors"
+
+
+def of_result(names: list[str], wanted: str) -> list[str]:
+    """Nothing, where the method returns no model: it measures, or corrects predictions only."""
+    return [wanted] if wanted in names else []
 
 
 def model_file(names: list[str]) -> str:

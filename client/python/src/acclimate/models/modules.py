@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from acclimate.errors import DataError
-from acclimate.models.checkpoint import CHANGED_FILE, Checkpoint, model_file
+from acclimate.models.checkpoint import CHANGED_FILE, Checkpoint, model_file, of_result
 from acclimate.models.export import export_module
 from acclimate.models.tensors import read_tensors, same_type_as
 from acclimate.notes import Notes
@@ -28,11 +28,11 @@ def of_module(
     if isinstance(model, torch.export.ExportedProgram):
         path = new_path("model.pt2")
         torch.export.save(model, path)
-        return Checkpoint(Payload.of_file(path), _model_only, _load_whole)
+        return Checkpoint(Payload.of_file(path), _model_only, _whole_or(model))
     if isinstance(model, torch.jit.ScriptModule):
         path = new_path("model.pt")
         torch.jit.save(model, str(path))
-        return Checkpoint(Payload.of_file(path), _model_only, _load_whole)
+        return Checkpoint(Payload.of_file(path), _model_only, _whole_or(model))
     if example is None or len(example) == 0:
         raise DataError(
             "model: to export an nn.Module some samples are needed, and target is a file that only "
@@ -44,9 +44,13 @@ def of_module(
     def wanted(names: list[str]) -> list[str]:
         # A mixture of models comes as TorchScript, whatever the checkpoint was.
         whole = model_file(names)
-        return [whole] if whole and Path(whole).suffix != path.suffix else [CHANGED_FILE]
+        if whole and Path(whole).suffix != path.suffix:
+            return [whole]
+        return of_result(names, CHANGED_FILE)
 
     def restore(files: Mapping[str, Path]) -> nn.Module:
+        if not files:
+            return adapted
         if CHANGED_FILE not in files:
             notes.warn(
                 "the method returns a network of another form than the model's: it comes as "
@@ -86,14 +90,17 @@ def _unwrapped(model: nn.Module, notes: Notes) -> nn.Module:
 
 
 def _model_only(names: list[str]) -> list[str]:
-    return [model_file(names)]
+    return of_result(names, model_file(names))
 
 
-def _load_whole(files: Mapping[str, Path]) -> Any:
-    path = next(iter(files.values()))
-    if path.suffix == ".pt2":
-        return torch.export.load(path)
-    return _load_script(path)
+def _whole_or(model: Any) -> Callable[[Mapping[str, Path]], Any]:
+    def restore(files: Mapping[str, Path]) -> Any:
+        if not files:
+            return model
+        path = next(iter(files.values()))
+        return torch.export.load(path) if path.suffix == ".pt2" else _load_script(path)
+
+    return restore
 
 
 def _load_script(path: Path) -> nn.Module:

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from acclimate.errors import DataError
 from acclimate.models.checkpoint import Checkpoint, model_file
 from acclimate.payload import Payload
 
@@ -24,16 +23,14 @@ def of_path(path: Any) -> Checkpoint:
             blob = text
         else:
             payload = Payload.of_file(text)
-    return Checkpoint(payload, _wanted, _restore, blob, keeps_files=True)
+
+    def restore(files: Mapping[str, Path]) -> Any:
+        model = model_file(list(files))
+        return files[model] if model else path
+
+    return Checkpoint(payload, _wanted, restore, blob, keeps_files=True)
 
 
 def _wanted(names: list[str]) -> list[str]:
     model = model_file(names)
     return [model] if model else []
-
-
-def _restore(files: Mapping[str, Path]) -> Path:
-    model = model_file(list(files))
-    if not model:
-        raise DataError("the job returned no model: its method corrects predictions only")
-    return files[model]

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from acclimate.errors import DataError
-from acclimate.models.checkpoint import CHANGED_FILE, Checkpoint
+from acclimate.models.checkpoint import CHANGED_FILE, Checkpoint, of_result
 from acclimate.models.tensors import pack_tensors, read_tensors, same_type_as
 
 
@@ -28,12 +28,14 @@ def of_state_dict(state: Mapping[str, Any], architecture: str) -> Checkpoint:
     kept = dict(state)
 
     def restore(files: Mapping[str, Path]) -> dict[str, torch.Tensor]:
-        changed = read_tensors(files[CHANGED_FILE])
+        changed = read_tensors(files[CHANGED_FILE]) if files else {}
         return {
             key: same_type_as(changed[key], tensor) if key in changed else tensor.clone()
             for key, tensor in kept.items()
         }
 
     return Checkpoint(
-        pack_tensors("state_dict.safetensors", kept), lambda names: [CHANGED_FILE], restore
+        pack_tensors("state_dict.safetensors", kept),
+        lambda names: of_result(names, CHANGED_FILE),
+        restore,
     )
