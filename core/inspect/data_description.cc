@@ -3,11 +3,14 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "core/data/dataset.h"
+#include "core/data/pictures/picture_archive.h"
 #include "core/data/table/csv_file.h"
 
 namespace acclimate::inspect {
@@ -103,6 +106,29 @@ ordered_json DescribeTable(const std::shared_ptr<io::MappedFile>& file) {
     });
     description["rows"] = rows;
   }
+  if (!status.ok()) description["problems"].push_back(std::string(status.message()));
+  return description;
+}
+
+ordered_json DescribePictures(const std::shared_ptr<io::MappedFile>& file) {
+  constexpr int64_t kAtOnce = 256, kBytesAtOnce = int64_t{64} << 20;
+  ordered_json description = {{"kind", "data"}};
+  description["warnings"] = description["problems"] = ordered_json::array();
+  absl::StatusOr<data::PictureArchive> archive = data::PictureArchive::Open(file);
+  absl::Status status = archive.status();
+  std::map<std::string, int64_t> by_folder;
+  int64_t pictures = 0;
+  while (status.ok()) {
+    const auto files = archive->Next(kAtOnce, kBytesAtOnce);
+    status = files.status();
+    if (!status.ok() || files->empty()) break;
+    for (const data::PictureFile& picture : *files) {
+      ++pictures;
+      ++by_folder[std::filesystem::path(picture.path).parent_path().filename().string()];
+    }
+  }
+  description["pictures"] = pictures;
+  description["by_folder"] = by_folder;
   if (!status.ok()) description["problems"].push_back(std::string(status.message()));
   return description;
 }

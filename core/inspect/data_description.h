@@ -15,6 +15,9 @@ nlohmann::ordered_json DescribeTensors(const std::shared_ptr<io::MappedFile>& fi
 // Of CSV: its columns and rows. How they are coded is decided by the job's options.
 nlohmann::ordered_json DescribeTable(const std::shared_ptr<io::MappedFile>& file);
 
+// Of an archive of pictures: how many there are in each folder. None is decoded.
+nlohmann::ordered_json DescribePictures(const std::shared_ptr<io::MappedFile>& file);
+
 }  // namespace acclimate::inspect
 
 #endif  // ACCLIMATE_CORE_INSPECT_DATA_DESCRIPTION_H_

@@ -3,6 +3,7 @@
 #include "absl/strings/match.h"
 #include "core/data/npy.h"
 #include "core/data/npz.h"
+#include "core/data/pictures/picture_archive.h"
 #include "core/data/table/csv_file.h"
 #include "core/inspect/checkpoint_description.h"
 #include "core/inspect/data_description.h"
@@ -41,6 +42,7 @@ FileKind KindOf(const std::shared_ptr<io::MappedFile>& file) {
     return HoldsSamples(file) ? FileKind::kTensors : FileKind::kCheckpoint;
   }
   if (data::LooksLikeNpz(file->bytes()) && HoldsArrays(file)) return FileKind::kTensors;
+  if (data::PictureArchive::Is(file)) return FileKind::kPictures;
   return data::LooksLikeCsv(file->bytes()) ? FileKind::kTable : FileKind::kCheckpoint;
 }
 
@@ -55,6 +57,9 @@ ordered_json Describe(const std::shared_ptr<io::MappedFile>& file, const Questio
       break;
     case FileKind::kTable:
       description.update(DescribeTable(file));
+      break;
+    case FileKind::kPictures:
+      description.update(DescribePictures(file));
       break;
   }
   return description;

@@ -13,10 +13,10 @@
 
 namespace acclimate::inspect {
 
-enum class FileKind { kCheckpoint, kTensors, kTable };
+enum class FileKind { kCheckpoint, kTensors, kTable, kPictures };
 
 // By the bytes: npz, npy and safetensors with `inputs` or arrays of other names are data; a table
-// is text; the rest is read as a checkpoint.
+// is text, an archive of pictures what libarchive reads; the rest is read as a checkpoint.
 FileKind KindOf(const std::shared_ptr<io::MappedFile>& file);
 
 struct Question {

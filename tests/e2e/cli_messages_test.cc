@@ -77,7 +77,7 @@ TEST_F(CliMessagesTest, WhatCannotBeSentIsAWrongArgument) {
   ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
   const std::pair<std::string, std::string> kCases[] = {
       {fifo, "is a FIFO"},
-      {folder_.path(), "is a folder"},
+      {folder_.path(), "a folder without pictures"},
       {folder_.File("missing"), "No such file"},
   };
   for (const auto& [path, why] : kCases) {
