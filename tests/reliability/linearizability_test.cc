@@ -80,7 +80,7 @@ class LinearizabilityTest : public testing::Test {
 TEST_F(LinearizabilityTest, OfCreateCancelPauseResumeAndGet) {
   const int64_t histories = Count(100, 20'000);
   std::vector<std::vector<Operation>> history(static_cast<size_t>(histories));
-  absl::Mutex mutex;  // guards `history`
+  absl::Mutex mutex;                     // guards `history`
   std::vector<absl::Barrier*> together;  // of each history; whoever passes last deletes it
   for (int64_t i = 0; i < histories; ++i) together.push_back(new absl::Barrier(kClients));
   std::vector<std::thread> threads;
