@@ -70,7 +70,8 @@ std::vector<std::string> WarningsOfData(Inputs& inputs) {
         "target: ", inputs.target->size(), " samples, under ", methods::kLeastTargetSamples,
         ", are too few to choose weights or to hold the result against the source model"));
   }
-  if (!inputs.sources.empty() && method.labels_are_classes) {
+  // With labels of the target too, each file may be a task of its own.
+  if (!inputs.sources.empty() && method.labels_are_classes && !labels_train) {
     const std::string missing = MissingClasses(inputs.sources, inputs);
     if (!missing.empty()) {
       warnings.push_back(absl::StrCat("sources: no sample of class ", missing,

@@ -161,7 +161,7 @@ TEST_F(BadInputTest, WrongShapeOrChannels) {
 
 TEST_F(BadInputTest, LabelsOutsideTheClasses) {
   ExpectTargetRefused(WithLabels({0, 1, 2, 3, 9, 1}), {"target", "9"});
-  ExpectRefused(TrainingSpec(api_.Upload(WithLabels({0, 1, -1, 3}))), {"target", "-1"});
+  ExpectRefused(TrainingSpec(api_.Upload(WithLabels({0, 1, -2, 3}))), {"target", "-2"});
 }
 
 TEST_F(BadInputTest, NotANumberInTheData) {

@@ -117,7 +117,7 @@ TEST_F(ReportTest, OfManyClassesTheWorst) {
 TEST_F(ReportTest, ClassesHaveTheirNames) {
   Json report = Example();
   report["class_names"] = {"cat", "dog"};
-  EXPECT_THAT(ReportText(report).value(), HasSubstr("\ndog           -       -"));
+  EXPECT_THAT(ReportText(report).value(), HasSubstr("\ndog         -       -\n"));
 }
 
 TEST_F(ReportTest, AFieldOfAnotherFormIsDataLoss) {

@@ -52,6 +52,7 @@ inline job::RunSpec FewShotSpec(const std::string& method) {
   job::RunSpec spec;
   spec.method = method;
   spec.architecture = "mlp";
+  spec.normalization.mode = "none";
   spec.target = OpenFile(TheBaseClasses().Path("base.safetensors"));
   spec.inputs["validation"] = OpenFile(TheBaseClasses().Path("validation.safetensors"));
   spec.hyperparameters = {{"ways", int64_t{3}}, {"validation_episodes", int64_t{40}}};

@@ -47,6 +47,7 @@ RunSpec SequenceSpec(const std::string& strategy, const std::vector<int64_t>& ta
   RunSpec spec;
   spec.method = "continual";
   spec.architecture = "mlp";
+  spec.normalization.mode = "none";
   spec.num_classes = kClasses;
   for (const int64_t task : tasks) spec.sources.push_back(OpenFile(TaskFile(task)));
   spec.target = spec.sources.back();
