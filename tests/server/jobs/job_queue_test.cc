@@ -553,21 +553,21 @@ TEST_F(WatchTest, AReaderThatHasGoneIsCalledNoMore) {
 
 TEST_F(WatchTest, OfADeletedJobEnds) {
   const Lease lease = CreateRunning();
-  absl::Notification caught_up;
+  absl::Notification caught_up, deleted;
   absl::Status status;
   std::thread reader([&] {
     status = Follow(lease.id.job(), 0, [&](const v1::JobEvent& event) {
       if (event.cursor() == kStartEvents) caught_up.Notify();
       // Until the job is deleted, so that its end is not read.
-      if (event.has_result()) {
-        while (queue_->Get(lease.id.job()).ok()) absl::SleepFor(absl::Milliseconds(1));
-      }
+      if (event.has_result()) deleted.WaitForNotification();
     });
   });
   caught_up.WaitForNotification();
   ASSERT_TRUE(queue_->Finish(lease.id, Succeeded()).ok());
-  ASSERT_TRUE(queue_->Delete(lease.id.job()).ok());
+  const absl::Status gone = queue_->Delete(lease.id.job());
+  deleted.Notify();
   reader.join();
+  EXPECT_TRUE(gone.ok()) << gone;
   EXPECT_TRUE(absl::IsNotFound(status)) << status;
 }
 
