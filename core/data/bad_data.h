@@ -17,9 +17,11 @@ absl::Status BadData(const std::string& name, const Parts&... what) {
   return absl::InvalidArgumentError(absl::StrCat(name, ": ", what...));
 }
 
-// Everything that is wrong with one file, so that its owner mends it at once.
+// Everything that is wrong with one file, or with several, so that their owner mends it at once.
 class Problems {
  public:
+  Problems() = default;
+  // Of this file: its name is said once.
   explicit Problems(std::string name) : prefix_(absl::StrCat(std::move(name), ": ")) {}
 
   // Does nothing with OK. A code other than INVALID_ARGUMENT is kept alone: it is no fault of the

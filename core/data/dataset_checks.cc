@@ -9,13 +9,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "core/data/bad_data.h"
+#include "core/io/shape_text.h"
 
 namespace acclimate::data {
 namespace {
-
-std::string Shape(const at::Tensor& tensor) {
-  return absl::StrCat("[", absl::StrJoin(tensor.sizes(), ", "), "]");
-}
 
 // "3, 0, 27" for the element at `offset` of a contiguous tensor of this shape.
 std::string IndexOf(int64_t offset, at::IntArrayRef shape) {
@@ -53,10 +50,12 @@ absl::Status CheckFinite(const at::Tensor& inputs, const std::string& name) {
 
 absl::StatusOr<at::Tensor> CheckInputs(const at::Tensor& inputs, const std::string& name) {
   if (inputs.dim() < 2) {
-    return BadData(name, "inputs has shape ", Shape(inputs), ", but must be [N, ...]");
+    return BadData(name, "inputs has shape ", io::ShapeText(inputs.sizes()),
+                   ", but must be [N, ...]");
   }
   if (inputs.size(0) == 0) return BadData(name, "inputs holds no samples");
-  if (inputs.numel() == 0) return BadData(name, "inputs has empty samples: ", Shape(inputs));
+  if (inputs.numel() == 0)
+    return BadData(name, "inputs has empty samples: ", io::ShapeText(inputs.sizes()));
   if (inputs.scalar_type() == at::kByte) return inputs.contiguous();
   if (!inputs.is_floating_point()) {
     return BadData(name, "inputs has dtype ", DtypeName(inputs.scalar_type()),

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "core/data/bad_data.h"
+#include "core/io/shape_text.h"
 
 namespace acclimate::data {
 namespace {
@@ -14,14 +15,11 @@ constexpr char kLabels[] = "labels";
 // The first whole number that a float32 does not hold exactly.
 constexpr int64_t kFloatLimit = int64_t{1} << 24;
 
-std::string SizesText(const at::Tensor& tensor) {
-  return absl::StrCat("[", absl::StrJoin(tensor.sizes(), ", "), "]");
-}
-
 std::string Names(const std::map<std::string, at::Tensor>& tensors) {
   std::vector<std::string> names;
   for (const auto& [name, tensor] : tensors) {
-    if (name != kLabels) names.push_back(absl::StrCat("\"", name, "\" ", SizesText(tensor)));
+    if (name != kLabels)
+      names.push_back(absl::StrCat("\"", name, "\" ", io::ShapeText(tensor.sizes())));
   }
   return names.empty() ? "none" : absl::StrJoin(names, ", ");
 }
@@ -89,13 +87,13 @@ absl::StatusOr<at::Tensor> Pack(const std::map<std::string, at::Tensor>& tensors
     }
     const at::Tensor& tensor = found->second;
     if (tensor.dim() < 2 || tensor.numel() == 0) {
-      return BadData(file, found->first, " has shape ", SizesText(tensor),
+      return BadData(file, found->first, " has shape ", io::ShapeText(tensor.sizes()),
                      ", but must be [N, ...]");
     }
     if (!first.defined()) first = tensor;
     if (tensor.sizes() != first.sizes()) {
-      return BadData(file, found->first, " has shape ", SizesText(tensor), ", but \"",
-                     fields[0].name, "\" has ", SizesText(first),
+      return BadData(file, found->first, " has shape ", io::ShapeText(tensor.sizes()), ", but \"",
+                     fields[0].name, "\" has ", io::ShapeText(first.sizes()),
                      "; the inputs of a model must be alike");
     }
     absl::StatusOr<at::Tensor> plane =

@@ -9,13 +9,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "core/data/bad_data.h"
+#include "core/io/shape_text.h"
 
 namespace acclimate::data {
 namespace {
-
-std::string ShapeText(const at::Tensor& tensor) {
-  return absl::StrCat("[", absl::StrJoin(tensor.sizes(), ", "), "]");
-}
 
 // For labels of one row a sample and several columns.
 absl::Status RefuseRows(const at::Tensor& labels, const std::string& name) {
@@ -23,7 +20,7 @@ absl::Status RefuseRows(const at::Tensor& labels, const std::string& name) {
   const bool shares =
       values.ge(0).all().item<bool>() && (values.sum(1) - 1).abs().le(1e-3).all().item<bool>();
   const bool one_hot = shares && values.eq(values.round()).all().item<bool>();
-  return BadData(name, "labels has shape ", ShapeText(labels),
+  return BadData(name, "labels has shape ", io::ShapeText(labels.sizes()),
                  one_hot  ? ", one-hot rows: store the classes, labels = labels.argmax(1)"
                  : shares ? ", probabilities: store the classes, labels = labels.argmax(1)"
                           : ", but must be one class a sample, [N]");
@@ -46,8 +43,8 @@ absl::StatusOr<at::Tensor> ReadLabels(const at::Tensor& labels, int64_t samples,
   }
   const bool column = labels.dim() == 2 && labels.size(1) == 1;
   if ((labels.dim() != 1 && !column) || labels.size(0) != samples) {
-    return BadData(name, "labels has shape ", ShapeText(labels), ", but inputs holds ", samples,
-                   " samples");
+    return BadData(name, "labels has shape ", io::ShapeText(labels.sizes()), ", but inputs holds ",
+                   samples, " samples");
   }
   // Wide enough for what they are compared with.
   const at::Tensor values =

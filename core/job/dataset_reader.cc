@@ -79,11 +79,7 @@ absl::Status DatasetReader::NameClasses(LabelUse use, data::Dataset& dataset) {
   if (names.empty()) {
     names = dataset.class_names();
     if (spec_->checkpoint == nullptr) return absl::OkStatus();
-    observer_->OnWarning(
-        absl::StrCat(dataset.name(),
-                     ": the checkpoint records no class names: class 0 is taken to "
-                     "be \"",
-                     names.front(), "\", and so on in the order of the names"));
+    WarnOfAssumedNames(dataset.name());
     return absl::OkStatus();
   }
   absl::Status status = dataset.SetClassNames(names);
@@ -190,11 +186,15 @@ absl::StatusOr<at::Tensor> DatasetReader::Labels(const data::ClassTexts& texts,
     return at::Tensor();
   }
   if (labels.ok() && made_here && !names.empty() && spec_->checkpoint != nullptr) {
-    observer_->OnWarning(
-        absl::StrCat(file, ": the checkpoint records no class names: class 0 is taken to be \"",
-                     names.front(), "\", and so on in the order of the names"));
+    WarnOfAssumedNames(file);
   }
   return labels;
+}
+
+void DatasetReader::WarnOfAssumedNames(const std::string& file) {
+  observer_->OnWarning(
+      absl::StrCat(file, ": the checkpoint records no class names: class 0 is taken to be \"",
+                   conventions_.class_names.front(), "\", and so on in the order of the names"));
 }
 
 }  // namespace acclimate::job

@@ -54,6 +54,8 @@ class DatasetReader {
   absl::StatusOr<data::Dataset> ReadPictures(const std::shared_ptr<io::MappedFile>& file,
                                              LabelUse use);
   absl::Status NameClasses(LabelUse use, data::Dataset& dataset);
+  // The model was trained with names that nobody recorded.
+  void WarnOfAssumedNames(const std::string& file);
   void LeaveOutUnlabelled(const std::string& field, LabelUse use, data::Dataset& dataset);
   // Labels of `texts` by the class names, which they may make. An error unless `use` lets it be a
   // warning.

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "core/io/shape_text.h"
 #include "core/methods/perturbations.h"
 
 namespace acclimate::job {
@@ -19,10 +20,6 @@ constexpr char kFromOne[] = "; classes count from 0: labels = labels - 1 mends l
 
 absl::Status Unfit(const std::string& field, const std::string& message) {
   return absl::InvalidArgumentError(absl::StrCat(field, ": ", message));
-}
-
-std::string SampleText(const std::vector<int64_t>& shape) {
-  return absl::StrCat("[", absl::StrJoin(shape, ", "), "]");
 }
 
 // Labels that are read must be classes of the model.
@@ -58,14 +55,14 @@ absl::Status CheckShapes(Inputs& inputs) {
     return Unfit("target", absl::StrCat(inputs.method->spec.name,
                                         " needs images [channels, height, width]; the samples "
                                         "have shape ",
-                                        SampleText(expected)));
+                                        io::ShapeText(expected)));
   }
   std::vector<std::string> faults;
   for (const auto& [field, dataset] : inputs.AllDatasets()) {
     if (dataset->sample_shape() != expected) {
       faults.push_back(absl::StrCat(field, ": samples have shape ",
-                                    SampleText(dataset->sample_shape()), ", those of the target ",
-                                    SampleText(expected)));
+                                    io::ShapeText(dataset->sample_shape()),
+                                    ", those of the target ", io::ShapeText(expected)));
     }
   }
   if (faults.empty()) return absl::OkStatus();

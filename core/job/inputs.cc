@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "core/data/bad_data.h"
 #include "core/job/data_warnings.h"
 #include "core/job/dataset_reader.h"
 #include "core/job/input_checks.h"
@@ -102,7 +103,7 @@ class DataLoading {
       }
     }
     LoadExtra();
-    return status_;
+    return problems_.status();
   }
 
  private:
@@ -126,12 +127,7 @@ class DataLoading {
                                      const std::shared_ptr<io::MappedFile>& file, LabelUse use) {
     absl::StatusOr<data::Dataset> dataset = reader_.Read(field, file, use);
     if (dataset.ok()) return *std::move(dataset);
-    if (status_.ok() || !absl::IsInvalidArgument(dataset.status())) {
-      status_ = dataset.status();
-    } else if (absl::IsInvalidArgument(status_)) {
-      status_ = absl::InvalidArgumentError(
-          absl::StrCat(status_.message(), "; ", dataset.status().message()));
-    }
+    problems_.Add(dataset.status());
     return absl::nullopt;
   }
 
@@ -139,7 +135,7 @@ class DataLoading {
   DatasetReader& reader_;
   RunObserver& observer_;
   Inputs& inputs_;
-  absl::Status status_;
+  data::Problems problems_;
 };
 
 // Of a source with `samples`: a twentieth, so many more of a small one that an accuracy can be read

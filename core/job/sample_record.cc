@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "core/io/shape_text.h"
 
 namespace acclimate::job {
 namespace {
@@ -26,8 +27,6 @@ struct Record {
   Shape shape;
   std::string dtype;  // empty when it is not known
 };
-
-std::string Text(const Shape& shape) { return absl::StrCat("[", absl::StrJoin(shape, ", "), "]"); }
 
 std::string DtypeOf(const data::Dataset& samples) {
   return samples.stored_type() == at::kByte ? kBytes : kFloats;
@@ -86,7 +85,8 @@ absl::Status CompareShape(const Shape& given, const Shape& wanted,
     Shape axes = {0};
     for (const int64_t axis : *order) axes.push_back(axis + 1);
     return absl::InvalidArgumentError(absl::StrCat(
-        "the samples have shape ", Text(given), ", those of the model ", Text(wanted),
+        "the samples have shape ", io::ShapeText(given), ", those of the model ",
+        io::ShapeText(wanted),
         ": the axes are in another order; inputs = np.ascontiguousarray(inputs.transpose(",
         absl::StrJoin(axes, ", "), ")) mends them"));
   }
@@ -95,8 +95,8 @@ absl::Status CompareShape(const Shape& given, const Shape& wanted,
   };
   // The same values in the same order, as a vector or as an image.
   if (given.size() != wanted.size() && values(given) == values(wanted)) return absl::OkStatus();
-  warnings.push_back(absl::StrCat("the samples have shape ", Text(given),
-                                  ", those that the model was made with ", Text(wanted)));
+  warnings.push_back(absl::StrCat("the samples have shape ", io::ShapeText(given),
+                                  ", those that the model was made with ", io::ShapeText(wanted)));
   return absl::OkStatus();
 }
 

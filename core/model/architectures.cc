@@ -12,6 +12,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "core/io/shape_text.h"
 #include "core/model/layers.h"
 #include "core/model/resnet.h"
 #include "core/model/script_model.h"
@@ -178,7 +179,7 @@ constexpr Architecture kArchitectures[] = {
 };
 
 absl::Status CheckShape(const Architecture& architecture, const Shape& shape) {
-  const std::string given = absl::StrCat("[", absl::StrJoin(shape, ", "), "]");
+  const std::string given = io::ShapeText(shape);
   if (shape.empty() || *std::min_element(shape.begin(), shape.end()) < 1) {
     return absl::InvalidArgumentError(
         absl::StrCat(architecture.name, " needs a sample shape of positive sizes, not ", given));

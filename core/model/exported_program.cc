@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
+#include "core/io/shape_text.h"
 #include "core/model/archive_copy.h"
 #include "core/model/exported_graph.h"
 #include "core/model/exported_json.h"
@@ -176,10 +176,6 @@ class ProgramReader {
   std::map<std::string, std::vector<std::pair<std::string, const TensorPlace*>>> placed_;
 };
 
-std::string ShapeText(at::IntArrayRef sizes) {
-  return absl::StrCat("[", absl::StrJoin(sizes, ", "), "]");
-}
-
 // The records of `places` with what `state` has for them.
 class RecordUpdate {
  public:
@@ -194,8 +190,8 @@ class RecordUpdate {
       if (tensor.sizes() != at::IntArrayRef(place.sizes) || tensor.scalar_type() != place.dtype) {
         return absl::InvalidArgumentError(absl::StrCat(
             "cannot save as .pt2: ", name, " is ", c10::toString(tensor.scalar_type()),
-            " of shape ", ShapeText(tensor.sizes()), ", but the program is written for ",
-            c10::toString(place.dtype), " of shape ", ShapeText(place.sizes)));
+            " of shape ", io::ShapeText(tensor.sizes()), ", but the program is written for ",
+            c10::toString(place.dtype), " of shape ", io::ShapeText(place.sizes)));
       }
       const at::Tensor view = ExportedArchive::ViewOf(BytesOf(place.record), name, place);
       if (!SameBytes(view, tensor)) view.copy_(tensor);

@@ -3,12 +3,12 @@
 #include <ATen/ATen.h>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
+#include "core/io/shape_text.h"
 
 namespace acclimate::model {
 
 void CheckOutput(const at::Tensor& logits, int64_t classes) {
-  const std::string shape = absl::StrCat("[", absl::StrJoin(logits.sizes(), ", "), "]");
+  const std::string shape = io::ShapeText(logits.sizes());
   if (!logits.is_floating_point()) {
     throw UnfitOutput(absl::StrCat(
         "forward() returns whole numbers of shape ", shape,

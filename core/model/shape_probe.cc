@@ -11,17 +11,15 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "core/io/shape_text.h"
 #include "core/model/output_form.h"
 
 namespace acclimate::model {
 namespace {
 
 using Shape = std::vector<int64_t>;
-
-std::string Text(const Shape& shape) { return absl::StrCat("[", absl::StrJoin(shape, ", "), "]"); }
 
 // Why the model does not take such a batch; nothing when it does. Throws UnfitOutput.
 std::optional<std::string> Refusal(Model& model, const Shape& sample_shape, int64_t samples) {
@@ -33,7 +31,8 @@ std::optional<std::string> Refusal(Model& model, const Shape& sample_shape, int6
     const Shape expected{samples, model.num_classes()};
     if (result.features.size(0) != samples || result.logits.sizes() != expected) {
       return absl::StrCat("its logits for ", samples, " samples have shape ",
-                          Text(result.logits.sizes().vec()), " instead of ", Text(expected));
+                          io::ShapeText(result.logits.sizes()), " instead of ",
+                          io::ShapeText(expected));
     }
     if (!model.ClassifyFeatures(result.features).allclose(result.logits, 1e-3, 1e-4, true)) {
       return "its classifier layer alone does not make its logits of its features";
@@ -93,8 +92,8 @@ std::optional<std::string> OtherOrder(Model& model, const Shape& shape, int64_t 
   const Shape channels_first = {shape[2], shape[0], shape[1]};
   const Shape channels_last = {shape[1], shape[2], shape[0]};
   const auto mends = [&](const Shape& other, const char* what, const char* axes) {
-    return absl::StrCat("the samples have shape ", Text(shape), ", the model takes ", Text(other),
-                        ": they are stored ", what,
+    return absl::StrCat("the samples have shape ", io::ShapeText(shape), ", the model takes ",
+                        io::ShapeText(other), ": they are stored ", what,
                         "; inputs = np.ascontiguousarray(inputs."
                         "transpose(",
                         axes, ")) mends them");
@@ -140,7 +139,7 @@ absl::Status ProbeShape(Model& model, const Shape& sample_shape, int64_t samples
           "): trace it on the CPU, torch.jit.trace(model.cpu().eval(), x.cpu())"));
     }
     return absl::InvalidArgumentError(absl::StrCat("the model does not take samples of shape ",
-                                                   Text(sample_shape), ": ", *reason));
+                                                   io::ShapeText(sample_shape), ": ", *reason));
   } catch (const UnfitOutput& error) {
     return absl::InvalidArgumentError(error.what());
   }

@@ -8,16 +8,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "core/io/shape_text.h"
 
 namespace acclimate::model {
-namespace {
-
-std::string ShapeText(const at::Tensor& tensor) {
-  return absl::StrCat("[", absl::StrJoin(tensor.sizes(), ", "), "]");
-}
-
-}  // namespace
-
 absl::Status CopyState(const std::map<std::string, at::Tensor>& from,
                        const std::map<std::string, at::Tensor>& into) {
   std::vector<std::string> faults;
@@ -28,8 +21,8 @@ absl::Status CopyState(const std::map<std::string, at::Tensor>& from,
         faults.push_back(absl::StrCat("missing ", name));
       }
     } else if (found->second.sizes() != tensor.sizes()) {
-      faults.push_back(absl::StrCat(name, " has shape ", ShapeText(found->second), " instead of ",
-                                    ShapeText(tensor)));
+      faults.push_back(absl::StrCat(name, " has shape ", io::ShapeText(found->second.sizes()),
+                                    " instead of ", io::ShapeText(tensor.sizes())));
     }
   }
   for (const auto& [name, tensor] : from) {

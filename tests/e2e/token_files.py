@@ -6,6 +6,7 @@
 Text is token ids [N, L] with an attention mask beside them. Of each sample some tokens tell the
 class; the target domain has fewer of those, and its other tokens are none of the source's.
 """
+import pathlib
 import sys
 import warnings
 
@@ -13,10 +14,12 @@ warnings.filterwarnings("ignore")
 
 import numpy
 import torch
-import torch.nn as nn
 import torch.nn.functional as F
 
-CLASSES, LENGTH, WIDTH, LAYERS, VOCABULARY = 3, 16, 32, 4, 64
+sys.path.append(str(pathlib.Path(__file__).parents[1] / "core/model"))
+from exported_models import CLASSES, TokenEncoder
+
+LENGTH, WIDTH, HEADS, VOCABULARY = 16, 32, 4, 64
 FIRST_TOKEN, TOKENS_OF_A_CLASS = 4, 6
 SOURCE_FILLERS, TARGET_FILLERS = (24, 44), (44, 64)
 
@@ -35,40 +38,13 @@ def text(count, share, fillers, seed):
             "labels": labels.astype(numpy.int64)}
 
 
-class Encoder(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.words, self.places = nn.Embedding(VOCABULARY, WIDTH), nn.Embedding(LENGTH, WIDTH)
-        self.norm, self.drop = nn.LayerNorm(WIDTH), nn.Dropout(0.1)
-        self.layers = nn.ModuleList()
-        for _ in range(LAYERS):
-            self.layers.append(nn.ModuleDict({
-                "query": nn.Linear(WIDTH, WIDTH), "key": nn.Linear(WIDTH, WIDTH),
-                "value": nn.Linear(WIDTH, WIDTH), "out": nn.Linear(WIDTH, WIDTH),
-                "norm1": nn.LayerNorm(WIDTH), "wide": nn.Linear(WIDTH, 2 * WIDTH),
-                "narrow": nn.Linear(2 * WIDTH, WIDTH), "norm2": nn.LayerNorm(WIDTH)}))
-        self.pooler, self.classifier = nn.Linear(WIDTH, WIDTH), nn.Linear(WIDTH, CLASSES)
-
-    def forward(self, input_ids, attention_mask):
-        places = torch.arange(input_ids.shape[1], device=input_ids.device)
-        x = self.drop(self.norm(self.words(input_ids) + self.places(places)))
-        hidden = (1.0 - attention_mask.to(x.dtype))[:, None, None, :] * -1e4
-        for layer in self.layers:
-            q, k, v = (layer[name](x).unflatten(-1, (4, -1)).transpose(1, 2)
-                       for name in ("query", "key", "value"))
-            a = F.scaled_dot_product_attention(q, k, v, attn_mask=hidden)
-            x = layer["norm1"](x + self.drop(layer["out"](a.transpose(1, 2).flatten(2))))
-            x = layer["norm2"](x + self.drop(layer["narrow"](F.gelu(layer["wide"](x)))))
-        return self.classifier(self.drop(torch.tanh(self.pooler(x[:, 0]))))
-
-
 def make(folder):
     torch.manual_seed(1)
     torch.set_num_threads(1)
     source = text(600, 0.4, SOURCE_FILLERS, 1)
     numpy.savez(f"{folder}/source.npz", **source)
     numpy.savez(f"{folder}/target.npz", **text(400, 0.2, TARGET_FILLERS, 2))
-    model = Encoder()
+    model = TokenEncoder(WIDTH, HEADS, VOCABULARY, LENGTH)
     optimizer = torch.optim.Adam(model.parameters(), 2e-3)
     ids, mask, labels = (torch.from_numpy(source[name])
                          for name in ("input_ids", "attention_mask", "labels"))

@@ -108,12 +108,15 @@ class Encoder(nn.Module):
 class TokenEncoder(nn.Module):
     """Token ids and which of them are padding, as encoders of the BERT kind take them."""
 
-    def __init__(self, layers=4, width=16, words=50, length=12):
+    LAYERS = 4
+
+    def __init__(self, width, heads, words, length):
         super().__init__()
+        self.heads = heads
         self.words, self.places = nn.Embedding(words, width), nn.Embedding(length, width)
         self.norm = nn.LayerNorm(width)
         self.layers = nn.ModuleList()
-        for _ in range(layers):
+        for _ in range(self.LAYERS):
             self.layers.append(nn.ModuleDict({
                 "query": nn.Linear(width, width), "key": nn.Linear(width, width),
                 "value": nn.Linear(width, width), "out": nn.Linear(width, width),
@@ -127,7 +130,7 @@ class TokenEncoder(nn.Module):
         x = self.drop(self.norm(self.words(input_ids) + self.places(places)))
         hidden = (1.0 - attention_mask.to(x.dtype))[:, None, None, :] * -1e4
         for layer in self.layers:
-            q, k, v = (layer[name](x).unflatten(-1, (2, -1)).transpose(1, 2)
+            q, k, v = (layer[name](x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
                        for name in ("query", "key", "value"))
             a = F.scaled_dot_product_attention(q, k, v, attn_mask=hidden)
             x = layer["norm1"](x + self.drop(layer["out"](a.transpose(1, 2).flatten(2))))
@@ -358,7 +361,7 @@ def make(folder):
 def tokens(folder):
     """tokens.pt2, the traced tokens.pt, and what they make of token ids and masks."""
     torch.manual_seed(3)
-    model = TokenEncoder().eval()
+    model = TokenEncoder(width=16, heads=2, words=50, length=12).eval()
     ids, mask = torch.randint(0, 50, (5, 12)), torch.ones(5, 12, dtype=torch.int64)
     mask[:, 9:] = 0
     batch = torch.export.Dim("batch")
