@@ -64,7 +64,7 @@ absl::Status CheckValue(const OptionSpec& option, const std::string& value) {
     case ValueKind::kSwitch:
       break;
   }
-  return CheckChoice(subject, option.choices, value);
+  return option.others ? absl::OkStatus() : CheckChoice(subject, option.choices, value);
 }
 
 absl::Status CheckPositionals(const ArgumentSpec& spec, const std::vector<std::string>& given) {

@@ -30,7 +30,8 @@ struct OptionSpec {
   std::string help;
   bool required = false;
   bool repeatable = false;
-  std::vector<std::string> choices = {};  // when not empty: nothing else is taken
+  std::vector<std::string> choices = {};  // when not empty: nothing else is taken, unless `others`
+  bool others = false;
 };
 
 struct PositionalSpec {

@@ -57,7 +57,7 @@ std::string OptionTable(const std::vector<OptionSpec>& options) {
   Table table;
   for (const OptionSpec& option : options) {
     std::string help = option.help;
-    if (!option.choices.empty()) {
+    if (!option.choices.empty() && !option.others) {
       absl::StrAppend(&help, " (", absl::StrJoin(option.choices, ", "), ")");
     }
     if (option.repeatable) absl::StrAppend(&help, "; may be repeated");

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -72,6 +73,15 @@ std::string ShortText(const Json& value) {
   return value.is_string() ? value.get<std::string>() : value.dump(-1, ' ', false);
 }
 
+// "  methods without source: adabn, auto"; those left out with the reason.
+std::string MethodsText(const std::string& key, const Json& methods) {
+  if (methods.empty()) return "";
+  const auto names = methods.get<std::vector<std::string>>();
+  return absl::StrCat(
+      "  ", Wrapped(absl::StrCat(absl::StrReplaceAll(key, {{"_", " "}}), ": ",
+                                 absl::StrJoin(names, key == "methods_left_out" ? "; " : ", "))));
+}
+
 std::string DescriptionText(const Json& description) {
   std::string text = absl::StrCat(ShortText(description["file"]), "\n");
   for (const auto& [key, value] : description.items()) {
@@ -80,6 +90,10 @@ std::string DescriptionText(const Json& description) {
       for (const auto& [name, record] : value.items()) {
         absl::StrAppend(&text, "  recorded ", name, ": ", ShortText(record), "\n");
       }
+      continue;
+    }
+    if (absl::StartsWith(key, "methods_")) {
+      absl::StrAppend(&text, MethodsText(key, value));
       continue;
     }
     const std::string shown = key == "bytes" ? ByteText(value.get<int64_t>()) : ShortText(value);
@@ -144,9 +158,10 @@ Command InspectCommand() {
   command.summary = "Say what a checkpoint or a data file holds, before anything is sent";
   command.description =
       "Reads the files here, as a job would: form, classes, layers and records of a checkpoint;\n"
-      "samples, values and labels of data; warnings, and every problem a job would fail with. A\n"
-      "checkpoint given with data is asked whether it takes their samples. Needs no server. Exits\n"
-      "with 1 where there is a problem.";
+      "samples, values and labels of data; warnings, every problem a job would fail with, and the\n"
+      "methods that a checkpoint fits. A checkpoint given with data is asked whether it takes "
+      "their\n"
+      "samples. Needs no server. Exits with 1 where there is a problem.";
   command.arguments.positionals = {{"FILE", "a checkpoint or data", true, true, ValueKind::kFile}};
   command.arguments.options = {
       {"architecture", ValueKind::kText, "NAME", "of a state dict that does not name its own"},

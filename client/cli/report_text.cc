@@ -207,7 +207,7 @@ std::string ClassText(const Json& report) {
 }
 
 std::string SelectionText(const Json& selection) {
-  if (selection.is_null()) return "";
+  if (selection.is_null() || selection.at("candidates").empty()) return "";
   std::vector<std::vector<std::string>> rows = {{"candidate", "score", "estimated accuracy", ""}};
   const std::string chosen = Text(selection.at("chosen"));
   for (const Json& candidate : selection.at("candidates")) {

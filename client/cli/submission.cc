@@ -2,9 +2,11 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <set>
 #include <system_error>
 
@@ -13,6 +15,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "client/cli/audit_labels.h"
 #include "client/cli/catalog.h"
@@ -97,7 +100,41 @@ void SetDataset(const std::string& input, const Blobs& blobs, v1::DatasetRef* da
   dataset->set_display_name(DisplayName(std::string(absl::StripSuffix(input, "/"))));
 }
 
+struct MeanAndStd {
+  std::vector<double> mean, std;
+};
+
+// "0.5/0.25", "0.4,0.5,0.6/0.2,0.2,0.2".
+std::optional<MeanAndStd> ParseMeanAndStd(absl::string_view text) {
+  const std::vector<absl::string_view> parts = absl::StrSplit(text, '/');
+  if (parts.size() != 2) return std::nullopt;
+  const auto parse = [](absl::string_view list, std::vector<double>& numbers) {
+    for (absl::string_view number : absl::StrSplit(list, ',')) {
+      if (!absl::SimpleAtod(number, &numbers.emplace_back())) return false;
+    }
+    return true;
+  };
+  MeanAndStd both;
+  if (!parse(parts[0], both.mean) || !parse(parts[1], both.std)) return std::nullopt;
+  return both;
+}
+
+// A mode, or numbers.
+absl::Status CheckNormalize(const std::string& how) {
+  static const auto* const kModes = new std::vector<std::string>{"auto", "imagenet", "none"};
+  if (std::count(kModes->begin(), kModes->end(), how) > 0 || ParseMeanAndStd(how)) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("--normalize must be auto, imagenet, none, or numbers as 0.5/0.25; is ", how,
+                   DidYouMean(how, *kModes)));
+}
+
 absl::Status CheckNormalization(const Arguments& arguments) {
+  if (arguments.Has("normalize")) {
+    absl::Status status = CheckNormalize(arguments.Text("normalize"));
+    if (!status.ok()) return status;
+  }
   if (arguments.Has("normalize") && (arguments.Has("mean") || arguments.Has("std"))) {
     return absl::InvalidArgumentError(
         absl::StrCat("--normalize ", arguments.Text("normalize"),
@@ -130,8 +167,16 @@ void SetOptions(const Arguments& arguments, v1::JobSpec* spec) {
     if (spec->normalization().std().empty()) spec->mutable_normalization()->add_std(1);
   }
   if (arguments.Has("normalize")) {
-    spec->mutable_normalization()->set_mode(arguments.Text("normalize"));
+    v1::Normalization& normalization = *spec->mutable_normalization();
+    const std::optional<MeanAndStd> numbers = ParseMeanAndStd(arguments.Text("normalize"));
+    if (numbers) {
+      normalization.mutable_mean()->Add(numbers->mean.begin(), numbers->mean.end());
+      normalization.mutable_std()->Add(numbers->std.begin(), numbers->std.end());
+    } else {
+      normalization.set_mode(arguments.Text("normalize"));
+    }
   }
+  if (arguments.Has("raw-bytes")) spec->mutable_normalization()->set_raw_bytes(true);
   if (arguments.Has("clip")) {
     spec->mutable_normalization()->set_clip(arguments.Numbers("clip").front());
   }
@@ -191,11 +236,16 @@ void AddJobOptions(ArgumentSpec* spec) {
        "HOW",
        "auto: as recorded with the model, else by mean and deviation of each feature of a table, "
        "or "
-       "channel of images, of the source, else of the data; imagenet; none. Kept with the model "
-       "(default: as recorded; else auto for a new network on a table, none for the rest)",
+       "channel of images, of the source, else of the data; imagenet; none; or numbers, "
+       "MEAN[,MEAN...]/STD[,STD...]. Kept with the model (default: as recorded; else auto for a "
+       "new "
+       "network on a table, none for the rest)",
        false,
        false,
-       {"auto", "imagenet", "none"}},
+       {"auto", "imagenet", "none"},
+       /*others=*/true},
+      {"raw-bytes", ValueKind::kSwitch, "",
+       "take uint8 as the numbers 0 to 255, and do not scale it to [0, 1]; kept with the model"},
       {"clip", ValueKind::kNumbers, "LIMIT",
        "clip normalised values to [-LIMIT, LIMIT]; kept with the model"},
       {"mean", ValueKind::kNumbers, "M[,M...]",

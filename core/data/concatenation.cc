@@ -42,7 +42,8 @@ absl::StatusOr<Dataset> Concatenate(std::vector<Dataset> datasets) {
   std::vector<std::string> names;
   for (const Dataset& dataset : datasets) {
     const at::Tensor stored = dataset.stored_inputs();
-    inputs.push_back(IsBytes(dataset) && !all_bytes ? stored.to(at::kFloat).div_(255) : stored);
+    inputs.push_back(IsBytes(dataset) && !all_bytes ? stored.to(at::kFloat).mul_(dataset.unit())
+                                                    : stored);
     labels.push_back(dataset.labels());
     names.push_back(dataset.name());
   }

@@ -37,6 +37,10 @@ absl::Status OutOfMemory(const std::string& name, const c10::Error& error) {
   return absl::ResourceExhaustedError(absl::StrCat(name, ": ", error.what_without_backtrace()));
 }
 
+double UnitOf(at::ScalarType stored, bool raw_bytes) {
+  return stored == at::kByte && !raw_bytes ? 1.0 / 255 : 1.0;
+}
+
 }  // namespace
 
 absl::StatusOr<Dataset> Dataset::Read(std::shared_ptr<io::MappedFile> file, const Fields& fields) {
@@ -86,8 +90,8 @@ absl::StatusOr<Dataset> Dataset::FromTensors(at::Tensor inputs, at::Tensor label
 
 Dataset::Dataset(at::Tensor inputs, at::Tensor labels, std::string name)
     : inputs_(std::move(inputs)), labels_(std::move(labels)), name_(std::move(name)) {
-  if (inputs_.scalar_type() == at::kByte) {
-    scale_ = at::full({}, 1.0 / 255);
+  if (unit() != 1) {
+    scale_ = at::full({}, unit());
     shift_ = at::zeros({});
   }
 }
@@ -107,7 +111,7 @@ absl::Status Dataset::SetNormalization(const Normalization& normalization) {
     return absl::InvalidArgumentError("clip: must be finite and not negative");
   }
   clip_ = normalization.clip;
-  double unit = inputs_.scalar_type() == at::kByte ? 1.0 / 255 : 1.0;
+  const double unit = UnitOf(stored_type(), normalization.raw_bytes);
   const at::Tensor scale = (unit / std).to(at::kFloat), shift = (-mean / std).to(at::kFloat);
   const bool identity = (scale == 1).all().item<bool>() && (shift == 0).all().item<bool>();
   if (token_ids_ && !identity) {
@@ -166,6 +170,10 @@ int64_t Dataset::num_classes() const {
 const at::Tensor& Dataset::labels() const { return labels_; }
 
 at::ScalarType Dataset::stored_type() const { return inputs_.scalar_type(); }
+
+double Dataset::unit() const {
+  return UnitOf(stored_type(), normalization_ && normalization_->raw_bytes);
+}
 
 at::Tensor Dataset::stored_inputs() const {
   return index_.defined() ? inputs_.index_select(0, index_) : inputs_;

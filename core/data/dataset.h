@@ -17,13 +17,14 @@
 
 namespace acclimate::data {
 
-// (x - mean[c]) / std[c] after uint8 has been scaled to [0, 1]. One value, or one a channel (the
-// second dimension of the inputs). The result is clipped to [-clip, clip], unless clip is 0.
-// Recorded with every adapted model.
+// (x - mean[c]) / std[c] after uint8 has been scaled to [0, 1], unless raw_bytes. One value, or one
+// a channel (the second dimension of the inputs). The result is clipped to [-clip, clip], unless
+// clip is 0. Recorded with every adapted model.
 struct Normalization {
   std::vector<double> mean = {0.0};
   std::vector<double> std = {1.0};
   double clip = 0;
+  bool raw_bytes = false;
 };
 
 struct Batch {
@@ -82,6 +83,8 @@ class Dataset {
   int64_t num_classes() const;         // 1 + the largest label; 0 without labels
   const at::Tensor& labels() const;    // int64 [N]; undefined without labels
   at::ScalarType stored_type() const;  // uint8 or float32
+  // What a stored 1 stands for before mean and std: 1/255 of uint8 that is scaled, else 1.
+  double unit() const;
   // [N, ...] as stored, without a copy unless this is a Subset().
   at::Tensor stored_inputs() const;
   // A copy of the samples at `index` (int64 [B] on the CPU), as stored.

@@ -49,7 +49,7 @@ class Moments {
       const double* begin = stored.data_ptr<double>();
       return std::vector<double>(begin, begin + stored.numel());
     };
-    return {{values(mean_), values(divisor), 0},
+    return {{values(mean_), values(divisor)},
             static_cast<double>(zeros_) / (count_ * static_cast<double>(mean_.numel()))};
   }
 

@@ -13,7 +13,7 @@ struct MeasuredNormalization {
   double zero_share = 0;        // of the values that were looked at
 };
 
-// Over all datasets together, which have samples of one shape and no normalisation yet; at least
+// Over all datasets together, which have samples of one shape and no mean and std yet; at least
 // one. A channel whose values are all equal has the deviation 1. One pass over the data; of more
 // than 2^28 values, over samples at equal distances, at least 10,000.
 MeasuredNormalization MeasureNormalization(const std::vector<const Dataset*>& datasets);

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/strings/match.h"
+#include "core/inspect/fitting_methods.h"
 #include "core/model/checkpoint.h"
 #include "core/model/checkpoint_metadata.h"
 
@@ -88,6 +89,7 @@ ordered_json DescribeCheckpoint(const std::shared_ptr<io::MappedFile>& file,
   }
   AddNetwork(**model, description);
   if (!options.sample_shape.empty()) description["takes_samples"] = options.sample_shape;
+  description.update(FittingMethods(**model, options.sample_shape));
   for (const std::string& warning : (*model)->warnings()) {
     description["warnings"].push_back(warning);
   }

@@ -12,6 +12,7 @@
 #include "core/data/dataset.h"
 #include "core/data/pictures/picture_archive.h"
 #include "core/data/table/csv_file.h"
+#include "core/methods/selection.h"
 
 namespace acclimate::inspect {
 namespace {
@@ -81,11 +82,10 @@ ordered_json DescribeTensors(const std::shared_ptr<io::MappedFile>& file) {
   description["samples"] = dataset->size();
   description["sample_shape"] = dataset->sample_shape();
   description["dtype"] = dataset->stored_type() == at::kByte ? "uint8" : "float32";
-  constexpr int64_t kEnough = 16;  // methods::kLeastTargetSamples
-  if (dataset->size() < kEnough) {
-    description["warnings"].push_back(
-        absl::StrCat(dataset->size(),
-                     " samples are too few for a target: nothing is chosen by under ", kEnough));
+  if (dataset->size() < methods::kLeastTargetSamples) {
+    description["warnings"].push_back(absl::StrCat(
+        dataset->size(), " samples are too few for a target: nothing is chosen by under ",
+        methods::kLeastTargetSamples));
   }
   AddValues(*dataset, description);
   AddLabels(*dataset, description);

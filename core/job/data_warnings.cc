@@ -66,9 +66,13 @@ std::vector<std::string> WarningsOfData(Inputs& inputs) {
   }
   const bool labels_train = method.target_labels == DataNeed::kRequired;
   if (method.trains && !labels_train && inputs.target->size() < methods::kLeastTargetSamples) {
+    const auto guard = inputs.hyperparameters.find(methods::kGuardSetting);
+    const bool guarded =
+        guard != inputs.hyperparameters.end() && std::get<std::string>(guard->second) == "on";
     warnings.push_back(absl::StrCat(
         "target: ", inputs.target->size(), " samples, under ", methods::kLeastTargetSamples,
-        ", are too few to choose weights or to hold the result against the source model"));
+        ", are too few to choose weights by or to hold the result against the source model",
+        guarded ? ", which is returned; guard=off adapts it all the same" : ""));
   }
   // With labels of the target too, each file may be a task of its own.
   if (!inputs.sources.empty() && method.labels_are_classes && !labels_train) {

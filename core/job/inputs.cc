@@ -346,7 +346,9 @@ absl::StatusOr<Inputs> LoadInputs(const RunSpec& spec, RunObserver& observer) {
   inputs.conventions = reader->conventions();
   if (status = CheckShapes(inputs); !status.ok()) return status;
   std::vector<std::string> warnings;
-  status = CompareSample(*inputs.target, reader->recorded(), warnings);
+  const absl::StatusOr<data::Normalization> recorded = RecordedNormalization(reader->recorded());
+  const bool raw_bytes = spec.normalization.raw_bytes || (recorded.ok() && recorded->raw_bytes);
+  status = CompareSample(*inputs.target, reader->recorded(), raw_bytes, warnings);
   if (!status.ok()) return InField("target", status);
   for (const std::string& warning : warnings) {
     observer.OnWarning(absl::StrCat("target: ", warning));

@@ -10,6 +10,7 @@ namespace {
 constexpr char kMeanKey[] = "acclimate.mean";
 constexpr char kStdKey[] = "acclimate.std";
 constexpr char kClipKey[] = "acclimate.clip";
+constexpr char kRawBytesKey[] = "acclimate.raw_bytes";
 
 // Of red, green and blue in [0, 1], as torchvision's models expect them.
 const std::vector<double>& ImageNetMean() {
@@ -55,6 +56,7 @@ absl::StatusOr<ChosenNormalization> AsGiven(const NormalizationRequest& request,
   if (!request.mean.empty()) chosen->values.mean = request.mean;
   if (!request.std.empty()) chosen->values.std = request.std;
   chosen->values.clip = 0;
+  chosen->values.raw_bytes = false;
   chosen->from = "given";
   return chosen;
 }
@@ -69,7 +71,7 @@ absl::StatusOr<ChosenNormalization> Choose(
   }
   if (request.mode == "none") return ChosenNormalization{{}, "none"};
   if (request.mode == "imagenet") {
-    return ChosenNormalization{{ImageNetMean(), ImageNetStd(), 0}, "imagenet"};
+    return ChosenNormalization{{ImageNetMean(), ImageNetStd()}, "imagenet"};
   }
   if (request.mode != "auto") {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -88,6 +90,7 @@ absl::StatusOr<ChosenNormalization> ChooseNormalization(
     const std::function<absl::StatusOr<data::Normalization>()>& measure) {
   absl::StatusOr<ChosenNormalization> chosen = Choose(request, model_metadata, measure);
   if (chosen.ok() && request.clip > 0) chosen->values.clip = request.clip;
+  if (chosen.ok() && request.raw_bytes) chosen->values.raw_bytes = true;
   return chosen;
 }
 
@@ -98,7 +101,10 @@ absl::StatusOr<data::Normalization> RecordedNormalization(const Metadata& model_
   if (!std.ok()) return std.status();
   absl::StatusOr<std::vector<double>> clip = Recorded(model_metadata, kClipKey, 0.0);
   if (!clip.ok()) return clip.status();
-  return data::Normalization{*std::move(mean), *std::move(std), clip->front()};
+  absl::StatusOr<std::vector<double>> raw_bytes = Recorded(model_metadata, kRawBytesKey, 0.0);
+  if (!raw_bytes.ok()) return raw_bytes.status();
+  return data::Normalization{*std::move(mean), *std::move(std), clip->front(),
+                             raw_bytes->front() != 0};
 }
 
 bool RecordsNormalization(const Metadata& model_metadata) {
@@ -109,9 +115,10 @@ void RecordNormalization(const data::Normalization& normalization, Metadata& mod
   model_metadata[kMeanKey] = nlohmann::json(normalization.mean).dump();
   model_metadata[kStdKey] = nlohmann::json(normalization.std).dump();
   model_metadata.erase(kClipKey);
-  if (normalization.clip > 0) {
-    model_metadata[kClipKey] = nlohmann::json(std::vector<double>{normalization.clip}).dump();
-  }
+  model_metadata.erase(kRawBytesKey);
+  const auto list = [](double number) { return nlohmann::json(std::vector{number}).dump(); };
+  if (normalization.clip > 0) model_metadata[kClipKey] = list(normalization.clip);
+  if (normalization.raw_bytes) model_metadata[kRawBytesKey] = list(1);
 }
 
 }  // namespace acclimate::job

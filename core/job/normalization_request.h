@@ -14,6 +14,7 @@ struct NormalizationRequest {
   std::string mode;
   std::vector<double> mean, std;  // for the mode "" only
   double clip = 0;                // 0: none, or the clip that is recorded with the values
+  bool raw_bytes = false;         // false: scaled, or as is recorded with the values
 };
 
 }  // namespace acclimate::job

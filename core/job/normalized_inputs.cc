@@ -20,6 +20,13 @@ struct MeasuredOn {
   std::vector<const data::Dataset*> datasets;
 };
 
+// What is set before a mean is measured.
+data::Normalization BytesAlone(const RunSpec& spec) {
+  data::Normalization bytes;
+  bytes.raw_bytes = spec.normalization.raw_bytes;
+  return bytes;
+}
+
 // The sources, also those that the method itself does not use; else the target.
 absl::StatusOr<MeasuredOn> ChooseData(const RunSpec& spec, DatasetReader& reader,
                                       const Inputs& inputs) {
@@ -40,6 +47,10 @@ absl::StatusOr<MeasuredOn> ChooseData(const RunSpec& spec, DatasetReader& reader
   for (const data::Dataset& source : inputs.sources.empty() ? on.own : inputs.sources) {
     on.datasets.push_back(&source);
     fields.push_back(SourceField(fields.size()));
+  }
+  for (data::Dataset& source : on.own) {
+    absl::Status status = source.SetNormalization(BytesAlone(spec));
+    if (!status.ok()) return status;
   }
   if (on.datasets.empty()) {
     on.datasets.push_back(&*inputs.target);
@@ -98,6 +109,7 @@ ChosenNormalization DefaultOfTables(const NormalizationRequest& request, const I
     chosen = {measured.normalization, "measured"};
   }
   chosen.values.clip = request.clip;
+  chosen.values.raw_bytes = request.raw_bytes;
   return chosen;
 }
 
@@ -155,6 +167,8 @@ void WarnOfLostNormalization(const Inputs& inputs, RunObserver& observer) {
 
 absl::Status NormalizeInputs(const RunSpec& spec, DatasetReader& reader, Inputs& inputs,
                              RunObserver& observer) {
+  absl::Status status = SetOnAll(BytesAlone(spec), inputs);
+  if (!status.ok()) return status;
   if (TakesDefaultOfTables(spec, inputs)) {
     inputs.normalization = DefaultOfTables(spec.normalization, inputs, observer);
   } else {
@@ -167,8 +181,7 @@ absl::Status NormalizeInputs(const RunSpec& spec, DatasetReader& reader, Inputs&
   // What is clipped is looked for before it is.
   data::Normalization unclipped = inputs.normalization.values;
   unclipped.clip = 0;
-  absl::Status status = SetOnAll(unclipped, inputs);
-  if (!status.ok()) return status;
+  if (status = SetOnAll(unclipped, inputs); !status.ok()) return status;
   WarnOfExtremes(inputs.normalization.values.clip, inputs, observer);
   if (status = SetOnAll(inputs.normalization.values, inputs); !status.ok()) return status;
   WarnOfLostNormalization(inputs, observer);

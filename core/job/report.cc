@@ -77,6 +77,7 @@ json NormalizationToJson(const ChosenNormalization& normalization) {
                  {"std", normalization.values.std},
                  {"from", normalization.from}};
   if (normalization.values.clip > 0) values["clip"] = normalization.values.clip;
+  if (normalization.values.raw_bytes) values["raw_bytes"] = true;
   return values;
 }
 

@@ -107,7 +107,7 @@ void CompareDtype(const data::Dataset& samples, const std::string& recorded,
   if (dtype == kBytes) {
     warnings.push_back(
         "the samples are uint8, which is scaled to [0, 1]; the model was made with float32: store "
-        "inputs.astype(np.float32), unless those were scaled so too");
+        "inputs.astype(np.float32), or ask for raw_bytes, unless those were scaled so too");
     return;
   }
   constexpr double kMostScaled = 1.5;  // what uint8 becomes is at most 1
@@ -130,12 +130,12 @@ void RecordSample(const data::Dataset& samples, std::map<std::string, std::strin
 }
 
 absl::Status CompareSample(const data::Dataset& samples,
-                           const std::map<std::string, std::string>& metadata,
+                           const std::map<std::string, std::string>& metadata, bool raw_bytes,
                            std::vector<std::string>& warnings) {
   const std::optional<Record> record = Read(metadata);
   if (!record) return absl::OkStatus();
   absl::Status status = CompareShape(samples.sample_shape(), record->shape, warnings);
-  if (status.ok()) CompareDtype(samples, record->dtype, warnings);
+  if (status.ok() && !raw_bytes) CompareDtype(samples, record->dtype, warnings);
   return status;
 }
 

@@ -15,10 +15,10 @@ namespace acclimate::job {
 void RecordSample(const data::Dataset& samples, std::map<std::string, std::string>& metadata);
 
 // Against what `metadata` records, if anything. INVALID_ARGUMENT: the axes are in another order,
-// with the line of Python that puts them right. Adds a warning for another size and for another
-// dtype whose values are scaled otherwise.
+// with the line of Python that puts them right. Adds a warning for another size and, unless
+// raw_bytes, for another dtype whose values are scaled otherwise.
 absl::Status CompareSample(const data::Dataset& samples,
-                           const std::map<std::string, std::string>& metadata,
+                           const std::map<std::string, std::string>& metadata, bool raw_bytes,
                            std::vector<std::string>& warnings);
 
 }  // namespace acclimate::job

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "core/methods/few_samples.h"
 #include "core/methods/target_statistics.h"
 #include "core/methods/teaching/classical_witness.h"
 
@@ -47,7 +48,11 @@ absl::StatusOr<std::unique_ptr<train::Task>> MakeSelectedTask(
     const MethodEntry& entry, const MethodContext& context,
     std::shared_ptr<selection::Sights> sights) {
   absl::StatusOr<std::unique_ptr<train::Task>> task = entry.make_task(context);
-  if (!task.ok() || !SelectsWeights(entry, context.target)) return task;
+  if (!task.ok() || !entry.spec.selects_weights) return task;
+  if (!SelectsWeights(entry, context.target)) {
+    return context.settings.Text(kGuardSetting) == "on" ? MakeFewSamplesTask(context)
+                                                        : std::move(task);
+  }
   selection::SelectionOptions options;
   options.ensemble = context.settings.Text("selection") == "ensemble";
   options.guard = context.settings.Text(kGuardSetting) == "on";

@@ -18,14 +18,15 @@ void AddSelection(MethodSpec& spec);
 HyperparameterSpec GuardSetting();
 constexpr char kGuardSetting[] = "guard";  // the name of that setting
 
-// Below so many samples validators say nothing: the last weights are returned, unguarded.
+// Below so many samples validators say nothing: with the guard the source model is returned,
+// without it the last weights.
 constexpr int64_t kLeastTargetSamples = 16;
 
 // Whether MakeSelectedTask() makes a SelectingTask.
 bool SelectsWeights(const MethodEntry& entry, const data::Dataset& target);
 
 // entry.make_task(context), inside a SelectingTask where the spec selects weights, which then fills
-// `sights`.
+// `sights`. Of too few target samples, with the guard on, a task that leaves the model as it came.
 absl::StatusOr<std::unique_ptr<train::Task>> MakeSelectedTask(
     const MethodEntry& entry, const MethodContext& context,
     std::shared_ptr<selection::Sights> sights = nullptr);

@@ -133,7 +133,7 @@ absl::Status ProbeShape(Model& model, const Shape& sample_shape, int64_t samples
     if (const auto batch = FixedBatch(model, sample_shape, samples, *reason)) {
       return absl::InvalidArgumentError(*batch);
     }
-    if (absl::StrContains(*reason, "CUDA")) {
+    if (absl::StrContains(absl::AsciiStrToLower(*reason), "cuda")) {
       return absl::InvalidArgumentError(absl::StrCat(
           "the model asks for a GPU in its code, as one that was traced there does (", *reason,
           "): trace it on the CPU, torch.jit.trace(model.cpu().eval(), x.cpu())"));

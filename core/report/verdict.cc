@@ -74,6 +74,9 @@ std::string WhySourceIsReturned(const json& report) {
   if (At(report, "/selection/guard/on") != true || At(report, "/selection/guard/held") != false) {
     return "";
   }
+  if (At(report, "/selection/guard/adapted").is_null()) {
+    return Text(At(report, "/selection/guard/reason"));
+  }
   return absl::StrCat("the adapted one does not hold against it (",
                       Text(At(report, "/selection/guard/reason")), ")");
 }

@@ -141,7 +141,8 @@ const std::vector<Setting>& Settings() {
       {"Jobs", "worker", "PATH", "beside acclimated", "the acclimate-worker program",
        Store(&ServerConfig::worker, ParseText)},
       {"Jobs", "job-memory-limit", "BYTES", "4/5 of the memory",
-       "of one worker, as 8GiB; 0: none. The memory is the machine's, or the container's limit",
+       "that one worker may have in memory, mapped files left out, as 8GiB; 0: none. The memory is "
+       "the machine's, or the container's limit",
        Store(&ServerConfig::job_memory_limit_bytes, ParseByteCount)},
       {"Jobs", "job-scratch-limit", "BYTES", "16GiB",
        "of the files that one job writes, its results included; 0: none",

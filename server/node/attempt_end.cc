@@ -47,8 +47,9 @@ AttemptOutcome OutcomeOfDeath(const WorkerExit& exit, absl::string_view last_pha
   const std::string during =
       last_phase.empty() ? "before its first phase" : absl::StrCat("while ", last_phase);
   if (!exit.exceeded.empty()) {
-    return Failure(v1::ATTEMPT_CAUSE_USER_ERROR,
-                   absl::ResourceExhaustedError(absl::StrCat(exit.exceeded, " ", during)));
+    return Failure(
+        exit.out_of_memory ? v1::ATTEMPT_CAUSE_OUT_OF_MEMORY : v1::ATTEMPT_CAUSE_USER_ERROR,
+        absl::ResourceExhaustedError(absl::StrCat(exit.exceeded, " ", during)));
   }
   AttemptOutcome outcome =
       exit.out_of_memory

@@ -1,10 +1,13 @@
 #include "server/node/attempt_supervisor.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <system_error>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "server/base/bounded_text.h"
 #include "server/base/log.h"
@@ -29,10 +32,25 @@ absl::Duration RunTimeLimit(const v1::JobSpec& spec, absl::Duration limit) {
   return std::min(limit, FromProtoDuration(spec.limits().run_time()));
 }
 
-// The smaller of two limits, of which 0 is none.
-int64_t SmallerLimit(int64_t a, int64_t b) {
-  if (a <= 0 || b <= 0) return std::max<int64_t>({a, b, 0});
-  return std::min(a, b);
+// The smaller of the job's own limit and the node's, of which 0 is none.
+MemoryLimit SmallerLimit(int64_t own, int64_t of_node) {
+  if (own > 0 && (of_node <= 0 || own < of_node)) {
+    return {own, 0, "the job's own limits.memory_bytes"};
+  }
+  return {std::max<int64_t>(of_node, 0), 0, "--job-memory-limit"};
+}
+
+// Of an open file; 0 where that cannot be known.
+int64_t SizeOf(int fd) {
+  struct stat info {};
+  return fstat(fd, &info) == 0 ? int64_t{info.st_size} : 0;
+}
+
+// What the worker, or its exit, has said already is not said twice.
+absl::Status WithLimit(const absl::Status& error, const MemoryLimit& limit) {
+  const std::string text = limit.ToString();
+  if (limit.bytes <= 0 || absl::StrContains(error.message(), text)) return error;
+  return {error.code(), absl::StrCat(error.message(), "; of main memory ", text)};
 }
 
 }  // namespace
@@ -45,7 +63,8 @@ AttemptSupervisor::AttemptSupervisor(const jobs::Lease& lease, WorkerProcess& wo
       control_(control),
       services_(services),
       options_(options),
-      run_time_limit_(RunTimeLimit(lease.spec, options.run_time_limit)) {}
+      run_time_limit_(RunTimeLimit(lease.spec, options.run_time_limit)),
+      memory_limit_(SmallerLimit(lease.spec.limits().memory_bytes(), options.memory_limit_bytes)) {}
 
 absl::StatusOr<AttemptOutcome> AttemptSupervisor::Run() {
   const absl::Status sent = SendAssignment();
@@ -63,6 +82,9 @@ absl::StatusOr<AttemptOutcome> AttemptSupervisor::Run() {
   if (!outcome.ok()) {
     services_.metrics.WorkerExited("lease_over");
     return outcome;
+  }
+  if (outcome->cause == v1::ATTEMPT_CAUSE_OUT_OF_MEMORY) {
+    outcome->error = WithLimit(outcome->error, memory_limit_);
   }
   outcome->last_phase = progress_.phase();
   outcome->stderr_tail = worker_.StderrTail();
@@ -110,8 +132,12 @@ absl::Status AttemptSupervisor::SendAssignment() {
   if (!status.ok()) return status;
   AddCheckpoint(assignment);
 
-  const int64_t memory = SmallerLimit(spec.limits().memory_bytes(), options_.memory_limit_bytes);
-  if (memory > 0) status = worker_.LimitMemory(memory);
+  if (memory_limit_.bytes > 0) {
+    for (const artifacts::FileDescriptor& file : files_) {
+      memory_limit_.file_bytes += SizeOf(file.get());
+    }
+    status = worker_.LimitMemory(memory_limit_);
+  }
   if (absl::IsNotFound(status)) return absl::UnavailableError(status.message());  // no such process
   if (!status.ok()) return status;
 

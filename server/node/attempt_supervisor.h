@@ -81,6 +81,7 @@ class AttemptSupervisor {
 
   const Instant start_ = Instant::Now();
   const absl::Duration run_time_limit_;
+  MemoryLimit memory_limit_;
   std::vector<artifacts::FileDescriptor> files_;  // until they are sent
   bool started_ = false;
   StopReason stop_ = StopReason::kNone;

@@ -164,14 +164,20 @@ WorkerProcess::~WorkerProcess() {
   std::filesystem::remove_all(options_.scratch_directory, ignored);
 }
 
-absl::Status WorkerProcess::LimitMemory(int64_t bytes) {
+std::string MemoryLimit::ToString() const {
+  return absl::StrCat("it may use ", bytes, " (", name, ")");
+}
+
+absl::Status WorkerProcess::LimitMemory(const MemoryLimit& limit) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  (void)bytes;  // a sanitizer's shadow memory counts, and is far larger than any limit
+  (void)limit;  // a sanitizer's shadow memory counts, and is far larger than any limit
   return absl::OkStatus();
 #else
-  const rlimit limit = {static_cast<rlim_t>(bytes), static_cast<rlim_t>(bytes)};
-  return prlimit(pid_, RLIMIT_DATA, &limit, nullptr) == 0 ? absl::OkStatus()
-                                                          : absl::ErrnoToStatus(errno, "prlimit");
+  memory_limit_ = limit;
+  const auto reserved = static_cast<rlim_t>(2 * limit.bytes + limit.file_bytes);
+  const rlimit data = {reserved, reserved};
+  return prlimit(pid_, RLIMIT_DATA, &data, nullptr) == 0 ? absl::OkStatus()
+                                                         : absl::ErrnoToStatus(errno, "prlimit");
 #endif
 }
 
@@ -182,7 +188,9 @@ std::optional<absl::Duration> WorkerProcess::ProcessorTime() const {
 }
 
 void WorkerProcess::MeasureMemory() {
-  peak_memory_bytes_ = std::max(peak_memory_bytes_, AnonymousMemoryBytes(pid_));
+  const int64_t bytes = AnonymousMemoryBytes(pid_);
+  peak_memory_bytes_ = std::max(peak_memory_bytes_, bytes);
+  beyond_memory_ = memory_limit_.bytes > 0 && bytes > memory_limit_.bytes;
 }
 
 void WorkerProcess::CheckUsage() {
@@ -190,7 +198,9 @@ void WorkerProcess::CheckUsage() {
   if (now < next_usage_check_ || exit_.has_value() || !exceeded_.empty()) return;
   next_usage_check_ = now + kUsageCheckInterval;
   MeasureMemory();
-  exceeded_ = ExceededLimit(pid_, options_.scratch_directory, options_.usage);
+  exceeded_ = beyond_memory_ ? absl::StrCat("the job used ", peak_memory_bytes_,
+                                            " bytes of memory; ", memory_limit_.ToString())
+                             : ExceededLimit(pid_, options_.scratch_directory, options_.usage);
   if (!exceeded_.empty()) Kill();
 }
 
@@ -246,6 +256,7 @@ bool WorkerProcess::TryReap() {
   exit.out_of_memory = exit.exit_code == protocol::kExitOutOfMemory ||
                        (exit.signal == SIGKILL && !killed_ && CountOomKills() > oom_kills_before_);
   exit.exceeded = exceeded_;
+  exit.out_of_memory = exit.out_of_memory || (beyond_memory_ && !exceeded_.empty());
   exit_ = exit;
   return true;
 }

@@ -29,11 +29,20 @@ struct WorkerProcessOptions {
   UsageLimits usage;  // a worker that exceeds one is killed
 };
 
+struct MemoryLimit {
+  int64_t bytes = 0;       // that the worker may have in memory of its own; 0: no limit
+  int64_t file_bytes = 0;  // of its inputs, which it maps and which do not count
+  std::string name = {};   // of what sets the limit, for messages
+
+  // "it may use 4294967296 (--job-memory-limit)"
+  std::string ToString() const;
+};
+
 struct WorkerExit {
   int signal = 0;     // that ended it, or 0
   int exit_code = 0;  // when no signal did
   bool killed_by_node = false;
-  bool out_of_memory = false;  // the kernel's killer, or its own word
+  bool out_of_memory = false;  // the kernel's killer, its own word, or beyond its limit
   std::string exceeded = {};   // the limit for which the node has killed it; empty: none
 };
 
@@ -54,8 +63,10 @@ class WorkerProcess {
   const std::string& scratch_directory() const { return options_.scratch_directory; }
   pid_t pid() const { return pid_; }
 
-  // Bounds the memory that the worker can allocate from here on.
-  absl::Status LimitMemory(int64_t bytes);
+  // From here on a worker with more memory of its own, as it is measured, is killed. What comes too
+  // fast for that the kernel refuses: what it reserves, used or not, is bounded by twice as much
+  // and its files.
+  absl::Status LimitMemory(const MemoryLimit& limit);
 
   // Reads its stderr until the channel or `wake_fd` is readable, or the deadline is there.
   void Wait(int wake_fd, Instant deadline);
@@ -93,6 +104,8 @@ class WorkerProcess {
   bool killed_ = false;
   Instant next_usage_check_ = Instant::Always();
   std::string exceeded_;
+  MemoryLimit memory_limit_;
+  bool beyond_memory_ = false;
   int64_t peak_memory_bytes_ = 0;
   std::optional<WorkerExit> exit_;
   std::string tail_;

@@ -49,6 +49,7 @@ job::RunSpec WithoutFiles(const v1::Assignment& assignment) {
   spec.normalization.mean.assign(normalization.mean().begin(), normalization.mean().end());
   spec.normalization.std.assign(normalization.std().begin(), normalization.std().end());
   spec.normalization.clip = normalization.clip();
+  spec.normalization.raw_bytes = normalization.raw_bytes();
   const v1::TableOptions& table = job.table();
   spec.table.label_column = table.label_column();
   spec.table.ignored.assign(table.ignored_columns().begin(), table.ignored_columns().end());

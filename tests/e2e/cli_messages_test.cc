@@ -16,6 +16,7 @@ namespace acclimate::e2e {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using Json = nlohmann::json;
@@ -198,6 +199,11 @@ TEST_F(CliMessagesTest, InspectSaysWhatFilesHoldBeforeAnythingIsSent) {
   EXPECT_EQ(files[1]["kind"], "data");
   EXPECT_EQ(files[1]["samples"], 200);
   EXPECT_EQ(files[1]["labels"]["classes"], 4);
+  EXPECT_THAT(files[0]["methods_without_source"], Contains("shot"));
+  EXPECT_THAT(files[0]["methods_with_source"], Contains("dann"));
+  EXPECT_THAT(files[0]["methods_left_out"],
+              Contains("table_teacher: it needs samples that are vectors"));
+  EXPECT_THAT(Run({"inspect", model}).out, HasSubstr("\n  methods without source: aad, "));
   const Outcome text = Run({"inspect", data});
   EXPECT_THAT(text.out, AllOf(HasSubstr("sample shape: [1,28,28]"), HasSubstr("A job takes it.")));
 

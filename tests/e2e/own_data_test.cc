@@ -118,6 +118,19 @@ TEST_F(OwnDataTest, NormalisationIsChosenOnceAndInOneWay) {
                                  "--out", folder_.File("out")});
   EXPECT_EQ(clip.exit_code, 2);
   EXPECT_THAT(clip.err, HasSubstr("--clip takes one positive number"));
+  const Result unknown = Acclimate({"train", "--architecture", "mlp", "--data", data, "--normalize",
+                                    "imagenot", "--out", folder_.File("out")});
+  EXPECT_EQ(unknown.exit_code, 2);
+  EXPECT_THAT(unknown.err,
+              HasSubstr("--normalize must be auto, imagenet, none, or numbers as 0.5/0.25; is "
+                        "imagenot; did you mean imagenet?"));
+  const Result numbers = Acclimate({"train", "--architecture", "mlp", "--data", data,
+                                    "--label-column", "kind", "--normalize", "0.25/0.5", "--set",
+                                    "epochs=1", "--out", folder_.File("numbers"), "--json"});
+  ASSERT_EQ(numbers.exit_code, 0) << numbers.err;
+  const Json given = Json::parse(ReadFile(folder_.File("numbers/report.json")))["normalization"];
+  EXPECT_EQ(given["mean"], Json::array({0.25}));
+  EXPECT_EQ(given["std"], Json::array({0.5}));
   const Result none = Acclimate({"train", "--architecture", "mlp", "--data", data, "--label-column",
                                  "kind", "--normalize", "none", "--set", "epochs=1", "--out",
                                  folder_.File("out"), "--json"});

@@ -16,6 +16,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "acclimate/v1/worker.pb.h"
 #include "server/protocol/channel.h"
@@ -53,6 +54,8 @@ class Script {
     if (script == "many-metrics") return ReportMetrics();
     if (script == "many-threads") return StartThreads();
     if (script == "large-files") return WriteFiles();
+    if (script == "much-memory") return TakeMemory();
+    if (script == "no-memory") return RunOutOfMemory();
     if (script == "small-result") return Train(1);
     if (script == "steps") return Train(20);
     if (script == "hostile") return Attack();
@@ -92,6 +95,22 @@ class Script {
     for (int i = 0; i < 200; ++i) std::thread([] { pause(); }).detach();
     pause();
     return EXIT_FAILURE;
+  }
+
+  static int TakeMemory() {
+    const std::vector<char> bytes(size_t{96} << 20, 'x');
+    pause();
+    return bytes.back();
+  }
+
+  // Of which the kernel gives no more.
+  int RunOutOfMemory() {
+    v1::WorkerToNode message;
+    message.mutable_finished()->set_outcome(v1::WorkerFinished::FAILED);
+    google::rpc::Status& error = *message.mutable_finished()->mutable_error();
+    error.set_code(static_cast<int>(absl::StatusCode::kResourceExhausted));
+    error.set_message("out of memory");
+    return Send(std::move(message));
   }
 
   // Each is small enough for itself.

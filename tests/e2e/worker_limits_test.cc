@@ -100,5 +100,43 @@ TEST_F(WorkerLimitsTest, AWorkerThatWritesTooMuchIsEnded) {
   })) << "its files are gone";
 }
 
+TEST_F(WorkerLimitsTest, AWorkerWithTooMuchMemoryIsEndedByTheLimitThatItsErrorNames) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "a sanitizer's own memory is beyond any limit";
+#endif
+  for (const std::string script : {"much-memory", "no-memory"}) {
+    const auto server = ServerWith(script, {"--job-memory-limit=64MiB"});
+    ApiClient api(*server);
+    const v1::Job job = api.WaitForEnd(Submit(api));
+    EXPECT_EQ(job.state(), v1::JOB_STATE_FAILED);
+    EXPECT_EQ(job.error().code(), static_cast<int>(absl::StatusCode::kResourceExhausted));
+    EXPECT_THAT(job.error().message(), HasSubstr("it may use 67108864 (--job-memory-limit)"));
+    EXPECT_EQ(job.attempts_size(), 2) << "it is tried once more";
+    EXPECT_EQ(job.attempts(0).cause(), v1::ATTEMPT_CAUSE_OUT_OF_MEMORY);
+  }
+}
+
+TEST_F(WorkerLimitsTest, TheFilesThatAJobReadsAreNotItsMemory) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "a sanitizer's own memory is beyond any limit";
+#endif
+  constexpr int64_t kSamples = 20'000, kFeatures = 5'000;  // 400 MB
+  const ServerProcess server(1, {"--job-memory-limit=384MiB"});
+  ApiClient api(server);
+  const std::vector<float> inputs(kSamples * kFeatures, 0.5F);
+  std::vector<int64_t> labels(kSamples);
+  for (int64_t i = 0; i < kSamples; ++i) labels[static_cast<size_t>(i)] = i % 2;
+  v1::JobSpec spec = TrainingSpec(
+      api.Upload(Safetensors({{"inputs", "F32", {kSamples, kFeatures}, AsBytes(inputs)},
+                              {"labels", "I64", {kSamples}, AsBytes(labels)}})),
+      1);
+  spec.mutable_model()->set_architecture("mlp");
+  SetInteger("batch_size", 500, &spec);
+  const auto job = api.Create(spec);
+  ASSERT_TRUE(job.ok()) << job.status();
+  const v1::Job ended = api.WaitForEnd(job->name());
+  EXPECT_EQ(ended.state(), v1::JOB_STATE_SUCCEEDED) << ended.error().message();
+}
+
 }  // namespace
 }  // namespace acclimate::e2e

@@ -13,8 +13,8 @@ constexpr char kLabels[] = "labels";
 constexpr char kLogits[] = "logits";
 constexpr char kSeen[] = "seen";
 
-at::Tensor AsFloat(const at::Tensor& stored) {
-  return stored.scalar_type() == at::kByte ? stored.to(at::kFloat) / 255 : stored;
+at::Tensor AsFloat(const at::Tensor& stored, double unit) {
+  return stored.scalar_type() == at::kByte ? stored.to(at::kFloat) * unit : stored;
 }
 
 }  // namespace
@@ -81,7 +81,7 @@ train::TensorMap ReplayMemory::Contents() const {
     const data::Dataset& dataset = *datasets_.at(slots_[slot][0].item<int64_t>());
     const int64_t row = slots_[slot][1].item<int64_t>();
     const at::Tensor stored = dataset.StoredAt(slots_[slot].narrow(0, 1, 1))[0];
-    inputs.push_back(bytes ? stored : AsFloat(stored));
+    inputs.push_back(bytes ? stored : AsFloat(stored, dataset.unit()));
     labels.push_back(dataset.labels()[row]);
   }
   contents[kInputs] = at::stack(inputs);

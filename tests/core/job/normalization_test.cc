@@ -118,6 +118,45 @@ TEST(NormalizationTest, AutoMeasuresTheSourceOfACheckpointWithoutRecord) {
   EXPECT_NEAR(mean, MakeDomain(96, {12}, 1).inputs.select(1, 5).mean().item<double>(), 1e-5);
 }
 
+TEST(NormalizationTest, BytesStayAsTheyAreWhereThatIsAskedForAndKeptWithTheModel) {
+  Domain domain = MakeDomain(200, {12}, 1);
+  domain.inputs = domain.inputs.mul(30).add(100).clamp(0, 255).to(at::kByte);
+  const auto mean_of = [](const RunSpec& spec) {
+    return WrittenReport(spec)["normalization"]["mean"][3].get<double>();
+  };
+  const double stored = domain.inputs.select(1, 3).to(at::kDouble).mean().item<double>();
+  RunSpec scaled = TrainingOnTable(domain, "scaled_bytes");
+  TestObserver observer;
+  ASSERT_TRUE(job::Run(scaled, observer).ok());
+  EXPECT_NEAR(mean_of(scaled), stored / 255, 1e-4);
+
+  RunSpec train = TrainingOnTable(domain, "raw_bytes");
+  train.normalization.raw_bytes = true;
+  ASSERT_TRUE(job::Run(train, observer).ok());
+  EXPECT_EQ(WrittenReport(train)["normalization"]["raw_bytes"], true);
+  EXPECT_NEAR(mean_of(train), stored, 1e-2);
+
+  RunSpec evaluate;
+  evaluate.method = "evaluate";
+  evaluate.checkpoint = OpenFile(train.output_directory + "/model.safetensors");
+  evaluate.target = train.target;
+  evaluate.output_directory = NewFolder("evaluated_bytes");
+  absl::StatusOr<RunResult> result = job::Run(evaluate, observer);
+  ASSERT_TRUE(result.ok()) << result.status();
+  const double accuracy = result->metrics.at("accuracy");
+  EXPECT_EQ(WrittenReport(evaluate)["normalization"]["raw_bytes"], true);
+
+  // The same numbers as floats are the same to it, and no word is said of them.
+  const std::string floats = NewFolder("floats") + "/target.safetensors";
+  WriteDomain(floats, {domain.inputs.to(at::kFloat), domain.labels});
+  evaluate.target = OpenFile(floats);
+  TestObserver quiet;
+  result = job::Run(evaluate, quiet);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->metrics.at("accuracy"), accuracy);
+  EXPECT_THAT(quiet.warnings, Each(Not(HasSubstr("uint8"))));
+}
+
 TEST(NormalizationTest, ClipsWhatIsFarOutAndKeepsTheLimitWithTheModel) {
   Domain domain = Table(200, 1);
   domain.inputs[17][2] = 1e9;

@@ -227,6 +227,32 @@ TEST(SelectionJobTest, LabelsThatCannotChooseAreRefused) {
             "use_audit: nothing is chosen by 9 target samples, under 16");
 }
 
+TEST(SelectionJobTest, OfTooFewSamplesTheSourceModelIsReturnedUnlessTheGuardIsOff) {
+  const std::string folder = testing::NewFolder("few");
+  testing::WriteDomain(folder + "/target.safetensors",
+                       {testing::MakeDomain(9, {12}, 2).inputs, {}});
+  for (const char* method : {"adabn", "tent", "shot", "dann"}) {
+    RunSpec spec = SelectionVectors().Spec(method);
+    spec.target = OpenFile(folder + "/target.safetensors");
+    TestObserver observer;
+    absl::StatusOr<RunResult> result = job::Run(spec, observer);
+    ASSERT_TRUE(result.ok()) << method << ": " << result.status();
+    EXPECT_THAT(observer.warnings, Contains(HasSubstr("which is returned; guard=off")));
+    const json report = ReportOf(spec);
+    EXPECT_EQ(report["selection"]["guard"]["held"], false);
+    EXPECT_THAT(std::string(report["verdict"]),
+                StartsWith("The source model is returned: nothing can be judged by 9 target "
+                           "samples, under 16."));
+    EXPECT_EQ(result->metrics.at("accuracy"), result->metrics.at("source_accuracy"));
+    EXPECT_TRUE(ReadTensors(spec.output_directory + "/changed.safetensors").empty());
+
+    spec.hyperparameters["guard"] = std::string("off");
+    result = job::Run(spec, observer);
+    ASSERT_TRUE(result.ok()) << method << ": " << result.status();
+    EXPECT_FALSE(ReadTensors(spec.output_directory + "/changed.safetensors").empty()) << method;
+  }
+}
+
 TEST(SelectionJobTest, AutoDropsWhatCannotWorkAndRacesTheRest) {
   RunSpec spec = SelectionVectors().Spec("auto");
   TestObserver observer;

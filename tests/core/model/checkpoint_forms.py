@@ -11,6 +11,7 @@
     checkpoint_forms.py serve                 commands as above from standard input, one a line
 """
 import warnings
+import zipfile
 
 import torch
 import torch.nn as nn
@@ -101,6 +102,18 @@ class LayerNormed(nn.Module):
         return self.fc(F.relu(self.norm(self.fc1(x)))), x
 
 
+class OnGpu(Net):
+    """Names the device, as a trace that was made on a GPU does."""
+
+    def forward(self, x):
+        return self.fc(self.features(x) * torch.ones(8, device=torch.device("cuda:0")))
+
+
+class MovesToGpu(Net):
+    def forward(self, x):
+        return self.fc(self.features(x).cuda())
+
+
 def save_tensors(path, tensors):
     class Holder(nn.Module):
         pass
@@ -175,6 +188,11 @@ def make(folder):
     torch.jit.trace(FixedView().eval(), image[:3]).save(f"{folder}/fixed_batch.pt")
     torch.jit.trace(Outputs().eval(), image, strict=False).save(f"{folder}/outputs.pt")
     torch.jit.script(LayerNormed().eval()).save(f"{folder}/layer_norm.pt")
+    torch.jit.script(OnGpu().eval()).save(f"{folder}/on_gpu.pt")
+    torch.jit.script(MovesToGpu().eval()).save(f"{folder}/moves_to_gpu.pt")
+    with zipfile.ZipFile(f"{folder}/torch_1_1.pt", "w") as archive:
+        archive.writestr("old/version", "1\n")
+        archive.writestr("old/model.json", "{}")
 
 
 def rounded(model):

@@ -194,6 +194,12 @@ TEST_F(CheckpointFormsTest, DictionariesAndTuplesOfOutputsAreTaken) {
   EXPECT_EQ((*norm)->normalization_layers().size(), 1u);
 }
 
+TEST_F(CheckpointFormsTest, ADeviceThatIsWrittenInTheCodeIsTheModelsOwn) {
+  const auto model = LoadForm("on_gpu.pt", {"", kPicture});
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_EQ(Logits(**model, at::randn({2, 3, 16, 16})).size(1), 4);
+}
+
 TEST_F(CheckpointFormsTest, WhatIsNoClassifierIsSaidInOneSentence) {
   EXPECT_THAT(Refusal("frozen.pt", {"", kPicture}), HasSubstr("torch.jit.freeze"));
   EXPECT_THAT(Refusal("argmax.pt", {"", kPicture}), HasSubstr("leave out .argmax(1)"));
@@ -202,6 +208,9 @@ TEST_F(CheckpointFormsTest, WhatIsNoClassifierIsSaidInOneSentence) {
   EXPECT_THAT(Refusal("segmenting.pt", {"", kPicture}), HasSubstr("segmentation"));
   EXPECT_THAT(Refusal("fixed_batch.pt", {"", kPicture}), HasSubstr("batches of exactly 3 samples"));
   EXPECT_THAT(Refusal("fixed_batch.pt", {"", kPicture}), HasSubstr("x.flatten(1)"));
+  EXPECT_THAT(Refusal("moves_to_gpu.pt", {"", kPicture}), HasSubstr("asks for a GPU in its code"));
+  EXPECT_THAT(Refusal("torch_1_1.pt", {"", kPicture}),
+              HasSubstr("TorchScript of PyTorch 1.1 or older; save it again"));
   LoadOptions logits_only{"", kPicture};
   logits_only.logits_only = true;
   EXPECT_THAT(Refusal("argmax.pt", logits_only), HasSubstr("argmax"));

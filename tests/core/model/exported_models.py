@@ -355,7 +355,17 @@ def make(folder):
     program = export(CNN(0.0).eval(), (torch.randn(4, 1, 12, 12),), False, name_batch=False)
     torch.export.save(program, f"{folder}/unnamed.pt2")
     torch.export.save(export(Branching().eval(), (x,), False), f"{folder}/branching.pt2")
+    halves(folder)
     tokens(folder)
+
+
+def halves(folder):
+    """half.pt2, and what the same weights make in float."""
+    torch.manual_seed(3)
+    model, x = CNN(0.0).eval().half(), torch.randn(5, 1, 12, 12)
+    torch.export.save(export(model, (x[:2].half(),), False), f"{folder}/half.pt2")
+    save_safetensors(f"{folder}/half.expected.safetensors",
+                     {"inputs": x, "logits": model.float()(x)})
 
 
 def tokens(folder):

@@ -267,6 +267,25 @@ TEST_F(ExportedPythonTest, SeveralInputsOfWholeNumbersTravelInOneTensor) {
   }
 }
 
+TEST_F(ExportedPythonTest, AHalfProgramComputesInFloatAndIsGivenBackHalf) {
+  const auto expected =
+      io::ReadSafetensors(*io::MappedFile::Open(Path("half.expected.safetensors")));
+  ASSERT_TRUE(expected.ok()) << expected.status();
+  const auto model = Loaded("half.pt2");
+  EXPECT_THAT(absl::StrJoin(model->warnings(), "\n"), HasSubstr("float16"));
+  const at::NoGradGuard no_grad;
+  const at::Tensor inputs = expected->tensors.at("inputs");
+  const auto logits = [&](Model& of) { return of.Forward(inputs, Mode::kEvaluation).logits; };
+  EXPECT_LE(Difference(logits(*model), expected->tensors.at("logits")), 1e-5);
+  ASSERT_TRUE(model->Save(ScratchPath("half.pt2")).ok());
+  const std::string bytes = ReadFileBytes(Path("half.pt2"));
+  EXPECT_NEAR(static_cast<double>(ReadFileBytes(ScratchPath("half.pt2")).size()),
+              static_cast<double>(bytes.size()), 0.1 * static_cast<double>(bytes.size()));
+  auto again = Load(ScratchPath("half.pt2"), {"", {1, 12, 12}});
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(Difference(logits(**again), logits(*model)), 0);
+}
+
 TEST_F(ExportedPythonTest, TheFirstOfSeveralOutputsCounts) {
   EXPECT_EQ(Loaded("several.pt2")->num_classes(), 3);
 }

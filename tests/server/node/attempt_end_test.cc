@@ -60,6 +60,17 @@ TEST(AttemptEndTest, OutOfMemoryHasItsOwnCause) {
   EXPECT_EQ(ExitLabel(outcome), "out_of_memory");
 }
 
+TEST(AttemptEndTest, ALimitOfMemoryIsALackOfItAndOtherLimitsAreTheJobsFault) {
+  const AttemptOutcome of_memory = OutcomeOfDeath(
+      {.signal = SIGKILL, .killed_by_node = true, .out_of_memory = true, .exceeded = "much"},
+      "training");
+  EXPECT_EQ(of_memory.cause, v1::ATTEMPT_CAUSE_OUT_OF_MEMORY);
+  EXPECT_EQ(Message(of_memory), "much while training");
+  const AttemptOutcome of_files =
+      OutcomeOfDeath({.signal = SIGKILL, .killed_by_node = true, .exceeded = "many"}, "training");
+  EXPECT_EQ(of_files.cause, v1::ATTEMPT_CAUSE_USER_ERROR);
+}
+
 TEST(AttemptEndTest, ADiskWithoutRoomIsNoLackOfMemory) {
   v1::WorkerFinished finished =
       Reported(static_cast<int>(absl::StatusCode::kResourceExhausted), "cannot write model.pt");

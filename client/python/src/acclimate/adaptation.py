@@ -63,6 +63,7 @@ class AdaptationOptions:
     mean: Numbers | None = None
     std: Numbers | None = None
     clip: float = 0.0
+    raw_bytes: bool = False
     label_column: str = ""
     missing: str = ""
     input_column: str = ""
@@ -90,6 +91,7 @@ class AdaptationOptions:
             std=self.std,
             normalize=self.normalize or "",
             clip=self.clip,
+            raw_bytes=self.raw_bytes,
             seed=self.seed,
             device=self.device,
             precision=self.precision,
@@ -182,11 +184,11 @@ def _prepare(
 def _as_the_model_takes(
     samples: np.ndarray[Any, Any], normalization: job_pb2.Normalization
 ) -> np.ndarray[Any, Any]:
-    """As the server makes them: uint8 to [0, 1], then (x - mean) / std."""
+    """As the server makes them: uint8 to [0, 1], unless raw, then (x - mean) / std."""
     if samples.dtype.kind in "iu" and samples.dtype != np.uint8:
         return samples
     floats = samples.astype(np.float32)
-    if samples.dtype == np.uint8:
+    if samples.dtype == np.uint8 and not normalization.raw_bytes:
         floats /= 255
     means, stds = list(normalization.mean), list(normalization.std)
     if normalization.mode == "imagenet":

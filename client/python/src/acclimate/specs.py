@@ -23,6 +23,7 @@ class JobOptions:
     std: Numbers | None = None
     normalize: str = ""  # auto, imagenet or none, in place of numbers
     clip: float = 0.0
+    raw_bytes: bool = False
     seed: int = 0
     device: str = ""
     precision: str = ""
@@ -54,6 +55,8 @@ class JobOptions:
             spec.normalization.mode = self.normalize
         if self.clip:
             spec.normalization.clip = self.clip
+        if self.raw_bytes:
+            spec.normalization.raw_bytes = True
         spec.resources.device = self.device
         spec.resources.precision = self.precision
         spec.resources.threads = self.threads
