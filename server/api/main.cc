@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -50,6 +51,18 @@ int WaitForSignal(const sigset_t& signals) {
   return signal;
 }
 
+// SIGTERM to this process at the end of its standard input.
+void StopWithStandardInput() {
+  std::thread([] {
+    char buffer[1 << 10];
+    ssize_t got = 0;
+    do {
+      got = read(STDIN_FILENO, buffer, sizeof(buffer));
+    } while (got > 0 || (got < 0 && errno == EINTR));
+    kill(getpid(), SIGTERM);
+  }).detach();
+}
+
 // Each connection takes two, and systems begin with 1024.
 void RaiseOpenFileLimit() {
   rlimit limit;
@@ -65,6 +78,7 @@ int Serve(const ServerConfig& config) {
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
 #endif
   const sigset_t signals = BlockStopSignals();
+  if (config.stop_with_stdin) StopWithStandardInput();
   // Never undone: gRPC's own shutdown waits for up to 10 s for a poller that has nothing to do any
   // more.
   grpc_init();

@@ -26,6 +26,7 @@ struct ServerConfig {
   bool ShowsStatusPage() const;
   LogLevel log_level = LogLevel::kInfo;
   absl::Duration drain_timeout = absl::Seconds(20);
+  bool stop_with_stdin = false;
 
   int slots = 0;  // jobs at a time; 0: none are run here
   bool spare_worker = true;

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from typing import Any
 
 import pytest
@@ -45,6 +46,29 @@ def test_ctrl_c_detaches(server: acclimate.Server, tmp_path: Any) -> None:
         assert not client.jobs.get(found[1]).has_ended
         client.jobs.cancel(found[1])
         assert client.jobs.wait(found[1]).state == acclimate.JobState.CANCELLED
+
+
+def test_a_server_ends_with_a_program_that_is_killed() -> None:
+    program = "import acclimate, time; print(acclimate.Server().pid, flush=True); time.sleep(600)"
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    pid = int(process.stdout.readline())
+    os.kill(pid, 0)
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 60
+    while _runs(pid):
+        assert time.monotonic() < deadline, "the server goes on"
+        time.sleep(0.05)
+
+
+def _runs(pid: int) -> bool:
+    """Whoever took it over may not have waited for it yet."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def test_a_cancelled_task_detaches(server: acclimate.Server, tmp_path: Any, capsys: Any) -> None:

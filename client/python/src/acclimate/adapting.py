@@ -61,8 +61,8 @@ def adapt(
     inputs: what the method takes beside these, by name.
     server: a Server, a Client, or an address; None: as the environment says.
     normalize, mean, std, clip: (x - mean) / std, after uint8 has been scaled to [0, 1]; or
-        "auto", "imagenet" or "none". Values beyond `clip` are clipped to it. raw_bytes: uint8 is not
-        scaled.
+        "auto", "imagenet" or "none". Values beyond `clip` are clipped to it. With raw_bytes uint8
+        is not scaled.
     label_column, input_column: of tables ("label"), and of rows that are dictionaries.
     missing: "mean" fills missing values of a CSV file, which are refused otherwise.
     categories, class_names: the order of categories of a column, and of the classes.

@@ -25,7 +25,8 @@ _LOG_TAIL_BYTES = 2000
 
 
 class Server:
-    """`acclimated serve` on free ports of this machine, stopped when the block or Python ends:
+    """`acclimated serve` on free ports of this machine, stopped when the block or Python ends,
+    however it ends:
 
         with acclimate.Server() as server:
             adapted, report = acclimate.adapt(model, target=loader, server=server)
@@ -66,9 +67,11 @@ class Server:
                     f"--data-dir={self.data_dir}",
                     f"--listen={self.address}",
                     f"--metrics-listen={self.metrics_address}",
+                    # However this program ends, the pipe closes, and the server stops.
+                    "--stop-with-stdin=true",
                     *self._flags,
                 ],
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 # Ctrl-C is for this program, not for the server and its jobs.
@@ -88,9 +91,9 @@ class Server:
     def stop(self, keep: bool = False) -> None:
         """Ends the server; a temporary folder goes with it unless `keep`."""
         process, self._process = self._process, None
-        if process is not None and process.poll() is None:
+        if process is not None:
             process.terminate()
-            process.wait()
+            _wait_and_close(process)
         if self._temporary and not keep:
             shutil.rmtree(self.data_dir, ignore_errors=True)
             atexit.unregister(self.stop)
@@ -100,7 +103,7 @@ class Server:
         process, self._process = self._process, None
         if process is not None:
             process.kill()
-            process.wait()
+            _wait_and_close(process)
 
     @property
     def pid(self) -> int | None:
@@ -158,6 +161,12 @@ def find_program() -> str:
             "with its programs, for example build/release/bin"
         )
     return found
+
+
+def _wait_and_close(process: subprocess.Popen[bytes]) -> None:
+    process.wait()
+    if process.stdin is not None:
+        process.stdin.close()
 
 
 def _read_endpoint(path: Path) -> dict[str, str] | None:
