@@ -2,8 +2,6 @@
 
 #include <ATen/ATen.h>
 
-#include <algorithm>
-#include <chrono>
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -17,11 +15,14 @@
 #include "core/job/evaluation.h"
 #include "core/job/failure.h"
 #include "core/job/feature_view.h"
+#include "core/job/input_counts.h"
 #include "core/job/inputs.h"
 #include "core/job/normalization.h"
 #include "core/job/precision.h"
+#include "core/job/recorder.h"
 #include "core/job/report.h"
 #include "core/job/sample_record.h"
+#include "core/job/source_findings.h"
 #include "core/job/target_predictions.h"
 #include "core/job/training_anew.h"
 #include "core/methods/registry.h"
@@ -48,85 +49,7 @@ constexpr char kReportFile[] = "report.json";
 constexpr char kPageFile[] = "report.html";
 constexpr char kLineageFile[] = "lineage.json";
 constexpr char kProbabilitiesFile[] = "probabilities.safetensors";
-constexpr char kSourceConfusion[] = "job/source_confusion_matrix";
-constexpr char kSourceReliability[] = "job/source_reliability";
-constexpr char kSourcePrediction[] = "job/source_prediction";
-constexpr char kSourceConfidence[] = "job/source_confidence";
-constexpr char kSourceTemperature[] = "job/source_temperature";
-constexpr char kSourceTemperatureFrom[] = "source_temperature_from";
-constexpr char kViewBefore[] = "view_before";
 constexpr char kGuardLabelsNote[] = "guard_labels";
-
-// Passes everything on; keeps the warnings, how long each phase took, and the cost.
-class Recorder : public RunObserver {
- public:
-  explicit Recorder(RunObserver& observer) : observer_(observer) {}
-
-  void OnPhase(const std::string& phase) override {
-    EndPhase();
-    phase_ = phase;
-    observer_.OnPhase(phase);
-  }
-  void OnMetrics(const Progress& progress, const std::map<std::string, double>& values) override {
-    observer_.OnMetrics(progress, values);
-  }
-  void OnWarning(const std::string& message) override {
-    warnings_.push_back(message);
-    observer_.OnWarning(message);
-  }
-  void OnTrainingState(int64_t step, const std::string& path) override {
-    observer_.OnTrainingState(step, path);
-  }
-  Directive NextDirective() override { return observer_.NextDirective(); }
-
-  void EndPhase() {
-    const Clock::time_point now = Clock::now();
-    if (!phase_.empty()) {
-      seconds_[phase_] += std::chrono::duration<double>(now - begin_).count();
-    }
-    begin_ = now;
-  }
-  const std::map<std::string, double>& seconds() const { return seconds_; }
-  const std::vector<std::string>& warnings() const { return warnings_; }
-  Cost cost() const { return meter_.Read(); }
-
- private:
-  using Clock = std::chrono::steady_clock;
-
-  RunObserver& observer_;
-  const CostMeter meter_;
-  std::string phase_;
-  Clock::time_point begin_ = Clock::now();
-  std::map<std::string, double> seconds_;
-  std::vector<std::string> warnings_;
-};
-
-int64_t TotalSize(const std::vector<data::Dataset>& datasets) {
-  int64_t total = 0;
-  for (const data::Dataset& dataset : datasets) total += dataset.size();
-  return total;
-}
-
-std::map<std::string, int64_t> SampleCounts(const Inputs& inputs) {
-  std::map<std::string, int64_t> counts = {{"target", inputs.target->size()}};
-  if (!inputs.sources.empty()) counts["source"] = TotalSize(inputs.sources);
-  if (!inputs.held_out.empty()) counts["held_out"] = TotalSize(inputs.held_out);
-  if (inputs.evaluation) counts["evaluation"] = inputs.evaluation->size();
-  return counts;
-}
-
-// Labels that somebody gave for this run beside those of the sources.
-int64_t LabelsOfTarget(const Inputs& inputs) {
-  const methods::MethodSpec& spec = inputs.method->spec;
-  int64_t labels = spec.target_labels == methods::DataNeed::kRequired ? inputs.target->size() : 0;
-  if (inputs.guard_labels) labels += inputs.guard_labels->labels.numel();
-  for (const methods::InputSpec& input : spec.inputs) {
-    if (input.kind != methods::InputSpec::Kind::kLabelledDataset) continue;
-    const auto given = inputs.extra.datasets.find(input.name);
-    if (given != inputs.extra.datasets.end()) labels += given->second.size();
-  }
-  return labels;
-}
 
 // "17:3 204:0", in the order in which candidates keep what they are right on. Empty: the guard asks
 // none.
@@ -135,20 +58,6 @@ std::string GuardLabelsText(const RunSpec& spec) {
   return absl::StrJoin(spec.audit, " ", [](std::string* text, const report::AuditLabel& label) {
     absl::StrAppend(text, label.index, ":", label.label);
   });
-}
-
-// Of each class among the labels of all sources; empty without sources.
-std::vector<double> LabelShares(const std::vector<data::Dataset>& sources) {
-  std::vector<double> shares;
-  int64_t classes = 0;
-  for (const data::Dataset& source : sources) classes = std::max(classes, source.num_classes());
-  at::Tensor counts = at::zeros({classes}, at::kLong);
-  for (const data::Dataset& source : sources) counts += source.labels().bincount({}, classes);
-  const double total = static_cast<double>(TotalSize(sources));
-  for (int64_t i = 0; i < classes; ++i) {
-    shares.push_back(static_cast<double>(counts[i].item<int64_t>()) / total);
-  }
-  return shares;
 }
 
 // One run, from its loaded inputs on.
@@ -235,15 +144,16 @@ class Session {
   absl::Status EvaluateSource() {
     absl::optional<selection::Predictions> sample;
     if (absl::Status status = PredictBySource(sample); !status.ok()) return status;
-    if (view_before_.is_null() &&
+    if (source_.view.is_null() &&
         !methods::SelectsWeights(*inputs_.method, inputs_.method_target())) {
-      if (absl::Status status = LookInto(sample, view_before_); !status.ok()) return status;
+      if (absl::Status status = LookInto(sample, source_.view); !status.ok()) return status;
     }
-    if (source_only_.confusion.defined()) {
-      NoteAccuracy(source_only_, "source_accuracy");
+    if (source_.evaluation.confusion.defined()) {
+      NoteAccuracy(source_.evaluation, "source_accuracy");
       return absl::OkStatus();
     }
-    return inputs_.evaluation ? EvaluateInto(source_only_, "source_accuracy") : absl::OkStatus();
+    return inputs_.evaluation ? EvaluateInto(source_.evaluation, "source_accuracy")
+                              : absl::OkStatus();
   }
 
   // The run ends with a classifier of the target, or with predictions for it.
@@ -290,17 +200,17 @@ class Session {
 
   // Before the first step, unless a state brought it.
   absl::Status PredictBySource(absl::optional<selection::Predictions>& sample) {
-    if (!PredictsTarget() || source_predictions_.predicted.defined()) return absl::OkStatus();
+    if (!PredictsTarget() || source_.predictions.predicted.defined()) return absl::OkStatus();
     // A state of before there were such predictions: the model is no longer the source model.
     if (trainer_->step() > 0) return absl::OkStatus();
     const absl::StatusOr<Temperature> temperature =
         ChooseTemperature(*inputs_.model, inputs_.held_out, record_, inputs_.device, stop_);
     if (!temperature.ok()) return temperature.status();
     absl::StatusOr<TargetPredictions> predictions =
-        PassOverTarget(*inputs_.model, *temperature, source_only_, sample,
+        PassOverTarget(*inputs_.model, *temperature, source_.evaluation, sample,
                        [](const at::Tensor&) { return absl::OkStatus(); });
     if (!predictions.ok()) return predictions.status();
-    source_predictions_ = *std::move(predictions);
+    source_.predictions = *std::move(predictions);
     return absl::OkStatus();
   }
 
@@ -317,7 +227,7 @@ class Session {
     if (!temperature.ok()) return temperature.status();
     absl::StatusOr<ProbabilitiesFile> file =
         ProbabilitiesFile::Create(OutputPath(kProbabilitiesFile), inputs_.target->size(),
-                                  FinalModel().num_classes(), *temperature, source_predictions_);
+                                  FinalModel().num_classes(), *temperature, source_.predictions);
     if (!file.ok()) return file.status();
     TargetPredictions predictions;
     if (of_method.defined()) {
@@ -338,7 +248,7 @@ class Session {
   void TakeAudit(const TargetPredictions& returned) {
     if (spec_.audit.empty()) return;
     std::optional<report::ModelOutputs> source;
-    if (source_predictions_.predicted.defined()) source = ToModelOutputs(source_predictions_);
+    if (source_.predictions.predicted.defined()) source = ToModelOutputs(source_.predictions);
     audit_ = report::ComputeAudit(spec_.audit, source, ToModelOutputs(returned));
     const std::map<std::string, double> metrics = report::AuditMetrics(*audit_);
     for (const auto& [name, value] : metrics) result_.metrics[name] = value;
@@ -348,8 +258,8 @@ class Session {
   // The selection's first look at the source model, once it has been.
   void ViewSource() {
     if (!sights_->source) return;
-    if (view_before_.is_null() && spec_.checkpoint != nullptr) {
-      view_before_ = FeatureView(*sights_->source);
+    if (source_.view.is_null() && spec_.checkpoint != nullptr) {
+      source_.view = FeatureView(*sights_->source);
     }
     sights_->source.reset();
   }
@@ -470,19 +380,8 @@ class Session {
   absl::Status SaveState(const std::string& path) {
     ViewSource();
     train::TrainingState state = trainer_->State();
-    if (source_only_.confusion.defined()) {
-      state.tensors[kSourceConfusion] = source_only_.confusion;
-      state.tensors[kSourceReliability] = source_only_.reliability;
-    }
     state.notes = StateNotes();
-    if (source_predictions_.predicted.defined()) {
-      state.tensors[kSourcePrediction] = source_predictions_.predicted;
-      state.tensors[kSourceConfidence] = source_predictions_.confidence;
-      state.tensors[kSourceTemperature] =
-          at::scalar_tensor(source_predictions_.temperature.value, at::kDouble);
-      state.notes[kSourceTemperatureFrom] = source_predictions_.temperature.from;
-    }
-    if (!view_before_.is_null()) state.notes[kViewBefore] = view_before_.dump();
+    source_.AddTo(state);
     return train::WriteTrainingState(path, state);
   }
 
@@ -496,32 +395,10 @@ class Session {
                                                        state->notes[key], ", not ", value));
       }
     }
-    const auto confusion = state->tensors.find(kSourceConfusion);
-    const auto reliability = state->tensors.find(kSourceReliability);
-    if (confusion != state->tensors.end() && reliability != state->tensors.end()) {
-      source_only_ = {confusion->second, reliability->second};
-    }
-    ResumeSourcePredictions(*state);
-    if (const auto view = state->notes.find(kViewBefore); view != state->notes.end()) {
-      view_before_ = nlohmann::json::parse(view->second, nullptr, /*allow_exceptions=*/false);
-      if (view_before_.is_discarded()) {
-        return absl::InvalidArgumentError("training state: its view of the source is damaged");
-      }
-    }
+    absl::StatusOr<SourceFindings> source = SourceFindings::From(*state, inputs_.target->size());
+    if (!source.ok()) return source.status();
+    source_ = *std::move(source);
     return trainer_->Restore(*state);
-  }
-
-  void ResumeSourcePredictions(train::TrainingState& state) {
-    for (const char* name : {kSourcePrediction, kSourceConfidence}) {
-      const auto tensor = state.tensors.find(name);
-      if (tensor == state.tensors.end() || tensor->second.numel() != inputs_.target->size()) return;
-    }
-    const auto temperature = state.tensors.find(kSourceTemperature);
-    if (temperature == state.tensors.end() || temperature->second.numel() != 1) return;
-    source_predictions_ = {
-        state.tensors.at(kSourcePrediction).to(at::kCPU, at::kLong),
-        state.tensors.at(kSourceConfidence).to(at::kCPU, at::kFloat),
-        {temperature->second.item<double>(), state.notes[kSourceTemperatureFrom]}};
   }
 
   absl::Status Save() {
@@ -584,12 +461,12 @@ class Session {
     findings.update_limits = trainer_->limits();
     findings.seconds_by_phase = recorder_.seconds();
     findings.curves = trainer_->curves().points();
-    findings.source_only = source_only_;
+    findings.source_only = source_.evaluation;
     findings.adapted = adapted_;
     findings.source_record = record_;
     findings.audit = audit_;
     findings.evaluated = task_->confusion_matrix();
-    findings.view_before = view_before_;
+    findings.view_before = source_.view;
     findings.view_after = view_after_;
     findings.source_prior = LabelShares(inputs_.sources);
     findings.samples = SampleCounts(inputs_);
@@ -618,11 +495,11 @@ class Session {
   std::unique_ptr<train::Task> task_;
   std::unique_ptr<train::Trainer> trainer_;
   std::unique_ptr<model::Model> outcome_;  // Task::TakeModel()
-  Evaluation source_only_, adapted_;
-  TargetPredictions source_predictions_;  // undefined tensors: there is no source model
+  SourceFindings source_;
+  Evaluation adapted_;
   absl::optional<report::Audit> audit_;
   const std::shared_ptr<selection::Sights> sights_ = std::make_shared<selection::Sights>();
-  nlohmann::json view_before_, view_after_;
+  nlohmann::json view_after_;
   Cost cost_;  // up to the end of the evaluation
   absl::optional<TrainingAnew> training_anew_;
   Progress progress_;
