@@ -59,19 +59,6 @@ json Scores(const Evaluation& evaluation) {
   return scores;
 }
 
-json CurvesToJson(const std::map<std::string, std::vector<train::CurvePoint>>& curves) {
-  json all = json::object();
-  for (const auto& [name, points] : curves) {
-    json steps = json::array(), values = json::array();
-    for (const train::CurvePoint& point : points) {
-      steps.push_back(point.step);
-      values.push_back(point.value);
-    }
-    all[name] = {{"step", std::move(steps)}, {"value", std::move(values)}};
-  }
-  return all;
-}
-
 json NormalizationToJson(const ChosenNormalization& normalization) {
   json values = {{"mean", normalization.values.mean},
                  {"std", normalization.values.std},
@@ -141,7 +128,7 @@ json Report(const RunSpec& spec, const Findings& findings) {
                  {"metrics", findings.metrics},
                  {"views", ViewsToJson(findings)},
                  {"lineage", Origin(spec)},
-                 {"curves", CurvesToJson(findings.curves)},
+                 {"curves", train::ToJson(findings.curves)},
                  {"warnings", findings.warnings}};
   if (findings.update_limits.any()) {
     report["update_limits"] = {{"warm_up_steps", findings.update_limits.warm_up_steps},

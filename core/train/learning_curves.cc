@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
@@ -76,6 +78,19 @@ absl::Status LearningCurves::Restore(const TensorMap& state) {
     pending_[name] = {row[0][0], static_cast<int64_t>(row[0][1])};
   }
   return absl::OkStatus();
+}
+
+nlohmann::json ToJson(const std::map<std::string, std::vector<CurvePoint>>& curves) {
+  nlohmann::json all = nlohmann::json::object();
+  for (const auto& [name, points] : curves) {
+    nlohmann::json steps = nlohmann::json::array(), values = nlohmann::json::array();
+    for (const CurvePoint& point : points) {
+      steps.push_back(point.step);
+      values.push_back(point.value);
+    }
+    all[name] = {{"step", std::move(steps)}, {"value", std::move(values)}};
+  }
+  return all;
 }
 
 }  // namespace acclimate::train

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "absl/status/status.h"
 #include "core/train/training_state.h"
 
@@ -41,6 +43,9 @@ class LearningCurves {
   std::map<std::string, Sum> pending_;  // of the current interval
   std::map<std::string, std::vector<CurvePoint>> points_;
 };
+
+// For reports: {"loss": {"step": [5, 10], "value": [2.1, 1.9]}}.
+nlohmann::json ToJson(const std::map<std::string, std::vector<CurvePoint>>& curves);
 
 }  // namespace acclimate::train
 

@@ -273,7 +273,11 @@ class AutoTask : public train::Task {
     if (diagnosis_) diagnosis_->Report(report);
     if (HasStudent()) student_.task->Report(report);
     nlohmann::json rounds = nlohmann::json::array();
-    for (size_t r = 0; r < standings_.size(); ++r) rounds.push_back(RoundToJson(r));
+    for (size_t r = 0; r < standings_.size(); ++r) {
+      const int64_t going_on = r + 1 < rounds_.size() ? rounds_[r + 1].racers : kFinalists;
+      rounds.push_back({{"share_of_plan", static_cast<double>(rounds_[r].end) / kSlices},
+                        {"racers", ToJson(standings_[r], RacerNames(), unfit_, going_on)}});
+    }
     nlohmann::json dropped = nlohmann::json::array();
     for (const Dropped& one : dropped_) {
       dropped.push_back({{"method", one.name}, {"reason", one.reason}});
@@ -290,14 +294,7 @@ class AutoTask : public train::Task {
         {"teachers", TeacherNames()},
         {"winner", HasStudent() ? nlohmann::json(TeacherNames().front()) : nlohmann::json()},
         {"why", Why()}};
-    for (const auto& [name, points] : curves_) {
-      nlohmann::json& curve = report["curves"][name];
-      curve = {{"step", nlohmann::json::array()}, {"value", nlohmann::json::array()}};
-      for (const train::CurvePoint& point : points) {
-        curve["step"].push_back(point.step);
-        curve["value"].push_back(point.value);
-      }
-    }
+    report["curves"].update(train::ToJson(curves_));
   }
 
  private:
@@ -326,6 +323,12 @@ class AutoTask : public train::Task {
     if (!classical_teacher_.empty()) return {classical_teacher_};
     std::vector<std::string> names;
     for (const size_t index : Teachers()) names.push_back(racers_[index].name);
+    return names;
+  }
+
+  std::vector<std::string> RacerNames() const {
+    std::vector<std::string> names;
+    for (const Racer& racer : racers_) names.push_back(racer.name);
     return names;
   }
 
@@ -461,27 +464,6 @@ class AutoTask : public train::Task {
       racers_[i].model.reset();
       seen_[i].reset();
     }
-  }
-
-  nlohmann::json RoundToJson(size_t round) const {
-    const int64_t going_on = round + 1 < rounds_.size() ? rounds_[round + 1].racers : kFinalists;
-    nlohmann::json racers = nlohmann::json::array();
-    for (size_t place = 0; place < standings_[round].size(); ++place) {
-      const Standing& standing = standings_[round][place];
-      if (unfit_[standing.racer]) continue;
-      const bool ran = standing.seen.has_value();
-      nlohmann::json racer = {
-          {"method", racers_[standing.racer].name},
-          {"failed", !ran},
-          {"goes_on", ran && static_cast<int64_t>(place) < going_on && CanTeach(standing)}};
-      if (ran) {
-        if (standing.score != selection::kCannotWin) racer["ensemble"] = standing.score;
-        racer["best"] = selection::ToJson(*standing.seen);
-      }
-      racers.push_back(std::move(racer));
-    }
-    return {{"share_of_plan", static_cast<double>(rounds_[round].end) / kSlices},
-            {"racers", std::move(racers)}};
   }
 
   std::string Why() const {

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 
@@ -57,6 +58,26 @@ at::Tensor LeadersSay(const std::vector<Standing>& standings, int64_t most) {
     sum = sum.defined() ? sum.add_(probabilities) : probabilities;
   }
   return sum.defined() ? sum.argmax(1) : sum;
+}
+
+nlohmann::json ToJson(const std::vector<Standing>& standings, const std::vector<std::string>& names,
+                      const std::vector<bool>& unfit, int64_t going_on) {
+  nlohmann::json racers = nlohmann::json::array();
+  for (size_t place = 0; place < standings.size(); ++place) {
+    const Standing& standing = standings[place];
+    if (unfit[standing.racer]) continue;
+    const bool ran = standing.seen.has_value();
+    nlohmann::json racer = {
+        {"method", names[standing.racer]},
+        {"failed", !ran},
+        {"goes_on", static_cast<int64_t>(place) < going_on && CanTeach(standing)}};
+    if (ran) {
+      if (standing.score != selection::kCannotWin) racer["ensemble"] = standing.score;
+      racer["best"] = selection::ToJson(*standing.seen);
+    }
+    racers.push_back(std::move(racer));
+  }
+  return racers;
 }
 
 train::TensorMap ToTensors(const std::vector<std::vector<Standing>>& rounds) {

@@ -4,9 +4,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
+#include <nlohmann/json_fwd.hpp>
 
 #include "absl/status/statusor.h"
 #include "absl/types/optional.h"
@@ -38,6 +40,11 @@ bool CanTeach(const Standing& standing);
 // What the mean of the first `most` that can teach says of the examiner's samples: int64 [N];
 // undefined where none can.
 at::Tensor LeadersSay(const std::vector<Standing>& standings, int64_t most);
+
+// For the report, without the unfit: each racer as it was last seen, and whether it went on, as the
+// first `going_on` did that can teach. names, unfit: by racer.
+nlohmann::json ToJson(const std::vector<Standing>& standings, const std::vector<std::string>& names,
+                      const std::vector<bool>& unfit, int64_t going_on);
 
 // Of each round that ended, for a task's state.
 train::TensorMap ToTensors(const std::vector<std::vector<Standing>>& rounds);
