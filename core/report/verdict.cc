@@ -74,7 +74,8 @@ std::string WhySourceIsReturned(const json& report) {
   if (At(report, "/selection/guard/on") != true || At(report, "/selection/guard/held") != false) {
     return "";
   }
-  if (At(report, "/selection/guard/adapted").is_null()) {
+  // Then there is no adapted one.
+  if (Text(At(report, "/selection/guard/rules/0/rule")) == "few_samples") {
     return Text(At(report, "/selection/guard/reason"));
   }
   return absl::StrCat("the adapted one does not hold against it (",

@@ -48,6 +48,26 @@ def test_ctrl_c_detaches(server: acclimate.Server, tmp_path: Any) -> None:
         assert client.jobs.wait(found[1]).state == acclimate.JobState.CANCELLED
 
 
+def test_ctrl_c_in_the_listener_detaches_too(server: acclimate.Server, capsys: Any) -> None:
+    def interrupt(event: acclimate.JobEvent) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        acclimate.adapt(
+            None,
+            architecture="mlp",
+            target=small_models.points(300),
+            method="finetune",
+            server=server,
+            hyperparameters={"epochs": 100000},
+            progress=interrupt,
+        )
+    found = re.search(r"Detached: job (\w+) goes on", capsys.readouterr().err)
+    assert found is not None
+    with server.client() as client:
+        client.jobs.cancel(found[1])
+
+
 def test_a_server_ends_with_a_program_that_is_killed() -> None:
     program = "import acclimate, time; print(acclimate.Server().pid, flush=True); time.sleep(600)"
     process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)

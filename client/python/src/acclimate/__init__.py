@@ -9,7 +9,12 @@ What is named here is loaded when it is first used: importing the package costs 
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
+
+# Read by grpc when it is first imported. With it, a fork while a call is under way, as of a
+# DataLoader's workers, can end this program; what is forked makes no calls of its own.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 __version__ = "0.1.0"
 

@@ -232,6 +232,22 @@ def _fill_spec(
 
 
 def _follow(session: Session, job: Job, sink: ProgressSink) -> Flow[Job]:
+    try:
+        return (yield from _pass_events_on(session, job, sink))
+    except Exception:
+        raise
+    except BaseException:  # Ctrl-C, wherever it hits, or the task was cancelled
+        sink.close()
+        print(
+            f"Detached: job {job.id} goes on at {session.address}. "
+            f"client.jobs.wait({job.id!r}) follows it, client.jobs.cancel({job.id!r}) stops "
+            f"it, client.reports.get({job.id!r}) fetches its report.",
+            file=sys.stderr,
+        )
+        raise
+
+
+def _pass_events_on(session: Session, job: Job, sink: ProgressSink) -> Flow[Job]:
     following = watch(session, job.name)
     result: Any = None
     failure: BaseException | None = None
@@ -248,15 +264,6 @@ def _follow(session: Session, job: Job, sink: ProgressSink) -> Flow[Job]:
             result = yield effect
         except Exception as error:
             failure = error
-        except BaseException:  # Ctrl-C, or the task was cancelled
-            sink.close()
-            print(
-                f"Detached: job {job.id} goes on at {session.address}. "
-                f"client.jobs.wait({job.id!r}) follows it, client.jobs.cancel({job.id!r}) stops "
-                f"it, client.reports.get({job.id!r}) fetches its report.",
-                file=sys.stderr,
-            )
-            raise
 
 
 def _collect(

@@ -32,12 +32,14 @@ class BlockingRunner:
     def run(self, flow: Flow[Result]) -> Result:
         """The flow's result; what it emits is dropped."""
         steps = self.iterate(flow)
-        while True:
-            try:
+        try:
+            while True:
                 next(steps)
-            except StopIteration as end:
-                result: Result = end.value
-                return result
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+        finally:
+            steps.close()
 
     def iterate(self, flow: Flow[Result]) -> Generator[Any, None, Result]:
         """What the flow emits."""

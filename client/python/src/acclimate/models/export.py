@@ -20,8 +20,10 @@ from acclimate.notes import Notes
 _EXPORTED_SAMPLES = 2  # 0 and 1 would be written into the program
 _COMPARED_SAMPLES = 3
 _RELATIVE_TOLERANCE = 1e-3
-# Of the serialised programs that the server reads; another one is traced.
+# Of the serialised programs that the server reads, and of the first PyTorch that does not pickle
+# their weights; with another one models are traced.
 _SCHEMA_VERSION = 8
+_FIRST_PYTORCH = (2, 9)
 # Of the names of tensors where only a part of the output is taken.
 _INNER = "inner"
 
@@ -93,6 +95,12 @@ def _exported(
 ) -> Path:
     from torch._export.serde.schema import SCHEMA_VERSION
 
+    version = tuple(int(number) for number in torch.__version__.split(".")[:2])
+    if version < _FIRST_PYTORCH:
+        raise RuntimeError(
+            f"PyTorch {torch.__version__} pickles the weights of programs, which the server does "
+            "not read; PyTorch 2.9 and later do not"
+        )
     if SCHEMA_VERSION[0] != _SCHEMA_VERSION:
         raise RuntimeError(
             f"this PyTorch writes programs of schema {SCHEMA_VERSION[0]}, the server reads "
