@@ -15,7 +15,6 @@
 #include "core/methods/optimization.h"
 #include "core/methods/perturbations.h"
 #include "core/methods/target_statistics.h"
-#include "core/selection/confidence.h"
 #include "core/selection/predictions.h"
 #include "core/train/pass.h"
 
@@ -31,17 +30,6 @@ constexpr char kLearntProbabilities[] = "learnt/probabilities";
 
 // Values of one sample beyond so many times the usual largest one are errors of measurement.
 constexpr double kMostMagnitude = 20;
-
-// Of which a probability of 0 has one too.
-at::Tensor Logarithms(const at::Tensor& probabilities) {
-  constexpr double kLeast = 1e-12;
-  return probabilities.clamp_min(kLeast).log();
-}
-
-// The nuclear norm of rows of probabilities.
-double SureAndDiverse(const at::Tensor& probabilities) {
-  return selection::NuclearNorm(Logarithms(probabilities));
-}
 
 class StudentTask : public train::Task {
  public:
@@ -187,12 +175,14 @@ class StudentTask : public train::Task {
     absl::StatusOr<at::Tensor> own =
         selection::PredictProbabilities(model_, target_, device_, stop);
     if (!own.ok()) return own.status();
-    if (SureAndDiverse(*own) >= SureAndDiverse(learnt_)) learnt_ = *std::move(own);
+    learnt_ = *std::move(own);
     return absl::OkStatus();
   }
 
+  // [B, C]: logarithms of the teacher's rows, of which a probability of 0 has one too.
   at::Tensor TeacherLogits(const at::Tensor& index) const {
-    return Logarithms(learnt_.index_select(0, index)).to(device_);
+    constexpr double kLeast = 1e-12;
+    return learnt_.index_select(0, index).clamp_min(kLeast).log().to(device_);
   }
 
   absl::Status MeasureAgreement(train::StopSignal& stop) {

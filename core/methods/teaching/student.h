@@ -50,11 +50,9 @@ struct StudentOptions {
   std::string augment = "light";  // as AugmentSetting()
   // Of vectors of counts: the probability that a value is set to 0 in a step, the others scaled up.
   double corruption = 0;
-  // Of so many equal parts of the run each but the first may learn what the network itself said of
-  // the target at the end of the part before: a student is better than its teacher, and so is its
-  // own (born-again networks; Furlanello et al., ICML 2018). It does where that is as sure and as
-  // diverse as what it has learnt from until then (by the nuclear norm; Cui et al., CVPR 2020):
-  // one that has not yet learnt its teacher would teach itself its own mistakes.
+  // Of so many equal parts of the run each but the first learns what the network itself said of the
+  // target at the end of the part before: a student is better than its teacher, and so is its own
+  // (born-again networks; Furlanello et al., ICML 2018).
   int64_t generations = 1;
   // SGD, as the alignment methods have it.
   train::OptimizerOptions optimizer = [] {
