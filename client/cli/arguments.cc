@@ -40,7 +40,6 @@ absl::Status CheckValue(const OptionSpec& option, const std::string& value) {
   };
   int64_t integer;
   int32_t integer32;
-  double number;
   switch (option.kind) {
     case ValueKind::kInteger:
       if (!absl::SimpleAtoi(value, &integer)) return wrong("an integer");
@@ -49,9 +48,7 @@ absl::Status CheckValue(const OptionSpec& option, const std::string& value) {
       if (!absl::SimpleAtoi(value, &integer32)) return wrong("an integer of 32 bits");
       break;
     case ValueKind::kNumbers:
-      for (absl::string_view part : absl::StrSplit(value, ',')) {
-        if (!absl::SimpleAtod(part, &number)) return wrong("a number, or numbers with commas");
-      }
+      if (!ParseNumbers(value)) return wrong("a number, or numbers with commas");
       break;
     case ValueKind::kKeyValue:
       if (value.find('=') == std::string::npos || value[0] == '=') return wrong("key=value");
@@ -85,6 +82,14 @@ absl::Status CheckPositionals(const ArgumentSpec& spec, const std::vector<std::s
 }
 
 }  // namespace
+
+std::optional<std::vector<double>> ParseNumbers(absl::string_view text) {
+  std::vector<double> numbers;
+  for (absl::string_view number : absl::StrSplit(text, ',')) {
+    if (!absl::SimpleAtod(number, &numbers.emplace_back())) return std::nullopt;
+  }
+  return numbers;
+}
 
 absl::StatusOr<Arguments> Arguments::Parse(const ArgumentSpec& spec,
                                            const std::vector<std::string>& words) {
@@ -159,10 +164,8 @@ int64_t Arguments::Integer(const std::string& option, int64_t otherwise) const {
 std::vector<double> Arguments::Numbers(const std::string& option) const {
   std::vector<double> numbers;
   for (const std::string& value : All(option)) {
-    for (absl::string_view part : absl::StrSplit(value, ',')) {
-      numbers.emplace_back();
-      (void)absl::SimpleAtod(part, &numbers.back());
-    }
+    const std::optional<std::vector<double>> parsed = ParseNumbers(value);
+    if (parsed) numbers.insert(numbers.end(), parsed->begin(), parsed->end());
   }
   return numbers;
 }

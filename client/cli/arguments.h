@@ -4,11 +4,13 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 
 namespace acclimate::cli {
 
@@ -22,6 +24,9 @@ enum class ValueKind {
   kNumbers,    // one or several, separated by commas
   kKeyValue,   // key=value
 };
+
+// "0.4,0.5"; absent where one of them is no number.
+std::optional<std::vector<double>> ParseNumbers(absl::string_view text);
 
 struct OptionSpec {
   std::string name;  // without the dashes

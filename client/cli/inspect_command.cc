@@ -159,9 +159,8 @@ Command InspectCommand() {
   command.description =
       "Reads the files here, as a job would: form, classes, layers and records of a checkpoint;\n"
       "samples, values and labels of data; warnings, every problem a job would fail with, and the\n"
-      "methods that a checkpoint fits. A checkpoint given with data is asked whether it takes "
-      "their\n"
-      "samples. Needs no server. Exits with 1 where there is a problem.";
+      "methods that a checkpoint fits. A checkpoint given with data is asked whether it takes\n"
+      "their samples. Needs no server. Exits with 1 where there is a problem.";
   command.arguments.positionals = {{"FILE", "a checkpoint or data", true, true, ValueKind::kFile}};
   command.arguments.options = {
       {"architecture", ValueKind::kText, "NAME", "of a state dict that does not name its own"},

@@ -15,6 +15,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "client/cli/audit_labels.h"
@@ -108,26 +109,25 @@ struct MeanAndStd {
 std::optional<MeanAndStd> ParseMeanAndStd(absl::string_view text) {
   const std::vector<absl::string_view> parts = absl::StrSplit(text, '/');
   if (parts.size() != 2) return std::nullopt;
-  const auto parse = [](absl::string_view list, std::vector<double>& numbers) {
-    for (absl::string_view number : absl::StrSplit(list, ',')) {
-      if (!absl::SimpleAtod(number, &numbers.emplace_back())) return false;
-    }
-    return true;
-  };
-  MeanAndStd both;
-  if (!parse(parts[0], both.mean) || !parse(parts[1], both.std)) return std::nullopt;
-  return both;
+  std::optional<std::vector<double>> mean = ParseNumbers(parts[0]), std = ParseNumbers(parts[1]);
+  if (!mean || !std) return std::nullopt;
+  return MeanAndStd{*std::move(mean), *std::move(std)};
+}
+
+const std::vector<std::string>& NormalizationModes() {
+  static const auto* const kModes = new std::vector<std::string>{"auto", "imagenet", "none"};
+  return *kModes;
 }
 
 // A mode, or numbers.
 absl::Status CheckNormalize(const std::string& how) {
-  static const auto* const kModes = new std::vector<std::string>{"auto", "imagenet", "none"};
-  if (std::count(kModes->begin(), kModes->end(), how) > 0 || ParseMeanAndStd(how)) {
+  const std::vector<std::string>& modes = NormalizationModes();
+  if (std::count(modes.begin(), modes.end(), how) > 0 || ParseMeanAndStd(how)) {
     return absl::OkStatus();
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat("--normalize must be auto, imagenet, none, or numbers as 0.5/0.25; is ", how,
-                   DidYouMean(how, *kModes)));
+  return absl::InvalidArgumentError(absl::StrCat("--normalize must be ", absl::StrJoin(modes, ", "),
+                                                 ", or numbers as 0.5/0.25; is ", how,
+                                                 DidYouMean(how, modes)));
 }
 
 absl::Status CheckNormalization(const Arguments& arguments) {
@@ -231,18 +231,12 @@ void AddJobOptions(ArgumentSpec* spec) {
   const std::vector<OptionSpec> options = {
       {"set", ValueKind::kKeyValue, "KEY=VALUE", "a hyperparameter: see `acclimate methods NAME`",
        false, true},
-      {"normalize",
-       ValueKind::kText,
-       "HOW",
+      {"normalize", ValueKind::kText, "HOW",
        "auto: as recorded with the model, else by mean and deviation of each feature of a table, "
-       "or "
-       "channel of images, of the source, else of the data; imagenet; none; or numbers, "
+       "or channel of images, of the source, else of the data; imagenet; none; or numbers, "
        "MEAN[,MEAN...]/STD[,STD...]. Kept with the model (default: as recorded; else auto for a "
-       "new "
-       "network on a table, none for the rest)",
-       false,
-       false,
-       {"auto", "imagenet", "none"},
+       "new network on a table, none for the rest)",
+       false, false, NormalizationModes(),
        /*others=*/true},
       {"raw-bytes", ValueKind::kSwitch, "",
        "take uint8 as the numbers 0 to 255, and do not scale it to [0, 1]; kept with the model"},

@@ -10,9 +10,7 @@ namespace acclimate::inspect {
 
 nlohmann::ordered_json FittingMethods(const model::Model& model,
                                       const std::vector<int64_t>& sample_shape) {
-  shift::Available available;
-  available.batch_norm = !model.batch_norm_layers().empty();
-  available.normalization = !model.normalization_layers().empty();
+  shift::Available available = methods::AvailableFor(model);
   if (!sample_shape.empty()) {
     available.vectors = sample_shape.size() == 1;
     available.images = sample_shape.size() == 3;

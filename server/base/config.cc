@@ -256,8 +256,7 @@ const std::vector<Setting>& Settings() {
        Store(&ServerConfig::drain_timeout, ParsePositiveDuration)},
       {"Operation", "stop-with-stdin", "true|false", "false",
        "at the end of its standard input stop as on SIGTERM: for a program that starts a server "
-       "for "
-       "itself and holds the other end of a pipe, which closes however that program ends",
+       "for itself and holds the other end of a pipe, which closes however that program ends",
        Store(&ServerConfig::stop_with_stdin, ParseSwitch)},
   };
   return *settings;

@@ -187,20 +187,21 @@ std::optional<absl::Duration> WorkerProcess::ProcessorTime() const {
   return stat->processor_time();
 }
 
-void WorkerProcess::MeasureMemory() {
+int64_t WorkerProcess::MeasureMemory() {
   const int64_t bytes = AnonymousMemoryBytes(pid_);
   peak_memory_bytes_ = std::max(peak_memory_bytes_, bytes);
-  beyond_memory_ = memory_limit_.bytes > 0 && bytes > memory_limit_.bytes;
+  return bytes;
 }
 
 void WorkerProcess::CheckUsage() {
   const Instant now = Instant::Now();
   if (now < next_usage_check_ || exit_.has_value() || !exceeded_.empty()) return;
   next_usage_check_ = now + kUsageCheckInterval;
-  MeasureMemory();
-  exceeded_ = beyond_memory_ ? absl::StrCat("the job used ", peak_memory_bytes_,
-                                            " bytes of memory; ", memory_limit_.ToString())
-                             : ExceededLimit(pid_, options_.scratch_directory, options_.usage);
+  const int64_t memory = MeasureMemory();
+  killed_for_memory_ = memory_limit_.bytes > 0 && memory > memory_limit_.bytes;
+  exceeded_ = killed_for_memory_ ? absl::StrCat("the job used ", memory, " bytes of memory; ",
+                                                memory_limit_.ToString())
+                                 : ExceededLimit(pid_, options_.scratch_directory, options_.usage);
   if (!exceeded_.empty()) Kill();
 }
 
@@ -253,10 +254,9 @@ bool WorkerProcess::TryReap() {
   if (WIFSIGNALED(status)) exit.signal = WTERMSIG(status);
   if (WIFEXITED(status)) exit.exit_code = WEXITSTATUS(status);
   exit.killed_by_node = killed_ && exit.signal == SIGKILL;
-  exit.out_of_memory = exit.exit_code == protocol::kExitOutOfMemory ||
+  exit.out_of_memory = killed_for_memory_ || exit.exit_code == protocol::kExitOutOfMemory ||
                        (exit.signal == SIGKILL && !killed_ && CountOomKills() > oom_kills_before_);
   exit.exceeded = exceeded_;
-  exit.out_of_memory = exit.out_of_memory || (beyond_memory_ && !exceeded_.empty());
   exit_ = exit;
   return true;
 }

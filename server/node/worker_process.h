@@ -71,9 +71,9 @@ class WorkerProcess {
   // Reads its stderr until the channel or `wake_fd` is readable, or the deadline is there.
   void Wait(int wake_fd, Instant deadline);
 
-  // The most memory, without mapped files, that any measurement has seen. It is measured with its
-  // other usage, twice a second, and here.
-  void MeasureMemory();
+  // What it has in memory now, without mapped files, and the most that any measurement has seen. It
+  // is measured with its other usage, twice a second, and here.
+  int64_t MeasureMemory();
   int64_t peak_memory_bytes() const { return peak_memory_bytes_; }
 
   // What it has used since it was started; nullopt once it has ended.
@@ -105,7 +105,7 @@ class WorkerProcess {
   Instant next_usage_check_ = Instant::Always();
   std::string exceeded_;
   MemoryLimit memory_limit_;
-  bool beyond_memory_ = false;
+  bool killed_for_memory_ = false;
   int64_t peak_memory_bytes_ = 0;
   std::optional<WorkerExit> exit_;
   std::string tail_;

@@ -13,7 +13,6 @@
 #include "core/methods/diagnosis/shift_offers.h"
 #include "core/methods/domain_passes.h"
 #include "core/methods/method.h"
-#include "core/methods/perturbations.h"
 #include "core/shift/domain_classifier.h"
 #include "core/shift/mmd_test.h"
 
@@ -125,12 +124,8 @@ class DiagnoseTask : public train::Task {
   }
 
   void Report(nlohmann::json& report) const override {
-    shift::Available available;
-    available.batch_norm = !model_.batch_norm_layers().empty();
-    available.vectors = Vectors(context_.target);
-    available.normalization = !model_.normalization_layers().empty();
-    available.images = Images(context_.target);
-    report["diagnosis"] = ToJson(diagnosis_, AllOffers(), available);
+    report["diagnosis"] =
+        ToJson(diagnosis_, AllOffers(), AvailableFor(model_, context_.target, /*sources=*/true));
   }
 
   std::vector<std::string> Warnings() const override {

@@ -1,5 +1,6 @@
 #include "core/methods/diagnosis/shift_offers.h"
 
+#include "core/methods/perturbations.h"
 #include "core/methods/registry.h"
 
 namespace acclimate::methods {
@@ -39,6 +40,22 @@ std::vector<shift::MethodOffer> AllOffers() {
   std::vector<shift::MethodOffer> offers;
   for (const MethodEntry& entry : Registry()) offers.push_back(OfferOf(entry.spec));
   return offers;
+}
+
+shift::Available AvailableFor(const model::Model& model) {
+  shift::Available available;
+  available.batch_norm = !model.batch_norm_layers().empty();
+  available.normalization = !model.normalization_layers().empty();
+  return available;
+}
+
+shift::Available AvailableFor(const model::Model& model, const data::Dataset& target,
+                              bool sources) {
+  shift::Available available = AvailableFor(model);
+  available.sources = sources;
+  available.vectors = Vectors(target);
+  available.images = Images(target);
+  return available;
 }
 
 }  // namespace acclimate::methods

@@ -4,7 +4,9 @@
 
 #include <vector>
 
+#include "core/data/dataset.h"
 #include "core/methods/method_spec.h"
+#include "core/model/model.h"
 #include "core/shift/verdict.h"
 
 namespace acclimate::methods {
@@ -16,6 +18,11 @@ shift::MethodOffer OfferOf(const MethodSpec& spec);
 
 // Of every method of the registry.
 std::vector<shift::MethodOffer> AllOffers();
+
+// What the model has, of samples of any kind and with sources.
+shift::Available AvailableFor(const model::Model& model);
+// With that target.
+shift::Available AvailableFor(const model::Model& model, const data::Dataset& target, bool sources);
 
 }  // namespace acclimate::methods
 

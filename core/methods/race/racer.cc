@@ -48,13 +48,8 @@ std::string ObstacleTo(const MethodEntry& entry, const MethodContext& context, b
   if (source_free && entry.spec.source == DataNeed::kRequired) {
     return "left out: it uses source data";
   }
-  shift::Available available;
-  available.sources = !context.sources.empty();
-  available.batch_norm = !context.model.batch_norm_layers().empty();
-  available.vectors = Vectors(context.target);
-  available.normalization = !context.model.normalization_layers().empty();
-  available.images = Images(context.target);
-  return shift::MissingNeed(OfferOf(entry.spec), available);
+  return shift::MissingNeed(OfferOf(entry.spec),
+                            AvailableFor(context.model, context.target, !context.sources.empty()));
 }
 
 absl::StatusOr<Racer> MakeRacer(const MethodEntry& entry, const MethodContext& context,

@@ -92,8 +92,8 @@ class Server:
         """Ends the server; a temporary folder goes with it unless `keep`."""
         process, self._process = self._process, None
         if process is not None:
-            process.terminate()
-            _wait_and_close(process)
+            with process:  # closes the pipe, and waits
+                process.terminate()
         if self._temporary and not keep:
             shutil.rmtree(self.data_dir, ignore_errors=True)
             atexit.unregister(self.stop)
@@ -102,8 +102,8 @@ class Server:
         """kill -9, as a crash would; start() brings it back with its data."""
         process, self._process = self._process, None
         if process is not None:
-            process.kill()
-            _wait_and_close(process)
+            with process:
+                process.kill()
 
     @property
     def pid(self) -> int | None:
@@ -161,12 +161,6 @@ def find_program() -> str:
             "with its programs, for example build/release/bin"
         )
     return found
-
-
-def _wait_and_close(process: subprocess.Popen[bytes]) -> None:
-    process.wait()
-    if process.stdin is not None:
-        process.stdin.close()
 
 
 def _read_endpoint(path: Path) -> dict[str, str] | None:
