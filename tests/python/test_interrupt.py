@@ -128,8 +128,8 @@ def test_ctrl_c_leaves_a_server_of_the_program_running() -> None:
     program = """
 import acclimate, time
 server = acclimate.Server(slots=0)
-print("started", flush=True)
 try:
+    print("started", flush=True)
     time.sleep(600)
 except KeyboardInterrupt:
     print(server.client().server_info().version)
